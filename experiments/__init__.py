@@ -1,0 +1,1 @@
+"""Commands: `python -m experiments.bandit` and `python -m experiments.train`."""

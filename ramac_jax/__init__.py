@@ -1,0 +1,33 @@
+"""Risk-aware offline reinforcement learning with generative actors, in JAX."""
+
+from ramac_jax import losses, risk
+from ramac_jax.actors import diffusion_actor, flow_actor
+from ramac_jax.agent import ramac
+from ramac_jax.critic import constant_critic, iqn_critic
+from ramac_jax.training import grid, sample_batch, train
+from ramac_jax.types import Actor, Agent, Critic, Hyperparams, State, Transition
+from ramac_jax.validation import InputError, check_hyperparams, check_transitions
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Actor",
+    "Agent",
+    "Critic",
+    "Hyperparams",
+    "InputError",
+    "State",
+    "Transition",
+    "check_hyperparams",
+    "check_transitions",
+    "constant_critic",
+    "diffusion_actor",
+    "flow_actor",
+    "grid",
+    "iqn_critic",
+    "losses",
+    "ramac",
+    "risk",
+    "sample_batch",
+    "train",
+]

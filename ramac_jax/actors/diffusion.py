@@ -1,0 +1,112 @@
+"""RADAC's actor: denoising diffusion over actions, unrolled so that gradients pass."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ramac_jax.networks import VectorField
+from ramac_jax.types import Actor, Array, Key, Params
+
+UNROLLED_STEPS = 10  # a loop up to this long is unrolled: fusing pays for compiling
+
+
+def variance_preserving_betas(num_steps: int) -> np.ndarray:
+    """beta_t = 1 - exp(-b_min/T - (b_max - b_min)(2t - 1)/(2 T^2)), t = 1..T.
+
+    The variance-preserving SDE with b from .1 to 10, integrated over each step
+    (Xiao et al., 2022): noisy enough at the end for a handful of steps.
+    """
+    b_min, b_max = 0.1, 10.0
+    t = np.arange(1, num_steps + 1)
+    area = b_min / num_steps + 0.5 * (b_max - b_min) * (2 * t - 1) / num_steps**2
+    return 1.0 - np.exp(-area)
+
+
+def linear_betas(num_steps: int) -> np.ndarray:
+    """Ho et al. (2020): 1e-4 to .02 over 1000 steps, rescaled to T, at most .999.
+
+    Made for long chains: below some 25 steps the last betas reach the bound.
+    """
+    return np.minimum(np.linspace(0.1, 20.0, num_steps) / num_steps, 0.999)
+
+
+def cosine_betas(num_steps: int) -> np.ndarray:
+    """Nichol and Dhariwal (2021): abar_t ~ cos^2(pi/2 (t/T + s)/(1 + s)), s = .008."""
+    offset = 0.008
+    t = np.arange(num_steps + 1) / num_steps
+    alpha_bar = np.cos(0.5 * np.pi * (t + offset) / (1.0 + offset)) ** 2
+    return np.minimum(1.0 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
+
+
+def diffusion_actor(
+    action_dim: int,
+    num_steps: int = 5,
+    betas: Callable[[int], np.ndarray] = variance_preserving_betas,
+    *,
+    widths: Sequence[int] = (256, 256, 256),
+    time_width: int = 16,
+) -> Actor:
+    """Build a diffusion `Actor`; its noise z is [T, ..., A], the start and each step's.
+
+    Args:
+      action_dim: A.
+      num_steps: T, denoising steps.
+      betas: schedule of noise, from T to beta_1..beta_T.
+      widths: hidden layers of the denoiser.
+      time_width: units of the time embedding.
+    """
+    denoiser = VectorField(action_dim, tuple(widths), time_width)
+    beta = betas(num_steps)
+    alpha_bar = np.cumprod(1.0 - beta)
+    previous = np.append(1.0, alpha_bar[:-1])
+    # q(a_{t-1} | a_t, a_0) is normal: mean clean_weight a_0 + noisy_weight a_t.
+    clean_weight = beta * np.sqrt(previous) / (1.0 - alpha_bar)
+    noisy_weight = (1.0 - previous) * np.sqrt(1.0 - beta) / (1.0 - alpha_bar)
+    stddev = np.sqrt(beta * (1.0 - previous) / (1.0 - alpha_bar))  # 0 at the last step
+
+    def predict_noise(params, observation, action, index):
+        time = jnp.broadcast_to(index, (*action.shape[:-1], 1)).astype(action.dtype)
+        return denoiser.apply(params, observation, action, time)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        return denoiser.init(key, observation, action, action[..., :1])
+
+    def draw_noise(observation: Array, key: Key) -> Array:
+        shape = (num_steps, *observation.shape[:-1], action_dim)
+        return jax.random.normal(key, shape, observation.dtype)
+
+    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+        def denoise(action, step):
+            index, kept, clean_weight, noisy_weight, added = step
+            predicted = predict_noise(params, observation, action, index)
+            clean = (action - jnp.sqrt(1.0 - kept) * predicted) / jnp.sqrt(kept)
+            clean = jnp.clip(clean, -1.0, 1.0)
+            return clean_weight * clean + noisy_weight * action + added, None
+
+        # Step t adds stddev_t z_t; nothing is added at the last, where z_0 would be.
+        column = (num_steps,) + (1,) * (noise.ndim - 1)
+        added = stddev.reshape(column).astype(noise.dtype) * jnp.roll(noise, 1, axis=0)
+        coefficients = jax.tree.map(
+            lambda x: jnp.asarray(x, noise.dtype), (alpha_bar, clean_weight, noisy_weight)
+        )
+        steps = (jnp.arange(num_steps), *coefficients, added)
+        unroll = num_steps <= UNROLLED_STEPS
+        action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
+        return jnp.clip(action, -1.0, 1.0)
+
+    def sample(params: Params, observation: Array, key: Key) -> Array:
+        return push_noise(params, observation, draw_noise(observation, key))
+
+    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+        """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
+        time_key, noise_key = jax.random.split(key)
+        index = jax.random.randint(time_key, (*action.shape[:-1], 1), 0, num_steps)
+        noise = jax.random.normal(noise_key, action.shape, action.dtype)
+        kept = jnp.asarray(alpha_bar, action.dtype)[index]
+        noisy = jnp.sqrt(kept) * action + jnp.sqrt(1.0 - kept) * noise
+        predicted = predict_noise(params, observation, noisy, index)
+        return jnp.mean((noise - predicted) ** 2)
+
+    return Actor(init, sample, bc_loss, draw_noise, push_noise)

@@ -1,0 +1,60 @@
+"""Critics: an ensemble of implicit quantile networks, and one that knows nothing."""
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.networks import QuantileNetwork
+from ramac_jax.types import Array, Critic, Key, Params
+
+
+def iqn_critic(
+    num_critics: int = 2,
+    *,
+    width: int = 256,
+    embedding_width: int = 128,
+    num_cosines: int = 32,
+) -> Critic:
+    """Build an ensemble of implicit quantile networks on a leading axis [E].
+
+    Args:
+      num_critics: E; the agent takes the minimum over them.
+      width: units of the encoders and of the layer under the head.
+      embedding_width: units of the product of the (s, a) and the tau embedding.
+      num_cosines: cosines cos(pi i tau) that describe a fraction.
+    """
+    member = QuantileNetwork(width, embedding_width, num_cosines)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        def init_member(member_key):
+            return member.init(member_key, observation, action, jnp.zeros(1))
+
+        return jax.vmap(init_member)(jax.random.split(key, num_critics))
+
+    def quantiles(
+        params: Params, observation: Array, action: Array, tau: Array
+    ) -> Array:
+        each = jax.vmap(member.apply, in_axes=(0, None, None, None))
+        return each(params, observation, action, tau)
+
+    return Critic(init, quantiles)
+
+
+def constant_critic() -> Critic:
+    """Build the critic to whom every return is 0, whatever it is shown.
+
+    No gradient comes from it, and XLA removes the sampler whose actions it ignores, so
+    `ramac(actor, constant_critic())` is plain behaviour cloning at its own price.
+    """
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        del key, observation, action
+        return jnp.zeros(1)
+
+    def quantiles(
+        params: Params, observation: Array, action: Array, tau: Array
+    ) -> Array:
+        del action
+        shape = (*params.shape, *observation.shape[:-1], *tau.shape)
+        return jnp.zeros(shape, params.dtype)
+
+    return Critic(init, quantiles)

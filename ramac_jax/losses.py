@@ -1,0 +1,59 @@
+"""The equations of the paper, each for one transition; the caller vmaps a batch."""
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.types import Array, Scalar
+
+
+def quantile_huber(
+    predicted: Array, target: Array, tau: Array, kappa: Scalar = 1.0
+) -> Array:
+    """E_{tau, tau'}[ |tau - 1{delta < 0}| H_kappa(delta) ], delta = target - predicted.
+
+    predicted [N] are quantiles at the fractions tau [N]; target [M] are draws of the
+    return they should describe, on an axis of their own: tau weighs the prediction.
+    H_kappa is delta^2 / 2 up to kappa, then kappa (|delta| - kappa / 2).
+    """
+    error = target[None, :] - predicted[:, None]  # [N, M]
+    size = jnp.abs(error)
+    small = jnp.minimum(size, kappa)
+    huber = small * (size - 0.5 * small)
+    weight = jnp.abs(tau[:, None] - (error < 0.0))
+    return jnp.mean(weight * huber)
+
+
+def bellman_target(
+    reward: Array,
+    terminated: Array,
+    discount: Scalar,
+    quantiles: Array,
+    value_min: Scalar = -jnp.inf,
+    value_max: Scalar = jnp.inf,
+) -> Array:
+    """r + gamma (1 - terminated) min_e Z_e(s', a'; tau'), clipped to the value range.
+
+    quantiles [E, M] -> [M]; the minimum is taken at each fraction. No gradient flows.
+    """
+    pessimistic = jnp.min(quantiles, axis=0)
+    target = reward + discount * (1.0 - terminated) * pessimistic
+    return jax.lax.stop_gradient(jnp.clip(target, value_min, value_max))
+
+
+def risk_adjusted_value(quantiles: Array) -> Array:
+    """Mean over distorted fractions of min_e Z_e(s, a; tau): quantiles [E, N] -> [].
+
+    With fractions tau ~ U(0, alpha) this estimates CVaR_alpha (RAMAC, eq. 3).
+    """
+    return jnp.mean(jnp.min(quantiles, axis=0))
+
+
+def linear_ramp(step: Scalar, warmup: Scalar, ramp: Scalar) -> Array:
+    """0 during the first `warmup` updates, then up to 1 in `ramp` equal rises."""
+    return jnp.clip((step + 1 - warmup) / jnp.maximum(ramp, 1.0), 0.0, 1.0)
+
+
+def cosine_decay(step: Scalar, length: Scalar) -> Array:
+    """1 at step 0, 0 from `length` on, half a cosine between; inf: always 1."""
+    progress = jnp.clip(step / length, 0.0, 1.0)
+    return 0.5 * (1.0 + jnp.cos(jnp.pi * progress))

@@ -1,0 +1,84 @@
+"""Flax modules: layers, shapes and initial weights; nothing of losses or sampling."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import Initializer
+
+from ramac_jax.types import Array
+
+FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
+CRITIC_NORMAL = nn.initializers.normal(0.1)
+HEAD_BOUND = 3e-4
+
+
+def symmetric_uniform(bound: float) -> Initializer:
+    """Initial weights U(-bound, bound)."""
+
+    def init(key, shape, dtype=jnp.float32, out_sharding=None):
+        del out_sharding
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def dense(x: Array, width: int, kernel_init: Initializer = FAN_IN_UNIFORM) -> Array:
+    """Affine layer [..., I] -> [..., width] with biases U(-1/sqrt(I), 1/sqrt(I))."""
+    bias_init = symmetric_uniform(x.shape[-1] ** -0.5)
+    return nn.Dense(width, kernel_init=kernel_init, bias_init=bias_init)(x)
+
+
+def sinusoidal_embedding(time: Array, width: int) -> Array:
+    """Sines and cosines of time [..., 1] at `width` / 2 geometric frequencies."""
+    half = width // 2
+    frequency = 1e4 ** (-jnp.arange(half) / max(half - 1, 1))
+    angle = time * frequency
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+class VectorField(nn.Module):
+    """(observation [..., O], action [..., A], time [..., 1]) -> vector [..., A].
+
+    The denoiser of a diffusion or the velocity of a flow, with Mish between layers.
+    """
+
+    action_dim: int
+    widths: Sequence[int]
+    time_width: int
+
+    @nn.compact
+    def __call__(self, observation: Array, action: Array, time: Array) -> Array:
+        embedded = sinusoidal_embedding(time, self.time_width)
+        embedded = jax.nn.mish(dense(embedded, 2 * self.time_width))
+        embedded = dense(embedded, self.time_width)
+        hidden = jnp.concatenate([observation, action, embedded], axis=-1)
+        for width in self.widths:
+            hidden = jax.nn.mish(dense(hidden, width))
+        return dense(hidden, self.action_dim)
+
+
+class QuantileNetwork(nn.Module):
+    """Implicit quantile network (Dabney et al., 2018).
+
+    (observation [..., O], action [..., A], tau [N]) -> quantiles [..., N]. The pair
+    (s, a) is encoded once and tau once; only their product has both axes.
+    """
+
+    width: int
+    embedding_width: int
+    num_cosines: int
+
+    @nn.compact
+    def __call__(self, observation: Array, action: Array, tau: Array) -> Array:
+        from_observation = nn.relu(dense(observation, self.width, CRITIC_NORMAL))
+        from_action = nn.relu(dense(action, self.width, CRITIC_NORMAL))
+        pair = jnp.concatenate([from_observation, from_action], axis=-1)
+        feature = nn.relu(dense(pair, self.embedding_width, CRITIC_NORMAL))  # [..., E]
+        cosines = jnp.cos(jnp.pi * jnp.arange(self.num_cosines) * tau[:, None])
+        weight = nn.relu(dense(cosines, self.embedding_width, CRITIC_NORMAL))  # [N, E]
+        product = feature[..., None, :] * weight  # [..., N, E]
+        hidden = nn.relu(dense(product, self.width, CRITIC_NORMAL))
+        head = nn.Dense(1, kernel_init=symmetric_uniform(HEAD_BOUND))
+        return head(hidden)[..., 0]
