@@ -2,6 +2,8 @@
 
 import functools
 import importlib.metadata
+import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +25,8 @@ from rich.text import Text
 import ramac_jax as rj
 
 CONSOLE = Console(stderr=True)
-PACKAGES = ("ramac_jax", "jax", "flax", "optax", "numpy", "gymnasium", "minari")
+HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+PACKAGES = ("jax", "flax", "optax", "numpy", "gymnasium", "minari", "orbax-checkpoint")
 
 
 def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:
@@ -56,7 +59,24 @@ def writable_folder(path: Path) -> Path:
 def versions() -> dict[str, str]:
     """The versions a result depends on, Python's included."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return found | {"python": sys.version.split()[0]}
+    return found | {"ramac_jax": rj.__version__, "python": sys.version.split()[0]}
+
+
+def write_json(path: Path, record: dict) -> None:
+    """Replace a file by strict JSON in one move; inf and nan become strings."""
+
+    def strict(value):
+        if isinstance(value, dict):
+            return {key: strict(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [strict(item) for item in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        return str(value) if isinstance(value, Path) else value
+
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(json.dumps(strict(record), indent=2, allow_nan=False) + "\n")
+    draft.replace(path)
 
 
 class UpdatesPerSecond(ProgressColumn):
@@ -84,7 +104,9 @@ def init_population(
 ) -> tuple[rj.State, jax.Array]:
     """Fresh states of a population, one per key, and the keys to train them with."""
     init_keys, train_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    states = jax.jit(jax.vmap(agent.init, in_axes=(0, None)))(init_keys, example)
+    init = jax.vmap(agent.init, in_axes=(0, None))
+    # It runs once: optimising it takes three times as long as all the rest of it.
+    states = jax.jit(init, compiler_options=HASTY)(init_keys, example)
     return states, train_keys
 
 
@@ -110,10 +132,18 @@ def train_population(
     def advance(states, dataset, keys, hyperparams, num_steps):
         def run(state, dataset, key, h):
             return rj.train(
-                agent, state, dataset, key, h, num_steps=num_steps, batch_size=batch_size
+                agent,
+                state,
+                dataset,
+                key,
+                h,
+                num_steps=num_steps,
+                batch_size=batch_size,
             )
 
-        return jax.vmap(run, in_axes=(0, None, 0, 0))(states, dataset, keys, hyperparams)
+        return jax.vmap(run, in_axes=(0, None, 0, 0))(
+            states, dataset, keys, hyperparams
+        )
 
     with progress_bar() as bar:
         task = bar.add_task(title, total=num_steps)

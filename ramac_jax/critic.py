@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+from jax.nn.initializers import Initializer
 
-from ramac_jax.networks import QuantileNetwork
+from ramac_jax.networks import CRITIC_NORMAL, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
 
 
@@ -13,6 +14,7 @@ def iqn_critic(
     width: int = 256,
     embedding_width: int = 128,
     num_cosines: int = 32,
+    kernel_init: Initializer = CRITIC_NORMAL,
 ) -> Critic:
     """Build an ensemble of implicit quantile networks on a leading axis [E].
 
@@ -21,8 +23,9 @@ def iqn_critic(
       width: units of the encoders and of the layer under the head.
       embedding_width: units of the product of the (s, a) and the tau embedding.
       num_cosines: cosines cos(pi i tau) that describe a fraction.
+      kernel_init: initial weights below the head.
     """
-    member = QuantileNetwork(width, embedding_width, num_cosines)
+    member = QuantileNetwork(width, embedding_width, num_cosines, kernel_init)
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         def init_member(member_key):

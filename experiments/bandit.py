@@ -1,0 +1,279 @@
+"""Learn the risky bandit with every policy: `python -m experiments.bandit --out DIR`.
+
+Writes the dataset, trains, prints a table, and leaves bandit.png and bandit.json. Each
+policy that minds its value goes on from behaviour cloning: warming up without the risk
+term is done first, in a program that needs no sampler, and once for all of them.
+"""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import ramac_jax as rj
+from experiments import console
+from experiments.figures import save_bandit_figure
+from ramac_jax.actors.diffusion import cosine_betas
+from ramac_jax.evaluation import cvar
+from ramac_jax.tasks import bandit
+from ramac_jax.tasks.datasets import load_datasets
+
+NUM_SAMPLES = 4000  # actions per seed behind every figure of the table
+RISK_LEVEL = 0.1
+NUM_QUANTILES = 16
+METRICS = ("mean", "cvar", "ring", "centre", "ood")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    out: Path
+    """Folder for bandit.png, bandit.json and the Minari dataset."""
+    num_seeds: int = 2
+    """Agents per policy, trained side by side."""
+    seed: int = 0
+    """First seed of the agents, and the seed of the dataset."""
+    bc_steps: int = 12_000
+    """Updates of behaviour cloning, from which every policy starts."""
+    critic_steps: int = 2_000
+    """Updates of the critics before any policy listens to them."""
+    risk_steps: int = 400
+    """Updates with the risk term."""
+
+
+def actors() -> dict[str, rj.Actor]:
+    """The two generative policies, with enough steps to keep the gap empty."""
+    widths = (64, 64, 64, 64)
+    return {
+        "diffusion": rj.diffusion_actor(2, 40, cosine_betas, widths=widths),
+        "flow": rj.flow_actor(2, 20, widths=widths),
+    }
+
+
+def small_critic() -> rj.Critic:
+    """A small critic, with initial weights that bend inside so small an action space."""
+    he_normal = jax.nn.initializers.he_normal()
+    return rj.iqn_critic(
+        width=64, embedding_width=32, num_cosines=16, kernel_init=he_normal
+    )
+
+
+def without_sampler(actor: rj.Actor) -> rj.Actor:
+    """An actor that costs no sampling: its actions are 0.
+
+    Critics can be trained beside it where every step is terminated: no target asks for
+    the action that comes next.
+    """
+
+    def sample(params, observation, key):
+        del params, key
+        return jnp.zeros((*observation.shape[:-1], 2))
+
+    return actor._replace(sample=sample)
+
+
+def train(
+    title: str,
+    agent: rj.Agent,
+    states: rj.State,
+    dataset: rj.Transition,
+    keys: jax.Array,
+    hyperparams: rj.Hyperparams,
+    num_steps: int,
+) -> rj.State:
+    """Train a copy of a population on a cosine schedule of its own."""
+    size = len(keys)
+    hyperparams = hyperparams._replace(decay_steps=float(num_steps))
+    hyperparams = jax.tree.map(
+        lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (size,)), hyperparams
+    )
+    calls = console.train_population(
+        agent,
+        jax.tree.map(jnp.copy, states)._replace(step=jnp.zeros(size, jnp.int32)),
+        dataset,
+        keys,
+        hyperparams,
+        num_steps=num_steps,
+        batch_size=256 if num_steps > 1000 else 128,
+        title=title,
+        updates_per_call=max(1, num_steps // 20),
+    )
+    for states, _ in calls:
+        pass
+    return states
+
+
+def train_policies(
+    arguments: Arguments, dataset: rj.Transition
+) -> dict[str, tuple[rj.Agent, rj.State]]:
+    """Every policy by name: the agent and the states [num_seeds, ...] that act."""
+    size = arguments.num_seeds
+    seeds = jnp.arange(arguments.seed, arguments.seed + size)
+    keys = jax.vmap(jax.random.key)(seeds)
+    example = jax.tree.map(lambda x: x[:1], dataset)
+    critic = small_critic()
+    cloning = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
+    reading = rj.Hyperparams(actor_learning_rate=0.0, critic_learning_rate=1e-2)
+    minding = rj.Hyperparams(
+        actor_learning_rate=3e-3,
+        critic_learning_rate=1e-3,
+        max_grad_norm=1.0,
+        risk_ramp=100.0,
+    )
+    # The mean is CVaR at level 1, so one program trains policies of either kind. A
+    # flow's cloning loss is the larger, and its gap the wider: it bears less weight.
+    minds = {
+        "diffusion": {"neutral": (1.0, 0.1), "radac": (RISK_LEVEL, 3.0)},
+        "flow": {"rafmac": (RISK_LEVEL, 1.5)},
+    }
+    policies = {}
+    critic_states = None
+    for kind, actor in actors().items():
+        agent = rj.ramac(actor, critic, rj.risk.cvar, NUM_QUANTILES)
+        states, train_keys = console.init_population(agent, example, keys)
+        if critic_states is None:
+            reader = rj.ramac(without_sampler(actor), critic, rj.risk.cvar, NUM_QUANTILES)
+            critic_states = train(
+                "critics",
+                reader,
+                states,
+                dataset,
+                train_keys,
+                reading,
+                arguments.critic_steps,
+            )
+        cloner = rj.ramac(actor, rj.constant_critic())
+        clones, _ = console.init_population(cloner, example, keys)
+        clones = train(
+            f"bc-{kind}", cloner, clones, dataset, train_keys, cloning, arguments.bc_steps
+        )
+        policies[f"bc-{kind}"] = (cloner, clones)
+
+        warm = states._replace(
+            actor_params=clones.actor_params,
+            target_actor_params=clones.target_actor_params,
+            critic_params=critic_states.critic_params,
+            target_critic_params=critic_states.target_critic_params,
+            critic_opt_state=critic_states.critic_opt_state,
+        )
+        members = minds[kind]
+        levels, weights = map(np.array, zip(*members.values(), strict=True))
+        states = train(
+            " and ".join(members),
+            agent,
+            jax.tree.map(lambda x: jnp.concatenate([x] * len(members)), warm),
+            dataset,
+            jnp.concatenate([train_keys] * len(members)),
+            minding._replace(
+                risk_level=np.repeat(levels, size), risk_weight=np.repeat(weights, size)
+            ),
+            arguments.risk_steps,
+        )
+        for index, name in enumerate(members):
+            part = slice(index * size, (index + 1) * size)
+            policies[name] = (agent, jax.tree.map(lambda x, p=part: x[p], states))
+    order = ("bc-diffusion", "bc-flow", "neutral", "radac", "rafmac")
+    return {name: policies[name] for name in order}
+
+
+def draw_actions(agent: rj.Agent, states: rj.State, seed: int) -> np.ndarray:
+    """Actions [num_seeds, NUM_SAMPLES, 2] of every member."""
+    keys = jax.random.split(jax.random.key(seed), len(states.step))
+    observation = jnp.zeros((NUM_SAMPLES, 1))
+    act = jax.jit(jax.vmap(agent.act, in_axes=(0, None, 0)))
+    return np.asarray(act(states, observation, keys))
+
+
+def score(actions: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """What actions [M, 2] earn, and the shares of them that go where."""
+    rewards = bandit.draw_rewards(actions, rng)
+    ring = float(bandit.on_ring(actions).mean())
+    centre = float(bandit.in_centre(actions).mean())
+    return {
+        "mean": float(rewards.mean()),
+        "cvar": float(cvar(rewards, RISK_LEVEL)),
+        "ring": ring,
+        "centre": centre,
+        "ood": 1.0 - ring - centre,
+    }
+
+
+def print_table(data: dict[str, float], results: list[dict[str, Any]]) -> None:
+    """Print each policy's figures: mean over seeds, and lowest to highest seed."""
+    table = Table(title=f"The risky bandit: {NUM_SAMPLES} samples per seed")
+    table.add_column("policy")
+    for name in ("mean reward", f"CVaR_{RISK_LEVEL:g}", "ring", "centre", "ood"):
+        table.add_column(name, justify="right")
+    table.add_row("data", *(f"{data[name]:.3f}" for name in METRICS))
+    for result in results:
+        cells = []
+        for name in METRICS:
+            values = [seed[name] for seed in result["seeds"]]
+            spread = f"[{min(values):.3f}, {max(values):.3f}]"
+            cells.append(f"{np.mean(values):.3f} {spread}")
+        table.add_row(result["name"], *cells)
+    Console(width=110).print(table)
+
+
+def check(arguments: Arguments) -> None:
+    """Raise `InputError` for counts that make no run."""
+    for name in ("num_seeds", "bc_steps", "critic_steps", "risk_steps"):
+        if getattr(arguments, name) < 1:
+            option, value = name.replace("_", "-"), getattr(arguments, name)
+            raise rj.InputError(f"--{option} is {value}: give 1 or more")
+    if not 0 <= arguments.seed < 2**31 - arguments.num_seeds:
+        raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m experiments.bandit",
+        description="Learn the risky bandit by behaviour cloning, risk-neutral "
+        "diffusion, RADAC and RAFMAC; show what each of them chooses.",
+        args=list(argv),
+    )
+    check(arguments)
+    out = console.writable_folder(arguments.out)
+    os.environ["MINARI_DATASETS_PATH"] = str(console.writable_folder(out / "minari"))
+    bandit.write_dataset(arguments.seed)
+    dataset = load_datasets([bandit.DATASET_ID]).transitions
+    policies = train_policies(arguments, dataset)
+
+    rng = np.random.default_rng(arguments.seed)
+    data = {"actions": np.asarray(dataset.action)[:NUM_SAMPLES]}
+    data["score"] = score(np.asarray(dataset.action), rng)
+    panels = {"data": (data["actions"], data["score"])}
+    results = []
+    for name, (agent, states) in policies.items():
+        actions = draw_actions(agent, states, arguments.seed)
+        seeds = [score(each, rng) for each in actions]
+        results.append({"name": name, "seeds": seeds})
+        panels[name] = (actions[0], seeds[0])
+    save_bandit_figure(out / "bandit.png", panels, RISK_LEVEL)
+    record = {
+        "policies": results,
+        "data": data["score"],
+        "constants": bandit.CONSTANTS._asdict(),
+        "options": {k: v for k, v in vars(arguments).items() if k != "out"},
+        "versions": console.versions(),
+        "device": jax.devices()[0].device_kind,
+    }
+    console.write_json(out / "bandit.json", record)
+    print_table(data["score"], results)
+    Console().print(f"{out}: bandit.png, bandit.json", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()

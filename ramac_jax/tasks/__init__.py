@@ -1,0 +1,11 @@
+"""Where the risk comes from: environments and datasets.
+
+Importing this package registers the environments with Gymnasium, so
+`gymnasium.make("ramac_jax.tasks:ramac_jax/RiskyBandit-v0")` needs no other import.
+"""
+
+import gymnasium
+
+BANDIT_ID = "ramac_jax/RiskyBandit-v0"
+
+gymnasium.register(BANDIT_ID, entry_point="ramac_jax.tasks.bandit:RiskyBandit")

@@ -1,0 +1,181 @@
+"""What every kind of actor in `BUILDERS` must do, whatever it is made of."""
+
+import inspect
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import ramac_jax as rj
+from ramac_jax.actors import BUILDERS, diffusion
+
+KEY = jax.random.key(11)
+SCHEDULES = {
+    "variance_preserving": diffusion.variance_preserving_betas,
+    "linear": diffusion.linear_betas,
+    "cosine": diffusion.cosine_betas,
+}
+
+
+@pytest.fixture(scope="module")
+def actor(actor_name, make_actor):
+    return make_actor(actor_name)
+
+
+@pytest.fixture(scope="module")
+def params(actor, make_batch):
+    batch = make_batch()
+    return actor.init(KEY, batch.observation, batch.action)
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (2, 3)])
+def test_one_action_per_observation(actor, params, shape):
+    observation = jnp.ones((*shape, 3))
+    action = actor.sample(params, observation, KEY)
+    assert action.shape == (*shape, 2) and action.dtype == jnp.float32
+    assert actor.bc_loss(params, observation, action, KEY).shape == ()
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_actions_stay_within_the_box(actor, params, scale, make_batch):
+    loud = jax.tree.map(lambda x: scale * x, params)
+    action = actor.sample(loud, make_batch(64).observation, KEY)
+    assert np.all(np.abs(action) <= 1.0)
+    assert len(np.unique(action, axis=0)) > 1
+
+
+def test_a_key_is_one_draw(actor, params, make_batch):
+    observation = make_batch().observation
+    one = actor.sample(params, observation, KEY)
+    np.testing.assert_array_equal(one, actor.sample(params, observation, KEY))
+    assert np.all(one != actor.sample(params, observation, jax.random.key(12)))
+    alike = actor.sample(params, jnp.zeros((8, 3)), KEY)
+    assert len(np.unique(alike, axis=0)) > 1  # rows draw noise of their own
+
+
+def test_sampling_is_pushing_drawn_noise(actor, params, make_batch):
+    if actor.draw_noise is None:
+        pytest.skip("this actor keeps its noise to itself")
+    observation = make_batch().observation
+    noise = actor.draw_noise(observation, KEY)
+    pushed = actor.push_noise(params, observation, noise)
+    np.testing.assert_array_equal(pushed, actor.sample(params, observation, KEY))
+
+
+def test_rows_of_a_batch_do_not_mix(actor, params, make_batch):
+    if actor.draw_noise is None:
+        pytest.skip("this actor keeps its noise to itself")
+    observation = make_batch().observation
+    noise = 0.3 * actor.draw_noise(observation, KEY)
+    batch = actor.push_noise(params, observation, noise)
+    for row in range(8):
+        alone = actor.push_noise(params, observation[row], noise[..., row, :])
+        np.testing.assert_allclose(alone, batch[row], rtol=1e-4, atol=1e-5)
+
+
+def test_the_action_depends_on_the_observation(actor, params):
+    here, there = jnp.zeros((8, 3)), jnp.ones((8, 3))
+    one, other = (actor.sample(params, seen, KEY) for seen in (here, there))
+    assert np.any(one != other)
+
+
+def variants():
+    """Every kind, with a loop unrolled and not, and with every schedule it knows."""
+    for name, builder in BUILDERS.items():
+        known = inspect.signature(builder).parameters
+        axes = {
+            "num_steps": (3, diffusion.UNROLLED_STEPS + 2),
+            "betas": tuple(SCHEDULES),
+        }
+        axes = {option: values for option, values in axes.items() if option in known}
+        for values in itertools.product(*axes.values()):
+            options = dict(zip(axes, values, strict=True))
+            yield pytest.param(name, options, id="-".join(map(str, (name, *values))))
+
+
+@pytest.mark.parametrize(("name", "options"), variants())
+def test_the_gradient_is_that_of_finite_differences(
+    name, options, make_actor, make_batch
+):
+    if "betas" in options:
+        options = options | {"betas": SCHEDULES[options["betas"]]}
+    actor, batch = make_actor(name, widths=(8,), **options), make_batch(4)
+    if actor.push_noise is None:
+        pytest.skip("this actor keeps its noise to itself")
+    initial = actor.init(KEY, batch.observation, batch.action)
+    noise = 0.5 * actor.draw_noise(batch.observation, KEY)
+    with jax.enable_x64(True):
+        start, observation, noise = jax.tree.map(
+            lambda x: jnp.asarray(np.asarray(x), jnp.float64),
+            (initial, batch.observation, noise),
+        )
+        flat, unravel = ravel_pytree(start)
+
+        @jax.jit
+        def policy(weights):
+            action = actor.push_noise(unravel(weights), observation, noise)
+            return jnp.sum(action * jnp.array([1.0, -0.7]))
+
+        gradient = jax.jit(jax.grad(policy))(flat)
+        assert gradient.dtype == jnp.float64
+        width = 1e-6
+        each = width * jnp.eye(flat.size)
+        above, below = (jax.vmap(policy)(flat + d) for d in (each, -each))
+        np.testing.assert_allclose(
+            gradient, (above - below) / (2 * width), rtol=1e-5, atol=1e-7
+        )
+        assert np.mean(np.abs(gradient) > 1e-7) > 0.5
+
+
+def test_cloning_recovers_an_action_of_two_modes(actor_name, make_actor):
+    """Half the data acts +.5, half -.5, in the sense that the observation gives."""
+    if "num_steps" in inspect.signature(BUILDERS[actor_name]).parameters:
+        actor = make_actor(actor_name, 2, num_steps=8, widths=(32, 32))
+    else:
+        actor = make_actor(actor_name, 2)
+    rows = np.arange(512)
+    sign, mode = np.where(rows % 2, 1.0, -1.0), np.where(rows % 4 < 2, 1.0, -1.0)
+    action = 0.5 * np.stack([sign, mode], -1)
+    observation = np.stack([sign, 0 * sign, 0 * sign], -1)
+    data = (observation, action, 0.0 * sign, observation, 0.0 * sign)
+    data = rj.Transition(*(jnp.asarray(x, jnp.float32) for x in data))
+    agent = rj.ramac(actor, rj.constant_critic(), num_quantiles=1)
+    knobs = rj.Hyperparams(actor_learning_rate=5e-3, decay_steps=1500.0)
+
+    @jax.jit
+    def clone(state):
+        state, metrics = rj.train(
+            agent, state, data, KEY, knobs, num_steps=1500, batch_size=128
+        )
+        return metrics, agent.act(state, data.observation, KEY)
+
+    _, drawn = clone(agent.init(KEY, data))
+    modes = 0.5 * np.sign(drawn)
+    near = np.linalg.norm(drawn - modes, axis=1) < 0.2
+    assert np.mean(near & (modes[:, 0] == action[:, 0])) > 0.8
+    assert 0.35 < np.mean(modes[:, 1] > 0) < 0.65
+
+
+def test_without_a_critic_an_update_is_cloning_at_its_own_price(
+    compiled, actor_name, make_agent, close
+):
+    """The same step as with a critic of no weight, and XLA drops the sampler."""
+    cloner, batch = make_agent(actor_name, critic=rj.constant_critic()), compiled.batch
+    state = compiled.state._replace(
+        critic_params=jnp.zeros(1), target_critic_params=jnp.ones(1) * 0.0
+    )
+    state = state._replace(critic_opt_state=cloner.init(KEY, batch).critic_opt_state)
+    knobs = rj.Hyperparams(risk_weight=0.0)
+    program = jax.jit(cloner.update).lower(state, batch, KEY, knobs).compile()
+    cloned, metrics = program(state, batch, KEY, knobs)
+    usual, expected = compiled.update(compiled.state, batch, KEY, knobs)
+    close(cloned.actor_params, usual.actor_params, atol=1e-5)
+    close(cloned.actor_opt_state, usual.actor_opt_state, atol=1e-5)
+    np.testing.assert_allclose(metrics["bc_loss"], expected["bc_loss"], rtol=1e-5)
+    knobs = jax.tree.map(float, knobs)
+    whole = compiled.update.lower(compiled.state, batch, KEY, knobs).compile()
+    flops = [p.cost_analysis()["flops"] for p in (program, whole)]
+    assert flops[0] < 0.5 * flops[1], flops

@@ -1,0 +1,105 @@
+"""Tiny data, agents and comparisons that every test module may ask for."""
+
+import inspect
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.actors import BUILDERS
+
+# Every module asks for the same shapes where it can: most of the time goes to XLA.
+SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4}
+
+
+def build_actor(name, action_dim=2, **options):
+    """Build a small actor of a kind, of the small sizes that the kind knows."""
+    known = inspect.signature(BUILDERS[name]).parameters
+    sizes = {key: size for key, size in SMALL.items() if key in known}
+    return BUILDERS[name](action_dim, **(sizes | options))
+
+
+def build_agent(name="flow", distortion=rj.risk.cvar, critic=None, **options):
+    """Build a small agent of one kind of actor."""
+    if critic is None:
+        critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
+    return rj.ramac(build_actor(name, **options), critic, distortion, num_quantiles=4)
+
+
+def random_batch(size=8, observation_dim=3, action_dim=2, seed=0):
+    """Draw valid transitions, one in four of them terminal."""
+    rng = np.random.default_rng(seed)
+    batch = rj.Transition(
+        rng.normal(size=(size, observation_dim)),
+        rng.uniform(-1.0, 1.0, size=(size, action_dim)),
+        rng.normal(size=size),
+        rng.normal(size=(size, observation_dim)),
+        np.arange(size) % 4 == 3,
+    )
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), batch)
+
+
+def assert_close(actual, desired, atol=1e-6, rtol=1e-5):
+    """Compare two trees leaf by leaf."""
+    assert jax.tree.structure(actual) == jax.tree.structure(desired)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol, atol), actual, desired
+    )
+
+
+def largest_difference(one, other):
+    """Return the largest absolute difference between two trees."""
+    apart = jax.tree.map(lambda a, b: np.max(np.abs(a - b), initial=0.0), one, other)
+    return max(map(float, jax.tree.leaves(apart)))
+
+
+@pytest.fixture(name="make_actor", scope="session")
+def make_actor_fixture():
+    return build_actor
+
+
+@pytest.fixture(name="make_agent", scope="session")
+def make_agent_fixture():
+    return build_agent
+
+
+@pytest.fixture(name="make_batch", scope="session")
+def make_batch_fixture():
+    return random_batch
+
+
+@pytest.fixture(name="close", scope="session")
+def close_fixture():
+    return assert_close
+
+
+@pytest.fixture(name="distance", scope="session")
+def distance_fixture():
+    return largest_difference
+
+
+@pytest.fixture(scope="session", params=BUILDERS)
+def actor_name(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def compiled(actor_name):
+    """One small agent per kind of actor, its update compiled once for all tests.
+
+    `traces` grows by one with every trace of the update.
+    """
+    agent, batch, traces = build_agent(actor_name), random_batch(), []
+
+    @jax.jit
+    def update(*args):
+        traces.append(len(args))
+        return agent.update(*args)
+
+    state = agent.init(jax.random.key(0), batch)
+    return SimpleNamespace(
+        agent=agent, batch=batch, state=state, update=update, traces=traces
+    )

@@ -1,0 +1,280 @@
+"""The train command, end to end on a dataset whose action is always the same."""
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import minari
+import numpy as np
+import pytest
+from minari.data_collector import EpisodeBuffer
+
+import ramac_jax as rj
+from experiments import console, train
+from ramac_jax import checkpoints
+
+DATASET = "made/constant-v0"
+ACTION = np.array([1.0, 4.0], np.float32)  # of [-2, 2] and [0, 8]: .5 and 0 scaled
+METRICS = "actor_loss bc_loss critic_loss risk_value target_clipped target_mean".split()
+TINY = (
+    "--num-seeds 2 --seed 5 --num-steps 90 --log-every 30 --batch-size 64 --normalize "
+    "--actor-widths 16 16 --critic-width 8 --embedding-width 8 --num-cosines 4 "
+    "--num-quantiles 4 --num-critics 1 --actor-learning-rate 0.01 --risk-weight 0 "
+    "--value-min -inf --max-grad-norm inf"
+).split()
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """Make the dataset, and let XLA compile quickly rather than well."""
+    folder = tmp_path_factory.mktemp("datasets")
+    draw = np.random.default_rng(0)
+    episodes = [
+        EpisodeBuffer(
+            observations=draw.normal(5.0, 2.0, size=(101, 3)),
+            actions=np.tile(ACTION, (100, 1)),
+            rewards=np.ones(100),
+            terminations=np.zeros(100, bool),
+            truncations=np.arange(100) == 99,
+        )
+        for _ in range(2)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINARI_DATASETS_PATH", str(folder))
+        jax.config.update("jax_disable_most_optimizations", True)
+        minari.create_dataset_from_buffers(
+            DATASET,
+            episodes,
+            observation_space=gym.spaces.Box(-np.inf, np.inf, (3,)),
+            action_space=gym.spaces.Box(np.float32([-2, 0]), np.float32([2, 8])),
+        )
+        yield folder
+        jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module", params=["diffusion", "flow"])
+def run(request, folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / request.param
+    train.main(
+        ["--dataset", DATASET, "--actor", request.param, "--out", str(out), *TINY]
+    )
+    return request.param, out
+
+
+def rows(out):
+    with open(out / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_metrics_have_a_row_per_step_and_seed_and_cloning_succeeds(run):
+    _, out = run
+    table = rows(out)
+    assert list(table[0]) == ["step", "seed", *METRICS]
+    assert [(row["step"], row["seed"]) for row in table] == [
+        (step, seed) for step in ("30", "60", "90") for seed in ("5", "6")
+    ]
+    for first, last in zip(table[:2], table[-2:], strict=True):
+        assert float(last["bc_loss"]) < 0.8 * float(first["bc_loss"])
+    assert table[0]["bc_loss"] != table[1]["bc_loss"]  # the seeds are two
+
+
+def test_the_record_repeats_the_run(run):
+    actor, out = run
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    record = json.loads((out / "run.json").read_text(), parse_constant=refuse)
+    assert record["command"].startswith(
+        "python -m experiments.train --dataset made/con"
+    )
+    assert record["status"] == "finished"
+    assert record["diverged"] == []
+    assert record["seeds"] == [5, 6]
+    assert record["num_steps"] == 90
+    assert record["options"]["actor"] == actor
+    assert record["options"]["num_quantiles"] == 4
+    assert record["hyperparams"]["value_min"] == "-inf"
+    assert record["hyperparams"]["decay_steps"] == "inf"
+    assert record["hyperparams"]["actor_learning_rate"] == 0.01
+    steps, time_width = {"diffusion": (5, 16), "flow": (10, 4)}[actor]
+    assert record["actor_options"] == {
+        "num_steps": steps,
+        "widths": [16, 16],
+        "time_width": time_width,
+    }
+    (source,) = record["datasets"]
+    assert (source["id"], source["episodes"], source["steps"]) == (DATASET, 2, 200)
+    assert len(source["sha256"]) == 64
+    assert record["scaling"]["action_high"] == [2.0, 8.0]
+    np.testing.assert_allclose(record["scaling"]["observation_mean"], 5.0, atol=0.5)
+    assert {"jax", "minari", "ramac_jax", "python"} <= set(record["versions"])
+    assert record["wall_time_s"] > 0.0
+
+
+def test_the_checkpoint_acts_in_the_units_of_the_environment(run):
+    _, out = run
+    policy = checkpoints.load_policy(out / "checkpoint")
+    observations = jnp.full((200, 3), 5.0)
+    actions = np.asarray(policy(observations, jax.random.key(0), 1))
+    assert (np.abs(actions[:, 0]) <= 2.0).all()
+    assert ((actions[:, 1] >= 0.0) & (actions[:, 1] <= 8.0)).all()
+    # Actions spread evenly over the box would be 1.25 and 2 away from the data's.
+    error = np.abs(actions - ACTION).mean(axis=0)
+    assert error[0] < 0.5
+    assert error[1] < 1.0
+
+
+def exit_status(*argv):
+    with pytest.raises(SystemExit) as ended:
+        console.exit_on_bad_input(lambda: train.main(argv))()
+    return ended.value.code
+
+
+BASE = ("--dataset", DATASET, "--num-steps", "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "no dataset is named"),
+        ((*BASE, "--dataset", "made/constnt-v0"), "at hand: made/constant-v0"),
+        ((*BASE, "--num-seeds", "0"), "--num-seeds is 0: give 1 or more"),
+        ((*BASE, "--actor-widths", "8", "-1"), "--actor-widths is -1: give 1 or more"),
+        ((*BASE, "--seed", "-1"), "--seed is -1"),
+        ((*BASE, "--discount", "1.5"), "discount is 1.5: it must be at least 0 and at"),
+        ((*BASE, "--risk-level", "2"), "for cvar it must be above 0 and at most 1"),
+        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': did you mean half"),
+    ],
+)
+def test_bad_input_is_one_line_and_touches_nothing(
+    options, message, tmp_path, capsys, monkeypatch
+):
+    def unreachable(dataset_id):
+        raise OSError("no network")
+
+    monkeypatch.setattr("minari.storage.hosting.download_dataset", unreachable)
+    assert exit_status("--out", str(tmp_path / "out"), *options) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--out", "x", "--vibes", "3"), ("--actor", "vae", "--out", "x"), ()]
+)
+def test_an_option_that_is_unknown_wrong_or_missing(options, capsys):
+    assert exit_status(*BASE, *options) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert exit_status(*BASE, "--out", str(tmp_path / "file" / "out")) == 2
+    assert "cannot write to" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_a_run_is_kept(tmp_path, capsys):
+    (tmp_path / "run.json").write_text("precious")
+    assert exit_status(*BASE, "--out", str(tmp_path)) == 2
+    assert "already holds a run (run.json)" in capsys.readouterr().err
+    assert [x.read_text() for x in tmp_path.iterdir()] == ["precious"]
+
+
+def test_the_process_itself_ends_with_status_2(tmp_path):
+    command = [sys.executable, "-m", "experiments.train", "--dataset", "made/no-v0"]
+    root = Path(train.__file__).parents[1]
+    ended = subprocess.run(
+        [*command, "--out", str(tmp_path / "out"), "--num-steps", "0"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "error: --num-steps is 0: give 1 or more\n"
+
+
+def test_divergence_is_reported_recorded_and_ends_with_status_1(
+    tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "run.json").write_text("of an earlier run")
+
+    def init(agent, example, keys):
+        shapes = jax.eval_shape(agent.init, jax.random.key(0), example)
+        return jax.tree.map(lambda x: jnp.zeros((2, *x.shape), x.dtype), shapes), keys
+
+    def calls(agent, states, *args, **kwargs):
+        for critic_loss in ([1.0, 2.0], [3.0, math.nan], [4.0, math.inf]):
+            yield states, {"bc_loss": np.ones(2), "critic_loss": np.array(critic_loss)}
+
+    monkeypatch.setattr(console, "init_population", init)
+    monkeypatch.setattr(console, "train_population", calls)
+    options = ["--dataset", DATASET, "--out", str(tmp_path), "--overwrite", *TINY]
+    assert exit_status(*options) == 1
+    warning = "warning: seed 6 diverged by step 60: critic_loss not finite\n"
+    assert capsys.readouterr().err == warning
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["status"] == "diverged"
+    assert record["diverged"] == [{"seed": 6, "step": 60, "metrics": ["critic_loss"]}]
+    assert [row["critic_loss"] for row in rows(tmp_path)[2:4]] == ["3.0", "nan"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "rates", "weights", "quantiles", "bound"),
+    [
+        ("halfcheetah-medium-expert", (3e-4, 5e-5, 5), (0.02, 1, 0), (32, 128), 300),
+        ("halfcheetah-medium-replay", (3e-4, 5e-5, 5), (0.02, 1, 0), (16, 64), 300),
+        ("hopper-medium-expert", (3e-4, 1e-5, 5), (0.05, 1, 300e3), (16, 64), 300),
+        ("hopper-medium-replay", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 150),
+        ("walker2d-medium-expert", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 300),
+        ("walker2d-medium-replay", (3e-4, 5e-6, 3), (0.02, 1, 300e3), (8, 32), 300),
+    ],
+)
+def test_presets_are_the_published_table(preset, rates, weights, quantiles, bound):
+    found = train.parse(["--dataset", "x", "--out", "y", "--preset", preset])
+    h = found.hyperparams
+    assert (h.actor_learning_rate, h.critic_learning_rate, h.max_grad_norm) == rates
+    assert (h.risk_weight, h.bc_weight, h.risk_warmup) == weights
+    assert (found.num_quantiles, found.embedding_width) == quantiles
+    assert found.num_cosines == found.num_quantiles
+    assert (h.value_min, h.value_max) == (-bound, bound)
+    assert (found.actor, found.num_steps, found.num_seeds) == (
+        "diffusion",
+        2_000_000,
+        5,
+    )
+    assert (h.risk_level, h.discount, found.batch_size) == (0.1, 0.99, 256)
+
+
+def test_options_override_the_preset_wherever_they_stand():
+    options = ["--risk-weight", "0.5", "--out", "y", "--preset", "rafmac"]
+    found = train.parse([*options, "--dataset", "a", "--dataset", "b"])
+    assert found.dataset == ("a", "b")
+    assert (found.actor, found.sampler_steps) == ("flow", 10)
+    assert found.hyperparams == rj.Hyperparams(
+        risk_weight=0.5,
+        actor_learning_rate=3e-4,
+        critic_learning_rate=3e-4,
+        max_grad_norm=0.7,
+    )
+
+
+def test_help_shows_the_values_of_the_preset(capsys):
+    assert exit_status("--preset", "walker2d-medium-replay", "--help") == 0
+    said = capsys.readouterr().out
+    assert "5e-06" in said
+    assert "2000000" in said

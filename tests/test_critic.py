@@ -1,0 +1,151 @@
+"""Critics: shapes, independence, and quantiles that are those of the returns."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+import ramac_jax as rj
+
+KEY = jax.random.key(0)
+TAU = jnp.array([0.9, 0.1, 0.5, 0.3])
+
+
+@pytest.fixture(scope="module")
+def critic():
+    return rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
+
+
+@pytest.fixture(scope="module")
+def params(critic, make_batch):
+    batch = make_batch()
+    initial = critic.init(KEY, batch.observation, batch.action)
+    return jax.tree.map(lambda x: x * 10.0, initial)  # far from 0
+
+
+def test_quantiles_are_one_for_each_critic_row_and_fraction(critic, params, make_batch):
+    batch = make_batch()
+    table = critic.quantiles(params, batch.observation, batch.action, TAU)
+    assert table.shape == (2, 8, 4)
+    assert np.std(table, axis=0).max() > 0.0  # the critics differ
+    for row in range(8):
+        one = critic.quantiles(params, batch.observation[row], batch.action[row], TAU)
+        assert one.shape == (2, 4)
+        np.testing.assert_allclose(one, table[:, row], rtol=1e-4, atol=1e-6)
+    for column in range(4):
+        each = critic.quantiles(
+            params, batch.observation, batch.action, TAU[column : column + 1]
+        )
+        np.testing.assert_allclose(each[..., 0], table[..., column], 1e-4, 1e-6)
+
+
+def test_a_critic_of_an_ensemble_reads_its_own_weights(critic, params, make_batch):
+    batch = make_batch()
+    swapped = jax.tree.map(lambda x: x[::-1], params)
+    one = critic.quantiles(params, batch.observation, batch.action, TAU)
+    other = critic.quantiles(swapped, batch.observation, batch.action, TAU)
+    np.testing.assert_allclose(one, other[::-1], rtol=1e-5)
+
+
+def test_the_constant_critic_knows_nothing(make_batch):
+    batch, critic = make_batch(), rj.constant_critic()
+    params = critic.init(KEY, batch.observation, batch.action)
+    table = critic.quantiles(params, batch.observation, batch.action, TAU)
+    assert table.shape == (1, 8, 4) and not np.any(table)
+
+
+# Returns of known distributions. The Huber threshold of 1 pulls quantiles towards the
+# expectiles unless the returns spread much wider than 1: here by 50 and 59.
+
+SPREAD = 50.0
+WEIGHTS = {"normal": (1.0, 0.0), "contaminated normal": (0.95, 0.05)}
+SCALES = (SPREAD, 3.0 * SPREAD)
+FRACTIONS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+ROWS = 4096
+
+
+def deviation(weights):
+    return np.sqrt(sum(w * s**2 for w, s in zip(weights, SCALES, strict=True)))
+
+
+def true_quantile(weights, tau):
+    def excess(x):
+        return (
+            sum(w * norm.cdf(x / s) for w, s in zip(weights, SCALES, strict=True)) - tau
+        )
+
+    return brentq(excess, -2000.0, 2000.0)
+
+
+def true_cvar(weights, level):
+    """(1/level) int_{-inf}^q x p(x) dx = -(1/level) sum_i w_i s_i pdf(q / s_i)."""
+    q = true_quantile(weights, level)
+    parts = (w * s * norm.pdf(q / s) for w, s in zip(weights, SCALES, strict=True))
+    return -sum(parts) / level
+
+
+def single_state(weights):
+    """One state, one action and terminal rewards at the evenly spaced quantiles."""
+    tau = (np.arange(ROWS) + 0.5) / ROWS
+    reward = jnp.array([true_quantile(weights, t) for t in tau], jnp.float32)
+    ones = jnp.ones((ROWS, 2))
+    return rj.Transition(ones, jnp.zeros((ROWS, 1)), reward, ones, jnp.ones(ROWS))
+
+
+@pytest.fixture(scope="module")
+def readings():
+    """What critics trained on each distribution read at a fraction."""
+    steps = 8000
+    actor = rj.flow_actor(1, num_steps=1, widths=(4,))
+    critic = rj.iqn_critic(
+        1,
+        width=16,
+        embedding_width=32,
+        num_cosines=64,
+        kernel_init=jax.nn.initializers.he_normal(),
+    )
+    agent = rj.ramac(actor, critic)
+    knobs = rj.Hyperparams(
+        critic_learning_rate=2e-2,
+        max_grad_norm=jnp.inf,
+        value_min=-jnp.inf,
+        value_max=jnp.inf,
+        risk_weight=0.0,
+        decay_steps=float(steps),
+    )
+    datasets = [single_state(weights) for weights in WEIGHTS.values()]
+    datasets = jax.tree.map(lambda *x: jnp.stack(x), *datasets)
+    example = jax.tree.map(lambda x: x[0, :1], datasets)
+    start = agent.init(KEY, example)
+
+    def fit(dataset, key):
+        state, _ = rj.train(
+            agent, start, dataset, key, knobs, num_steps=steps, batch_size=64
+        )
+        return state.critic_params
+
+    fitted = jax.jit(jax.vmap(fit))(datasets, jax.random.split(KEY, 2))
+
+    def read(member, tau):
+        params = jax.tree.map(lambda x: x[member], fitted)
+        tau = jnp.asarray(tau, jnp.float32)
+        return critic.quantiles(params, example.observation, example.action, tau)[0, 0]
+
+    return {name: lambda tau, i=i: read(i, tau) for i, name in enumerate(WEIGHTS)}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_trained_critic_reads_the_quantiles_of_its_returns(readings, name):
+    truth = [true_quantile(WEIGHTS[name], tau) for tau in FRACTIONS]
+    error = (readings[name](FRACTIONS) - np.array(truth)) / deviation(WEIGHTS[name])
+    np.testing.assert_allclose(error, 0.0, atol=0.05)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_trained_critic_reads_the_cvar_of_its_returns(readings, name):
+    tau = rj.risk.cvar((np.arange(1000) + 0.5) / 1000, 0.1)
+    estimate = rj.losses.risk_adjusted_value(readings[name](tau)[None])
+    error = (estimate - true_cvar(WEIGHTS[name], 0.1)) / deviation(WEIGHTS[name])
+    np.testing.assert_allclose(error, 0.0, atol=0.05)

@@ -1,0 +1,166 @@
+"""Scans of updates, populations and grids."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+
+KEY = jax.random.key(3)
+TRACES = []
+
+
+@pytest.fixture(scope="module")
+def setting(make_agent, make_batch):
+    agent, dataset = make_agent("flow"), make_batch(16)
+    return agent, dataset, agent.init(jax.random.key(0), dataset)
+
+
+@pytest.fixture(scope="module")
+def run(setting):
+    """Two updates of batch 8, compiled once, the state donated."""
+    agent, dataset, _ = setting
+
+    def two_updates(state, key, hyperparams):
+        TRACES.append(1)
+        return rj.train(
+            agent, state, dataset, key, hyperparams, num_steps=2, batch_size=8
+        )
+
+    return jax.jit(two_updates, donate_argnums=0)
+
+
+def copy(tree):
+    return jax.tree.map(jnp.copy, tree)
+
+
+def test_one_trace_serves_every_hyperparameter(setting, run):
+    run(copy(setting[2]), KEY, rj.Hyperparams())
+    before = len(TRACES)
+    for name, value in rj.Hyperparams()._asdict().items():
+        other = 7.0 if np.isinf(value) else 0.5 * value + 0.1
+        knobs = rj.Hyperparams()._replace(**{name: other})
+        state, metrics = run(copy(setting[2]), KEY, knobs)
+        assert all(np.isfinite(x) for x in metrics.values()), name
+    assert state.step == 2
+    assert len(TRACES) == before > 0
+
+
+def test_a_donated_state_is_used_up_without_complaint(setting, run, recwarn):
+    state = setting[0].init(jax.random.key(0), setting[1])
+    jax.block_until_ready(run(state, KEY, rj.Hyperparams()))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+    assert not [w for w in recwarn if "donat" in str(w.message)]
+
+
+def test_a_run_cut_in_two_is_the_same_run(setting, run, close):
+    agent, dataset, state = setting
+    knobs = rj.Hyperparams(actor_learning_rate=1e-2, risk_warmup=1.0)
+    first, _ = run(copy(state), KEY, knobs)
+    cut, _ = run(first, KEY, knobs)
+
+    @jax.jit
+    def four_updates(state):
+        return rj.train(agent, state, dataset, KEY, knobs, num_steps=4, batch_size=8)
+
+    whole, _ = four_updates(state)
+    close(cut, whole)
+    assert whole.step == 4
+
+
+def test_a_vmapped_population_equals_a_loop_over_it(setting, run, close, distance):
+    knobs = rj.grid(
+        rj.Hyperparams(),
+        risk_weight=[0.0, 1.0],
+        actor_learning_rate=[1e-3, 1e-2],
+    )
+    keys = jax.random.split(KEY, 4)
+    states = jax.tree.map(lambda x: jnp.stack([x] * 4), setting[2])
+    scaled = [
+        jax.tree.map(lambda x, s=scale: s * x, setting[2].actor_params)
+        for scale in (1.0, 0.9, 0.8, 0.7)
+    ]
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *scaled)
+    states = states._replace(actor_params=stacked)
+    many, metrics = jax.jit(jax.vmap(run))(states, keys, knobs)
+    members = []
+    for i in range(4):
+        member = jax.tree.map(lambda x, i=i: x[i], (states, keys, knobs))
+        members.append(run(*member))
+        close(jax.tree.map(lambda x, i=i: x[i], (many, metrics)), members[i], atol=1e-5)
+    assert distance(members[0][0].actor_params, members[1][0].actor_params) > 1e-3
+
+
+def test_the_key_decides_the_run(setting, run, distance):
+    one, same, other = (
+        run(copy(setting[2]), jax.random.key(seed), rj.Hyperparams())[0]
+        for seed in (1, 1, 2)
+    )
+    assert distance(one, same) == 0.0
+    assert distance(one.actor_params, other.actor_params) > 0.0
+
+
+COUNTING = rj.Agent(
+    init=lambda key, example: None,
+    update=lambda state, batch, key, knobs: (
+        state._replace(step=state.step + 1),
+        {"step": state.step, "reward": jnp.mean(batch.reward)},
+    ),
+    act=lambda state, observation, key: None,
+)
+
+
+def test_metrics_are_means_over_the_updates(make_batch):
+    state = rj.State(*[None] * 6, step=jnp.int32(0))
+    dataset = make_batch(4)._replace(reward=jnp.full(4, 2.5))
+    state, metrics = rj.train(COUNTING, state, dataset, KEY, None, num_steps=5)
+    assert state.step == 5
+    np.testing.assert_allclose((metrics["step"], metrics["reward"]), (2.0, 2.5))
+
+
+def test_batches_are_whole_rows_drawn_uniformly_with_replacement():
+    row = jnp.arange(5.0)
+    dataset = rj.Transition(row[:, None], row[:, None], row, row[:, None], row)
+    batch = rj.sample_batch(dataset, KEY, 5000)
+    drawn = batch.reward
+    np.testing.assert_allclose(np.bincount(drawn.astype(int)) / 5000, 0.2, atol=0.03)
+    for leaf in batch:
+        np.testing.assert_array_equal(leaf.ravel(), drawn)
+
+
+@pytest.mark.parametrize("sizes", [{"num_steps": 0}, {"num_steps": 1, "batch_size": 0}])
+def test_train_refuses_a_length_below_one(setting, sizes):
+    agent, dataset, state = setting
+    with pytest.raises(rj.InputError, match="give 1 or more"):
+        rj.train(agent, state, dataset, KEY, rj.Hyperparams(), **sizes)
+
+
+def test_train_refuses_an_empty_dataset(setting):
+    agent, dataset, state = setting
+    empty = jax.tree.map(lambda x: x[:0], dataset)
+    with pytest.raises(rj.InputError, match="empty"):
+        rj.train(agent, state, empty, KEY, rj.Hyperparams(), num_steps=1)
+
+
+def test_grid_varies_its_last_axis_fastest():
+    knobs = rj.grid(rj.Hyperparams(), risk_level=[0.1, 0.5], discount=[0.9, 0.95, 0.99])
+    np.testing.assert_allclose(knobs.risk_level, [0.1] * 3 + [0.5] * 3)
+    np.testing.assert_allclose(knobs.discount, [0.9, 0.95, 0.99] * 2)
+    np.testing.assert_allclose(knobs.risk_weight, [0.02] * 6)
+    assert {leaf.dtype for leaf in knobs} == {jnp.dtype("float32")}
+
+
+def test_grid_of_nothing_is_a_population_of_one():
+    for name, value in rj.grid(rj.Hyperparams())._asdict().items():
+        np.testing.assert_allclose(value, [getattr(rj.Hyperparams(), name)])
+
+
+def test_grid_names_the_nearest_field():
+    with pytest.raises(rj.InputError, match="'risk_wieght'.*risk_weight"):
+        rj.grid(rj.Hyperparams(), risk_wieght=[1.0])
+
+
+def test_grid_refuses_an_axis_without_values():
+    with pytest.raises(rj.InputError, match="discount has no value"):
+        rj.grid(rj.Hyperparams(), discount=[])
