@@ -5,6 +5,7 @@ policy that minds its value goes on from behaviour cloning: warming up without t
 term is done first, in a program that needs no sampler, and once for all of them.
 """
 
+import collections
 import dataclasses
 import os
 import sys
@@ -21,7 +22,7 @@ from rich.table import Table
 
 import ramac_jax as rj
 from experiments import console
-from experiments.figures import save_bandit_figure
+from experiments.figures import TITLES, save_bandit_figure
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import bandit
@@ -30,6 +31,22 @@ from ramac_jax.tasks.datasets import load_datasets
 NUM_SAMPLES = 4000  # actions per seed behind every figure of the table
 RISK_LEVEL = 0.1
 NUM_QUANTILES = 16
+CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
+READING = rj.Hyperparams(actor_learning_rate=0.0, critic_learning_rate=1e-2)
+MINDING = rj.Hyperparams(
+    actor_learning_rate=3e-3,
+    critic_learning_rate=1e-3,
+    max_grad_norm=1.0,
+    risk_ramp=100.0,
+)
+# The mean is CVaR at level 1, so that one program trains policies of either mind.
+MINDS: dict[str, dict[str, dict[str, float]]] = {
+    "diffusion": {
+        "neutral": {"risk_level": 1.0, "risk_weight": 0.1},
+        "radac": {"risk_level": RISK_LEVEL, "risk_weight": 3.0},
+    },
+    "flow": {"rafmac": {"risk_level": RISK_LEVEL, "risk_weight": 1.5}},
+}
 METRICS = ("mean", "cvar", "ring", "centre", "ood")
 
 
@@ -56,12 +73,12 @@ def actors() -> dict[str, rj.Actor]:
     widths = (64, 64, 64, 64)
     return {
         "diffusion": rj.diffusion_actor(2, 40, cosine_betas, widths=widths),
-        "flow": rj.flow_actor(2, 20, widths=widths),
+        "flow": rj.flow_actor(2, 30, widths=widths),
     }
 
 
 def small_critic() -> rj.Critic:
-    """A small critic, with initial weights that bend inside so small an action space."""
+    """A small critic whose initial weights bend it inside so small an action space."""
     he_normal = jax.nn.initializers.he_normal()
     return rj.iqn_critic(
         width=64, embedding_width=32, num_cosines=16, kernel_init=he_normal
@@ -108,82 +125,75 @@ def train(
         title=title,
         updates_per_call=max(1, num_steps // 20),
     )
-    for states, _ in calls:
-        pass
-    return states
+    return collections.deque(calls, maxlen=1).pop()[0]
+
+
+def repeat(tree: Any, times: int) -> Any:
+    """Stack a population `times` over along its axis."""
+    return jax.tree.map(lambda x: jnp.concatenate([x] * times), tree)
+
+
+def learn_kind(
+    kind: str, arguments: Arguments, dataset: rj.Transition, critics: rj.State | None
+) -> tuple[dict[str, tuple[rj.Agent, rj.State]], rj.State]:
+    """Every policy of one kind of actor, and the critics they listened to.
+
+    The first kind trains the critics; here they depend on no policy, so that the
+    second takes them as they are.
+    """
+    actor, size = actors()[kind], arguments.num_seeds
+    keys = jax.vmap(jax.random.key)(arguments.seed + jnp.arange(size))
+    agent = rj.ramac(actor, small_critic(), rj.risk.cvar, NUM_QUANTILES)
+    example = jax.tree.map(lambda x: x[:1], dataset)
+    states, keys = console.init_population(agent, example, keys)
+    if critics is None:
+        reader = rj.ramac(
+            without_sampler(actor), small_critic(), rj.risk.cvar, NUM_QUANTILES
+        )
+        critics = train(
+            "critics", reader, states, dataset, keys, READING, arguments.critic_steps
+        )
+    name = f"bc-{kind}"
+    cloner = rj.ramac(actor, rj.constant_critic())
+    clones, _ = console.init_population(cloner, example, keys)
+    clones = train(name, cloner, clones, dataset, keys, CLONING, arguments.bc_steps)
+
+    warm = states._replace(
+        actor_params=clones.actor_params,
+        target_actor_params=clones.target_actor_params,
+        critic_params=critics.critic_params,
+        target_critic_params=critics.target_critic_params,
+        critic_opt_state=critics.critic_opt_state,
+    )
+    names = list(MINDS[kind])
+    minds = [mind for name in names for mind in [MINDS[kind][name]] * size]
+    varied: dict[str, Any] = {
+        field: jnp.array([mind[field] for mind in minds]) for field in minds[0]
+    }
+    states = train(
+        " and ".join(names),
+        agent,
+        repeat(warm, len(names)),
+        dataset,
+        repeat(keys, len(names)),
+        MINDING._replace(**varied),
+        arguments.risk_steps,
+    )
+    policies = {name: (cloner, clones)}
+    for index, name in enumerate(names):
+        members = slice(index * size, (index + 1) * size)
+        policies[name] = (agent, jax.tree.map(lambda x, m=members: x[m], states))
+    return policies, critics
 
 
 def train_policies(
     arguments: Arguments, dataset: rj.Transition
 ) -> dict[str, tuple[rj.Agent, rj.State]]:
     """Every policy by name: the agent and the states [num_seeds, ...] that act."""
-    size = arguments.num_seeds
-    seeds = jnp.arange(arguments.seed, arguments.seed + size)
-    keys = jax.vmap(jax.random.key)(seeds)
-    example = jax.tree.map(lambda x: x[:1], dataset)
-    critic = small_critic()
-    cloning = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
-    reading = rj.Hyperparams(actor_learning_rate=0.0, critic_learning_rate=1e-2)
-    minding = rj.Hyperparams(
-        actor_learning_rate=3e-3,
-        critic_learning_rate=1e-3,
-        max_grad_norm=1.0,
-        risk_ramp=100.0,
-    )
-    # The mean is CVaR at level 1, so one program trains policies of either kind. A
-    # flow's cloning loss is the larger, and its gap the wider: it bears less weight.
-    minds = {
-        "diffusion": {"neutral": (1.0, 0.1), "radac": (RISK_LEVEL, 3.0)},
-        "flow": {"rafmac": (RISK_LEVEL, 1.5)},
-    }
-    policies = {}
-    critic_states = None
-    for kind, actor in actors().items():
-        agent = rj.ramac(actor, critic, rj.risk.cvar, NUM_QUANTILES)
-        states, train_keys = console.init_population(agent, example, keys)
-        if critic_states is None:
-            reader = rj.ramac(without_sampler(actor), critic, rj.risk.cvar, NUM_QUANTILES)
-            critic_states = train(
-                "critics",
-                reader,
-                states,
-                dataset,
-                train_keys,
-                reading,
-                arguments.critic_steps,
-            )
-        cloner = rj.ramac(actor, rj.constant_critic())
-        clones, _ = console.init_population(cloner, example, keys)
-        clones = train(
-            f"bc-{kind}", cloner, clones, dataset, train_keys, cloning, arguments.bc_steps
-        )
-        policies[f"bc-{kind}"] = (cloner, clones)
-
-        warm = states._replace(
-            actor_params=clones.actor_params,
-            target_actor_params=clones.target_actor_params,
-            critic_params=critic_states.critic_params,
-            target_critic_params=critic_states.target_critic_params,
-            critic_opt_state=critic_states.critic_opt_state,
-        )
-        members = minds[kind]
-        levels, weights = map(np.array, zip(*members.values(), strict=True))
-        states = train(
-            " and ".join(members),
-            agent,
-            jax.tree.map(lambda x: jnp.concatenate([x] * len(members)), warm),
-            dataset,
-            jnp.concatenate([train_keys] * len(members)),
-            minding._replace(
-                risk_level=np.repeat(levels, size), risk_weight=np.repeat(weights, size)
-            ),
-            arguments.risk_steps,
-        )
-        for index, name in enumerate(members):
-            part = slice(index * size, (index + 1) * size)
-            policies[name] = (agent, jax.tree.map(lambda x, p=part: x[p], states))
-    order = ("bc-diffusion", "bc-flow", "neutral", "radac", "rafmac")
-    return {name: policies[name] for name in order}
+    diffusions, critics = learn_kind("diffusion", arguments, dataset, None)
+    flows, _ = learn_kind("flow", arguments, dataset, critics)
+    policies = diffusions | flows
+    return {name: policies[name] for name in TITLES}
 
 
 def draw_actions(agent: rj.Agent, states: rj.State, seed: int) -> np.ndarray:
@@ -197,14 +207,13 @@ def draw_actions(agent: rj.Agent, states: rj.State, seed: int) -> np.ndarray:
 def score(actions: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
     """What actions [M, 2] earn, and the shares of them that go where."""
     rewards = bandit.draw_rewards(actions, rng)
-    ring = float(bandit.on_ring(actions).mean())
-    centre = float(bandit.in_centre(actions).mean())
+    ring, centre = bandit.on_ring(actions), bandit.in_centre(actions)
     return {
         "mean": float(rewards.mean()),
         "cvar": float(cvar(rewards, RISK_LEVEL)),
-        "ring": ring,
-        "centre": centre,
-        "ood": 1.0 - ring - centre,
+        "ring": float(ring.mean()),
+        "centre": float(centre.mean()),
+        "ood": float((~ring & ~centre).mean()),
     }
 
 
@@ -220,9 +229,9 @@ def print_table(data: dict[str, float], results: list[dict[str, Any]]) -> None:
         for name in METRICS:
             values = [seed[name] for seed in result["seeds"]]
             spread = f"[{min(values):.3f}, {max(values):.3f}]"
-            cells.append(f"{np.mean(values):.3f} {spread}")
+            cells.append(f"{np.mean(values):.3f}\n{spread}")
         table.add_row(result["name"], *cells)
-    Console(width=110).print(table)
+    Console().print(table)
 
 
 def check(arguments: Arguments) -> None:
@@ -252,26 +261,26 @@ def main(argv: Sequence[str]) -> None:
     policies = train_policies(arguments, dataset)
 
     rng = np.random.default_rng(arguments.seed)
-    data = {"actions": np.asarray(dataset.action)[:NUM_SAMPLES]}
-    data["score"] = score(np.asarray(dataset.action), rng)
-    panels = {"data": (data["actions"], data["score"])}
+    recorded = np.asarray(dataset.action)
+    data = score(recorded, rng)
+    panels = {"Data": (recorded[:NUM_SAMPLES], data)}
     results = []
     for name, (agent, states) in policies.items():
         actions = draw_actions(agent, states, arguments.seed)
         seeds = [score(each, rng) for each in actions]
         results.append({"name": name, "seeds": seeds})
-        panels[name] = (actions[0], seeds[0])
+        panels[TITLES[name]] = (actions[0], seeds[0])
     save_bandit_figure(out / "bandit.png", panels, RISK_LEVEL)
     record = {
         "policies": results,
-        "data": data["score"],
+        "data": data,
         "constants": bandit.CONSTANTS._asdict(),
         "options": {k: v for k, v in vars(arguments).items() if k != "out"},
         "versions": console.versions(),
         "device": jax.devices()[0].device_kind,
     }
     console.write_json(out / "bandit.json", record)
-    print_table(data["score"], results)
+    print_table(data, results)
     Console().print(f"{out}: bandit.png, bandit.json", soft_wrap=True)
 
 

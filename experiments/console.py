@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import json
 import math
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,6 +61,22 @@ def versions() -> dict[str, str]:
     """The versions a result depends on, Python's included."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     return found | {"ramac_jax": rj.__version__, "python": sys.version.split()[0]}
+
+
+def git_commit() -> str | None:
+    """The commit of this checkout, "-dirty" where it was edited; None without git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        run = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.strip()
 
 
 def write_json(path: Path, record: dict) -> None:

@@ -11,7 +11,6 @@ import datetime
 import inspect
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 import tomllib
@@ -203,26 +202,10 @@ def describe(
             k: np.asarray(x).tolist() for k, x in spec.scaling._asdict().items()
         },
         "versions": console.versions(),
-        "git_commit": git_commit(),
+        "git_commit": console.git_commit(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.device_count(),
     }
-
-
-def git_commit() -> str | None:
-    """The commit of this checkout, "-dirty" where it was edited; None without git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        run = subprocess.run(
-            command,
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return run.stdout.strip()
 
 
 def seeds(arguments: Arguments) -> range:

@@ -7,8 +7,7 @@ from ramac_jax.critic import constant_critic, iqn_critic
 from ramac_jax.training import grid, sample_batch, train
 from ramac_jax.types import Actor, Agent, Critic, Hyperparams, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
-
-__version__ = "0.1.0"
+from ramac_jax.version import __version__
 
 __all__ = [
     "Actor",
@@ -18,6 +17,7 @@ __all__ = [
     "InputError",
     "State",
     "Transition",
+    "__version__",
     "check_hyperparams",
     "check_transitions",
     "constant_critic",

@@ -86,7 +86,12 @@ def ramac(
             state.target_critic_params, batch.next_observation, next_action, tau
         )
         return jax.vmap(losses.bellman_target, in_axes=(0, 0, None, 1, None, None))(
-            batch.reward, batch.terminated, h.discount, quantiles, h.value_min, h.value_max
+            batch.reward,
+            batch.terminated,
+            h.discount,
+            quantiles,
+            h.value_min,
+            h.value_max,
         )
 
     def critic_loss(
@@ -108,7 +113,10 @@ def ramac(
         action = actor.sample(params, batch.observation, action_key)
         tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         quantiles = critic.quantiles(
-            state.critic_params, batch.observation, action, distortion(tau, h.risk_level)
+            state.critic_params,
+            batch.observation,
+            action,
+            distortion(tau, h.risk_level),
         )
         value = jnp.mean(jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles))
         bc_loss = actor.bc_loss(params, batch.observation, batch.action, bc_key)

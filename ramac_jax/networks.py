@@ -120,9 +120,13 @@ class QuantileNetwork(nn.Module):
         from_observation = nn.relu(dense(observation, self.width, self.kernel_init))
         from_action = nn.relu(dense(action, self.width, self.kernel_init))
         pair = jnp.concatenate([from_observation, from_action], axis=-1)
-        feature = nn.relu(dense(pair, self.embedding_width, self.kernel_init))  # [..., E]
+        feature = nn.relu(
+            dense(pair, self.embedding_width, self.kernel_init)
+        )  # [..., E]
         cosines = jnp.cos(jnp.pi * jnp.arange(self.num_cosines) * tau[:, None])
-        weight = nn.relu(dense(cosines, self.embedding_width, self.kernel_init))  # [N, E]
+        weight = nn.relu(
+            dense(cosines, self.embedding_width, self.kernel_init)
+        )  # [N, E]
         rows = feature.reshape(-1, self.embedding_width)
         product = outer_product(rows, weight).reshape(-1, self.embedding_width)
         hidden = nn.relu(dense(product, self.width, self.kernel_init))  # [B N, W]

@@ -1,5 +1,7 @@
 """Many updates as one compiled program, and many agents as one more axis."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -58,9 +60,11 @@ def grid(base: Hyperparams, **axes) -> Hyperparams:
             raise InputError(f"hyperparameter {name} has no value: give at least one")
     columns = [jnp.asarray(values, jnp.float32) for values in axes.values()]
     crossed = jnp.meshgrid(*columns, indexing="ij")
-    varied = {name: x.ravel() for name, x in zip(axes, crossed, strict=True)}
+    varied: dict[str, Any] = {
+        name: x.ravel() for name, x in zip(axes, crossed, strict=True)
+    }
     size = crossed[0].size if crossed else 1
-    constant = {
+    constant: dict[str, Any] = {
         name: jnp.full(size, value, jnp.float32)
         for name, value in base._asdict().items()
     }

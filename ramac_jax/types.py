@@ -111,7 +111,9 @@ class DrawNoiseFn(Protocol):
 class PushNoiseFn(Protocol):
     """a = psi_theta(s, z): the sampler as a deterministic function of its noise."""
 
-    def __call__(self, params: Params, observation: Array, noise: Array, /) -> Array: ...
+    def __call__(
+        self, params: Params, observation: Array, noise: Array, /
+    ) -> Array: ...
 
 
 class QuantilesFn(Protocol):

@@ -1,9 +1,9 @@
 """Checks of what comes from outside, made once on the host before any work."""
 
+import dataclasses
 import difflib
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,8 @@ class InputError(ValueError):
     """Input that cannot be worked with; the one-line message says what to change."""
 
 
-class Range(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Range:
     """The values a hyperparameter may take."""
 
     low: float = -math.inf
@@ -64,7 +65,9 @@ def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3) or sorted(known)
-            raise InputError(f"unknown {kind} {name!r}: did you mean {', '.join(near)}?")
+            raise InputError(
+                f"unknown {kind} {name!r}: did you mean {', '.join(near)}?"
+            )
 
 
 def check_hyperparams(hyperparams: Hyperparams) -> None:
@@ -102,10 +105,12 @@ def check_transitions(dataset: Transition) -> None:
     if arrays["observation"].shape != arrays["next_observation"].shape:
         raise InputError(
             f"observation has shape {list(arrays['observation'].shape)} and "
-            f"next_observation {list(arrays['next_observation'].shape)}: make them equal"
+            f"next_observation {list(arrays['next_observation'].shape)}: make them one"
         )
     for name, value in arrays.items():
-        reject_rows(name, ~np.isfinite(value), value, "NaN or infinite", "clean the data")
+        reject_rows(
+            name, ~np.isfinite(value), value, "NaN or infinite", "clean the data"
+        )
     outside = np.abs(arrays["action"]) > 1.0 + ACTION_TOLERANCE
     reject_rows("action", outside, arrays["action"], "outside [-1, 1]", "rescale it")
     flag = arrays["terminated"]

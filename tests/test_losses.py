@@ -52,7 +52,7 @@ def tau_on_the_target_axis(predicted, target, tau, kappa):
 
 
 def minimisers(loss, tau, returns):
-    """For each fraction the prediction in 0..100 of least loss, returns given in turn."""
+    """For each fraction the prediction in 0..100 that has the least mean loss."""
     guesses = jnp.arange(101.0)
     draws = jnp.stack([jnp.roll(returns, i)[: len(tau)] for i in range(len(returns))])
 

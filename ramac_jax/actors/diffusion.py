@@ -89,7 +89,8 @@ def diffusion_actor(
         column = (num_steps,) + (1,) * (noise.ndim - 1)
         added = stddev.reshape(column).astype(noise.dtype) * jnp.roll(noise, 1, axis=0)
         coefficients = jax.tree.map(
-            lambda x: jnp.asarray(x, noise.dtype), (alpha_bar, clean_weight, noisy_weight)
+            lambda x: jnp.asarray(x, noise.dtype),
+            (alpha_bar, clean_weight, noisy_weight),
         )
         steps = (jnp.arange(num_steps), *coefficients, added)
         unroll = num_steps <= UNROLLED_STEPS

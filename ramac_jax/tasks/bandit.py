@@ -57,9 +57,7 @@ def draw_rewards(
     ring, centre = on_ring(action, constants), in_centre(action, constants)
     penalised = rng.random(ring.shape) < constants.penalty_probability
     noise = constants.reward_noise * rng.standard_normal(ring.shape)
-    ring_reward = np.where(
-        penalised, constants.penalty_reward, constants.ring_reward
-    )
+    ring_reward = np.where(penalised, constants.penalty_reward, constants.ring_reward)
     paid = np.where(ring, ring_reward, constants.centre_reward) + noise
     return np.where(ring | centre, paid, 0.0)
 

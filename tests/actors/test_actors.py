@@ -44,14 +44,14 @@ def test_actions_stay_within_the_box(actor, params, scale, make_batch):
     loud = jax.tree.map(lambda x: scale * x, params)
     action = actor.sample(loud, make_batch(64).observation, KEY)
     assert np.all(np.abs(action) <= 1.0)
-    assert len(np.unique(action, axis=0)) > 1
 
 
 def test_a_key_is_one_draw(actor, params, make_batch):
     observation = make_batch().observation
     one = actor.sample(params, observation, KEY)
     np.testing.assert_array_equal(one, actor.sample(params, observation, KEY))
-    assert np.all(one != actor.sample(params, observation, jax.random.key(12)))
+    other = actor.sample(params, observation, jax.random.key(12))
+    assert np.all(np.any(one != other, axis=1))
     alike = actor.sample(params, jnp.zeros((8, 3)), KEY)
     assert len(np.unique(alike, axis=0)) > 1  # rows draw noise of their own
 
@@ -96,7 +96,7 @@ def variants():
             yield pytest.param(name, options, id="-".join(map(str, (name, *values))))
 
 
-@pytest.mark.parametrize(("name", "options"), variants())
+@pytest.mark.parametrize(("name", "options"), list(variants()))
 def test_the_gradient_is_that_of_finite_differences(
     name, options, make_actor, make_batch
 ):
@@ -130,33 +130,29 @@ def test_the_gradient_is_that_of_finite_differences(
         assert np.mean(np.abs(gradient) > 1e-7) > 0.5
 
 
-def test_cloning_recovers_an_action_of_two_modes(actor_name, make_actor):
-    """Half the data acts +.5, half -.5, in the sense that the observation gives."""
-    if "num_steps" in inspect.signature(BUILDERS[actor_name]).parameters:
-        actor = make_actor(actor_name, 2, num_steps=8, widths=(32, 32))
-    else:
-        actor = make_actor(actor_name, 2)
-    rows = np.arange(512)
-    sign, mode = np.where(rows % 2, 1.0, -1.0), np.where(rows % 4 < 2, 1.0, -1.0)
-    action = 0.5 * np.stack([sign, mode], -1)
-    observation = np.stack([sign, 0 * sign, 0 * sign], -1)
-    data = (observation, action, 0.0 * sign, observation, 0.0 * sign)
-    data = rj.Transition(*(jnp.asarray(x, jnp.float32) for x in data))
+def test_cloning_and_then_sampling_gives_the_action_of_each_state(
+    actor_name, make_actor
+):
+    """The loss and the sampler agree: where the data always acts alike, so it does."""
+    known = inspect.signature(BUILDERS[actor_name]).parameters
+    options = {"num_steps": 5, "widths": (32, 32)}
+    actor = make_actor(actor_name, **{k: v for k, v in options.items() if k in known})
+    side = jnp.where(jnp.arange(256) % 2, 1.0, -1.0)
+    observation = jnp.stack([side, side, side], axis=-1)
+    action = jnp.stack([0.5 * side, 0.1 - 0.6 * side], axis=-1)
+    data = rj.Transition(observation, action, side, observation, 0.0 * side)
     agent = rj.ramac(actor, rj.constant_critic(), num_quantiles=1)
-    knobs = rj.Hyperparams(actor_learning_rate=5e-3, decay_steps=1500.0)
+    knobs = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit
     def clone(state):
-        state, metrics = rj.train(
-            agent, state, data, KEY, knobs, num_steps=1500, batch_size=128
+        state, _ = rj.train(
+            agent, state, data, KEY, knobs, num_steps=1500, batch_size=64
         )
-        return metrics, agent.act(state, data.observation, KEY)
+        return agent.act(state, observation, KEY)
 
-    _, drawn = clone(agent.init(KEY, data))
-    modes = 0.5 * np.sign(drawn)
-    near = np.linalg.norm(drawn - modes, axis=1) < 0.2
-    assert np.mean(near & (modes[:, 0] == action[:, 0])) > 0.8
-    assert 0.35 < np.mean(modes[:, 1] > 0) < 0.65
+    error = np.abs(clone(agent.init(KEY, data)) - action)
+    assert np.mean(error) < 0.1, np.mean(error)
 
 
 def test_without_a_critic_an_update_is_cloning_at_its_own_price(

@@ -76,7 +76,7 @@ def textbook_sampler(weights, observation, noise, betas):
         mean = variance * (
             forward / np.sqrt(1.0 - betas[t]) * action + prior * np.sqrt(before) * clean
         )
-        action = mean + np.sqrt(variance) * noise[t]
+        action = mean + np.sqrt(variance) * noise[t - 1]
 
 
 def quiet(params):
