@@ -13,7 +13,9 @@ One convention of sign: *the smaller the level, the more averse to risk*.
 | `cvar`    | (0, 1]     | level < 1  | 1       |            |
 | `wang`    | (-inf, inf)| level < 0  | 0       | level > 0  |
 | `power`   | (-inf, inf)| level < 0  | 0       | level > 0  |
-| `cpw`     | (0, 1]     | see there  | 1       | see there  |
+| `cpw`     | (0, 1]     |            | 1       |            |
+
+`cpw` is neither averse nor seeking: below 1 it reads both extremes less.
 """
 
 import jax.numpy as jnp
@@ -44,8 +46,9 @@ def wang(tau: Array, level: Scalar) -> Array:
 def cpw(tau: Array, level: Scalar) -> Array:
     """Cumulative prospect weighting (Tversky and Kahneman, 1992).
 
-    tau -> tau^level / (tau^level + (1 - tau)^level)^(1/level): below 1 it listens more
-    to both extremes, to the worst like an averse and to the best like a seeking one.
+    tau -> tau^level / (tau^level + (1 - tau)^level)^(1/level), applied to the fractions
+    as Dabney et al. (2018) do: below 1 it leaves both ends quickly, so that the middle
+    of the returns is read more and the extremes, bad and good, less.
     """
     worse, better = tau**level, (1.0 - tau) ** level
     return worse / (worse + better) ** (1.0 / level)

@@ -11,6 +11,9 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.actors import BUILDERS
 
+# Tests compile much and run little: most of the time goes to XLA's optimiser.
+jax.config.update("jax_disable_most_optimizations", True)
+
 # Every module asks for the same shapes where it can: most of the time goes to XLA.
 SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4}
 
@@ -90,16 +93,18 @@ def actor_name(request):
 def compiled(actor_name):
     """One small agent per kind of actor, its update compiled once for all tests.
 
-    `traces` grows by one with every trace of the update.
+    `update` is that one program: it takes other values, never other types. `traces`
+    grows by one with every trace.
     """
     agent, batch, traces = build_agent(actor_name), random_batch(), []
 
-    @jax.jit
-    def update(*args):
+    def traced(*args):
         traces.append(len(args))
         return agent.update(*args)
 
-    state = agent.init(jax.random.key(0), batch)
+    key = jax.random.key(0)
+    state = agent.init(key, batch)
+    update = jax.jit(traced).lower(state, batch, key, rj.Hyperparams()).compile()
     return SimpleNamespace(
         agent=agent, batch=batch, state=state, update=update, traces=traces
     )

@@ -24,8 +24,8 @@ def critic_layers():
     return layers(params)
 
 
-def actor_layers(actor):
-    return layers(actor.init(jax.random.key(0), OBSERVATION, ACTION))
+def actor_shapes(actor):
+    return layers(jax.eval_shape(actor.init, jax.random.key(0), OBSERVATION, ACTION))
 
 
 def sizes(pairs):
@@ -37,14 +37,14 @@ def count(pairs):
 
 
 def test_default_diffusion_is_the_published_denoiser():
-    pairs = actor_layers(rj.diffusion_actor(6))
+    pairs = actor_shapes(rj.diffusion_actor(6))
     wide = [(39, 256), (256, 256), (256, 256), (256, 6)]  # 39 = 17 + 6 + 16
     assert sizes(pairs) == [(16, 32), (32, 16), *wide]
     assert count(pairs) == 544 + 528 + 10_240 + 2 * 65_792 + 1_542
 
 
 def test_default_flow_is_the_published_field():
-    pairs = actor_layers(rj.flow_actor(6))
+    pairs = actor_shapes(rj.flow_actor(6))
     wide = [(27, 128), (128, 128), (128, 128), (128, 6)]  # 27 = 17 + 6 + 4
     assert sizes(pairs) == [(4, 8), (8, 4), *wide]
     assert count(pairs) == 40 + 36 + 3_584 + 2 * 16_512 + 774
@@ -84,7 +84,8 @@ def test_critic_biases_start_within_the_root_of_the_fan_in(critic_layers):
 
 @pytest.mark.parametrize("build", [rj.diffusion_actor, rj.flow_actor])
 def test_actor_weights_start_uniform_within_the_root_of_the_fan_in(build):
-    for kernel, bias in actor_layers(build(6)):
+    actor = build(6, widths=(64,))
+    for kernel, bias in layers(actor.init(jax.random.key(0), OBSERVATION, ACTION)):
         bound = kernel.shape[0] ** -0.5
         assert fills(kernel, bound) and fills(bias, bound) and np.any(bias)
         if kernel.size > 1000:

@@ -105,10 +105,10 @@ def test_the_sign_of_the_level_is_the_side_of_the_mean(measure):
 
 
 @pytest.mark.parametrize("level", [0.5, 0.71])
-def test_cpw_below_one_gives_both_extremes_more_than_their_share(level):
+def test_cpw_below_one_gives_both_extremes_less_than_their_share(level):
     fractions = risk.cpw(MIDPOINTS, level)
-    assert np.mean(fractions < 0.05) > 0.05
-    assert np.mean(fractions > 0.95) > 0.05
+    assert 0.0 < np.mean(fractions < 0.05) < 0.05
+    assert 0.0 < np.mean(fractions > 0.95) < 0.05
 
 
 @pytest.mark.parametrize("measure", LEVELS)

@@ -1,7 +1,6 @@
 """What every kind of actor in `BUILDERS` must do, whatever it is made of."""
 
 import inspect
-import itertools
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +12,7 @@ import ramac_jax as rj
 from ramac_jax.actors import BUILDERS, diffusion
 
 KEY = jax.random.key(11)
-SCHEDULES = {
-    "variance_preserving": diffusion.variance_preserving_betas,
-    "linear": diffusion.linear_betas,
-    "cosine": diffusion.cosine_betas,
-}
+OTHERS = (diffusion.linear_betas, diffusion.cosine_betas)  # beside the default
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +46,7 @@ def test_a_key_is_one_draw(actor, params, make_batch):
     one = actor.sample(params, observation, KEY)
     np.testing.assert_array_equal(one, actor.sample(params, observation, KEY))
     other = actor.sample(params, observation, jax.random.key(12))
-    assert np.all(np.any(one != other, axis=1))
+    assert np.mean(one != other) > 0.5  # some are clipped alike
     alike = actor.sample(params, jnp.zeros((8, 3)), KEY)
     assert len(np.unique(alike, axis=0)) > 1  # rows draw noise of their own
 
@@ -83,26 +78,23 @@ def test_the_action_depends_on_the_observation(actor, params):
 
 
 def variants():
-    """Every kind, with a loop unrolled and not, and with every schedule it knows."""
+    """Every kind with its loop unrolled and not, and with every schedule it knows."""
     for name, builder in BUILDERS.items():
         known = inspect.signature(builder).parameters
-        axes = {
-            "num_steps": (3, diffusion.UNROLLED_STEPS + 2),
-            "betas": tuple(SCHEDULES),
-        }
-        axes = {option: values for option, values in axes.items() if option in known}
-        for values in itertools.product(*axes.values()):
-            options = dict(zip(axes, values, strict=True))
-            yield pytest.param(name, options, id="-".join(map(str, (name, *values))))
+        options = [{"num_steps": diffusion.UNROLLED_STEPS + n} for n in (-7, 2)]
+        options = options if "num_steps" in known else [{}]
+        if "betas" in known:
+            options += [{"num_steps": 3, "betas": schedule} for schedule in OTHERS]
+        for chosen in options:
+            parts = (getattr(value, "__name__", value) for value in chosen.values())
+            yield pytest.param(name, chosen, id="-".join(map(str, (name, *parts))))
 
 
 @pytest.mark.parametrize(("name", "options"), list(variants()))
 def test_the_gradient_is_that_of_finite_differences(
     name, options, make_actor, make_batch
 ):
-    if "betas" in options:
-        options = options | {"betas": SCHEDULES[options["betas"]]}
-    actor, batch = make_actor(name, widths=(8,), **options), make_batch(4)
+    actor, batch = make_actor(name, **options), make_batch(4)
     if actor.push_noise is None:
         pytest.skip("this actor keeps its noise to itself")
     initial = actor.init(KEY, batch.observation, batch.action)
@@ -113,20 +105,26 @@ def test_the_gradient_is_that_of_finite_differences(
             (initial, batch.observation, noise),
         )
         flat, unravel = ravel_pytree(start)
+        width = 1e-6
+        nudges = width * jnp.eye(flat.size)
 
-        @jax.jit
         def policy(weights):
             action = actor.push_noise(unravel(weights), observation, noise)
             return jnp.sum(action * jnp.array([1.0, -0.7]))
 
-        gradient = jax.jit(jax.grad(policy))(flat)
+        @jax.jit
+        def both(weights):
+            ends = jax.vmap(policy)(
+                jnp.stack([weights + nudges, weights - nudges], 1).reshape(
+                    -1, flat.size
+                )
+            )
+            above, below = ends.reshape(-1, 2).T
+            return jax.grad(policy)(weights), (above - below) / (2.0 * width)
+
+        gradient, differences = both(flat)
         assert gradient.dtype == jnp.float64
-        width = 1e-6
-        each = width * jnp.eye(flat.size)
-        above, below = (jax.vmap(policy)(flat + d) for d in (each, -each))
-        np.testing.assert_allclose(
-            gradient, (above - below) / (2 * width), rtol=1e-5, atol=1e-7
-        )
+        np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-7)
         assert np.mean(np.abs(gradient) > 1e-7) > 0.5
 
 
@@ -158,20 +156,15 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
 def test_without_a_critic_an_update_is_cloning_at_its_own_price(
     compiled, actor_name, make_agent, close
 ):
-    """The same step as with a critic of no weight, and XLA drops the sampler."""
-    cloner, batch = make_agent(actor_name, critic=rj.constant_critic()), compiled.batch
-    state = compiled.state._replace(
-        critic_params=jnp.zeros(1), target_critic_params=jnp.ones(1) * 0.0
-    )
-    state = state._replace(critic_opt_state=cloner.init(KEY, batch).critic_opt_state)
-    knobs = rj.Hyperparams(risk_weight=0.0)
-    program = jax.jit(cloner.update).lower(state, batch, KEY, knobs).compile()
+    """The same step as beside a critic of no weight, and XLA drops the sampler."""
+    agent, batch = make_agent(actor_name, critic=rj.constant_critic()), compiled.batch
+    state, knobs = agent.init(jax.random.key(0), batch), rj.Hyperparams(risk_weight=0.0)
+    close(state.actor_params, compiled.state.actor_params)
+    program = jax.jit(agent.update).lower(state, batch, KEY, knobs).compile()
     cloned, metrics = program(state, batch, KEY, knobs)
     usual, expected = compiled.update(compiled.state, batch, KEY, knobs)
     close(cloned.actor_params, usual.actor_params, atol=1e-5)
     close(cloned.actor_opt_state, usual.actor_opt_state, atol=1e-5)
     np.testing.assert_allclose(metrics["bc_loss"], expected["bc_loss"], rtol=1e-5)
-    knobs = jax.tree.map(float, knobs)
-    whole = compiled.update.lower(compiled.state, batch, KEY, knobs).compile()
-    flops = [p.cost_analysis()["flops"] for p in (program, whole)]
-    assert flops[0] < 0.5 * flops[1], flops
+    kept, whole = (p.cost_analysis()["flops"] for p in (program, compiled.update))
+    assert kept < 0.5 * whole, (kept, whole)

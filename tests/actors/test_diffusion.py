@@ -122,7 +122,9 @@ def test_the_gradient_is_the_sum_of_one_for_every_step(case, close):
     sizes = [np.abs(jax.tree.leaves(g)[-1]).max() for g in by_step]
     assert min(sizes) > 1e-4, sizes
     total = jax.tree.map(lambda *g: sum(g), *by_step)
-    whole = jax.grad(lambda p: actor.push_noise(p, observation, noise).sum())(params)
+    whole = jax.jit(jax.grad(lambda p: actor.push_noise(p, observation, noise).sum()))(
+        params
+    )
     close(whole, total, rtol=1e-3, atol=1e-3)
 
 

@@ -66,7 +66,9 @@ def test_the_gradient_is_the_sum_of_one_for_every_step(case, close):
     sizes = [np.abs(jax.tree.leaves(g)[-1]).max() for g in by_step]
     assert min(sizes) > 1e-2, sizes
     total = jax.tree.map(lambda *g: sum(g), *by_step)
-    whole = jax.grad(lambda p: actor.push_noise(p, observation, noise).sum())(params)
+    whole = jax.jit(jax.grad(lambda p: actor.push_noise(p, observation, noise).sum()))(
+        params
+    )
     close(whole, total, rtol=1e-4, atol=1e-4)
 
 

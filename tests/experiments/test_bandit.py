@@ -15,6 +15,7 @@ def out(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINARI_DATASETS_PATH", str(folder))  # restored afterwards
         patch.setattr(bandit, "actors", tiny_actors)
+        patch.setattr(bandit, "small_critic", tiny_critic)
         bandit.main(["--out", str(folder), "--num-seeds", "2", *TINY])
     return folder
 
@@ -24,6 +25,10 @@ def tiny_actors():
         "diffusion": bandit.rj.diffusion_actor(2, 3, widths=(8,)),
         "flow": bandit.rj.flow_actor(2, 3, widths=(8,)),
     }
+
+
+def tiny_critic():
+    return bandit.rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
 
 
 def test_the_record_has_every_policy_and_seed(out):

@@ -50,7 +50,6 @@ def folder(tmp_path_factory):
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINARI_DATASETS_PATH", str(folder))
-        jax.config.update("jax_disable_most_optimizations", True)
         minari.create_dataset_from_buffers(
             DATASET,
             episodes,
@@ -58,7 +57,6 @@ def folder(tmp_path_factory):
             action_space=gym.spaces.Box(np.float32([-2, 0]), np.float32([2, 8])),
         )
         yield folder
-        jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", params=["diffusion", "flow"])
