@@ -131,7 +131,9 @@ def readings():
             agent, state, dataset, key, knobs, num_steps=steps, batch_size=64
         )
 
-    fitted = fit(start, datasets, keys)[0].critic_params
+    jax.config.update("jax_disable_most_optimizations", False)  # this run is long
+    fitted = jax.block_until_ready(fit(start, datasets, keys)[0].critic_params)
+    jax.config.update("jax_disable_most_optimizations", True)
 
     def read(member, tau):
         params = jax.tree.map(lambda x: x[member], fitted)
