@@ -107,6 +107,7 @@ def train(
     keys: jax.Array,
     hyperparams: rj.Hyperparams,
     num_steps: int,
+    batch_size: int = 256,
 ) -> rj.State:
     """Train a copy of a population on a cosine schedule of its own."""
     size = len(keys)
@@ -121,9 +122,9 @@ def train(
         keys,
         hyperparams,
         num_steps=num_steps,
-        batch_size=256 if num_steps > 1000 else 128,
+        batch_size=batch_size,
         title=title,
-        updates_per_call=max(1, num_steps // 20),
+        updates_per_call=-(-num_steps // 20),
     )
     return collections.deque(calls, maxlen=1).pop()[0]
 
@@ -178,6 +179,7 @@ def learn_kind(
         repeat(keys, len(names)),
         MINDING._replace(**varied),
         arguments.risk_steps,
+        batch_size=128,
     )
     policies = {name: (cloner, clones)}
     for index, name in enumerate(names):
@@ -204,9 +206,8 @@ def draw_actions(agent: rj.Agent, states: rj.State, seed: int) -> np.ndarray:
     return np.asarray(act(states, observation, keys))
 
 
-def score(actions: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """What actions [M, 2] earn, and the shares of them that go where."""
-    rewards = bandit.draw_rewards(actions, rng)
+def score(actions: np.ndarray, rewards: np.ndarray) -> dict[str, float]:
+    """What actions [M, 2] with rewards [M] earned, and which shares went where."""
     ring, centre = bandit.on_ring(actions), bandit.in_centre(actions)
     return {
         "mean": float(rewards.mean()),
@@ -231,11 +232,16 @@ def print_table(data: dict[str, float], results: list[dict[str, Any]]) -> None:
             spread = f"[{min(values):.3f}, {max(values):.3f}]"
             cells.append(f"{np.mean(values):.3f}\n{spread}")
         table.add_row(result["name"], *cells)
-    Console().print(table)
+    Console(width=104).print(table)
 
 
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for counts that make no run."""
+    for name in ("bandit.png", "bandit.json"):
+        if (arguments.out / name).is_dir():
+            raise rj.InputError(
+                f"{arguments.out / name} is a folder: give another --out"
+            )
     for name in ("num_seeds", "bc_steps", "critic_steps", "risk_steps"):
         if getattr(arguments, name) < 1:
             option, value = name.replace("_", "-"), getattr(arguments, name)
@@ -260,14 +266,14 @@ def main(argv: Sequence[str]) -> None:
     dataset = load_datasets([bandit.DATASET_ID]).transitions
     policies = train_policies(arguments, dataset)
 
-    rng = np.random.default_rng(arguments.seed)
+    rng = np.random.default_rng([arguments.seed, 1])  # not the stream of the dataset
     recorded = np.asarray(dataset.action)
-    data = score(recorded, rng)
+    data = score(recorded, np.asarray(dataset.reward))
     panels = {"Data": (recorded[:NUM_SAMPLES], data)}
     results = []
     for name, (agent, states) in policies.items():
         actions = draw_actions(agent, states, arguments.seed)
-        seeds = [score(each, rng) for each in actions]
+        seeds = [score(each, bandit.draw_rewards(each, rng)) for each in actions]
         results.append({"name": name, "seeds": seeds})
         panels[TITLES[name]] = (actions[0], seeds[0])
     save_bandit_figure(out / "bandit.png", panels, RISK_LEVEL)

@@ -27,7 +27,16 @@ import ramac_jax as rj
 
 CONSOLE = Console(stderr=True)
 HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-PACKAGES = ("jax", "flax", "optax", "numpy", "gymnasium", "minari", "orbax-checkpoint")
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "gymnasium",
+    "minari",
+    "orbax-checkpoint",
+)
 
 
 def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:

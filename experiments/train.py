@@ -144,7 +144,22 @@ def check(arguments: Arguments) -> None:
         raise rj.InputError(
             f"risk_level is {level:g}: for {arguments.distortion} it must be {allowed}"
         )
-    held = [name for name in FILES if (arguments.out / name).exists()]
+    try:
+        held = [name for name in FILES if (arguments.out / name).exists()]
+    except OSError as error:
+        raise rj.InputError(
+            f"cannot use {arguments.out}: {error.strerror}; give another --out"
+        ) from None
+    checkpoint = arguments.out / "checkpoint"
+    if (
+        (checkpoint.exists() and not (checkpoint / checkpoints.SPEC).is_file())
+        or (arguments.out / "run.json").is_dir()
+        or (arguments.out / "metrics.csv").is_dir()
+    ):
+        raise rj.InputError(
+            f"{arguments.out} holds something else by the name of a run's files "
+            f"({', '.join(held)}): give another --out"
+        )
     if held and not arguments.overwrite:
         raise rj.InputError(
             f"{arguments.out} already holds a run ({', '.join(held)}): give another "

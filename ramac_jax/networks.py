@@ -86,7 +86,10 @@ def pairwise_sum(x: Array) -> Array:
 
 @jax.custom_vjp
 def outer_product(feature: Array, weight: Array) -> Array:
-    """feature [B, E] and weight [N, E] to their product [B, N, E]."""
+    """feature [B, E] and weight [N, E] to their product [B, N, E].
+
+    Its gradient is written out, so that it can be differentiated in reverse mode only.
+    """
     return feature[:, None, :] * weight[None, :, :]
 
 

@@ -96,11 +96,13 @@ def check_transitions(dataset: Transition) -> None:
         raise InputError("the dataset is empty: give at least one transition")
     axes = dict(observation=2, action=2, reward=1, next_observation=2, terminated=1)
     for name, value in arrays.items():
-        if value.ndim != axes[name] or value.shape[:1] != size:
+        if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
+            raise InputError(f"{name} has dtype {value.dtype}: give numbers")
+        if value.ndim != axes[name] or value.shape[:1] != size or not value.size:
             raise InputError(
                 f"{name} has shape {list(value.shape)} beside reward "
                 f"{list(arrays['reward'].shape)}: it needs {axes[name]} axes, "
-                "the first as long as reward"
+                "the first as long as reward, the second at least 1"
             )
     if arrays["observation"].shape != arrays["next_observation"].shape:
         raise InputError(

@@ -111,7 +111,7 @@ def readings():
     agent = rj.ramac(actor, critic)
     knobs = rj.Hyperparams(
         critic_learning_rate=1e-2,
-        max_grad_norm=jnp.inf,
+        max_grad_norm=1e9,
         value_min=-jnp.inf,
         value_max=jnp.inf,
         risk_weight=0.0,
@@ -122,7 +122,8 @@ def readings():
     datasets = jax.tree.map(lambda *x: jnp.stack(x), *datasets)
     example = jax.tree.map(lambda x: x[0, :1], datasets)
     keys = jax.random.split(jax.random.key(1), 2)
-    start = jax.tree.map(lambda x: jnp.stack([x, x]), agent.init(keys[0], example))
+    starts = [agent.init(key, example) for key in keys]
+    start = jax.tree.map(lambda *x: jnp.stack(x), *starts)
 
     @jax.jit
     @jax.vmap

@@ -27,7 +27,7 @@ def variance_preserving_betas(num_steps: int) -> np.ndarray:
 def linear_betas(num_steps: int) -> np.ndarray:
     """Ho et al. (2020): 1e-4 to .02 over 1000 steps, rescaled to T, at most .999.
 
-    Made for long chains: below some 25 steps the last betas reach the bound.
+    Made for long chains: at 20 steps or fewer the last betas reach the bound.
     """
     return np.minimum(np.linspace(0.1, 20.0, num_steps) / num_steps, 0.999)
 

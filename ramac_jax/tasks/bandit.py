@@ -5,6 +5,7 @@ pays 1.4 on average and -4 over its worst tenth, the centre 1: a risk-neutral po
 belongs on the ring, a CVaR_0.1 policy in the centre, and nothing pays in between.
 """
 
+import shutil
 import warnings
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import gymnasium
 import minari
 import numpy as np
 from minari.data_collector.episode_buffer import EpisodeBuffer
+from minari.storage import get_dataset_path
 
 from ramac_jax.tasks import BANDIT_ID
 
@@ -138,8 +140,8 @@ def write_dataset(seed: int = 0, dataset_id: str = DATASET_ID) -> None:
             zip(np.split(actions, ends), np.split(rewards, ends), strict=True)
         )
     ]
-    if dataset_id in minari.list_local_datasets():
-        minari.delete_dataset(dataset_id)
+    # Also a half-written one, of which Minari's own functions make no account.
+    shutil.rmtree(get_dataset_path(dataset_id), ignore_errors=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it asks for an e-mail address
         minari.create_dataset_from_buffers(

@@ -57,9 +57,11 @@ def test_the_figure_is_drawn(out):
 
 def test_a_score_by_hand():
     actions = np.array([[0.8, 0.0]] * 5 + [[0.0, 0.0]] * 4 + [[0.5, 0.0]])
-    score = bandit.score(actions, np.random.default_rng(0))
+    rewards = np.array([2.0, 2, 2, 2, -10, 1, 1, 1, 1, 0])
+    score = bandit.score(actions, rewards)
     shares = [score[name] for name in ("ring", "centre", "ood")]
     np.testing.assert_allclose(shares, [0.5, 0.4, 0.1])
+    assert (score["mean"], score["cvar"]) == pytest.approx((0.2, -10.0))
 
 
 @pytest.mark.parametrize("option", ["--num-seeds", "--risk-steps"])
