@@ -261,7 +261,8 @@ def main(argv: Sequence[str]) -> None:
     )
     check(arguments)
     out = console.writable_folder(arguments.out)
-    os.environ["MINARI_DATASETS_PATH"] = str(console.writable_folder(out / "minari"))
+    minari_folder = console.writable_folder(out / "minari").resolve()
+    os.environ["MINARI_DATASETS_PATH"] = str(minari_folder)
     bandit.write_dataset(arguments.seed)
     dataset = load_datasets([bandit.DATASET_ID]).transitions
     policies = train_policies(arguments, dataset)

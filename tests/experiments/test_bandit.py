@@ -16,7 +16,8 @@ def out(tmp_path_factory):
         patch.setenv("MINARI_DATASETS_PATH", str(folder))  # restored afterwards
         patch.setattr(bandit, "actors", tiny_actors)
         patch.setattr(bandit, "small_critic", tiny_critic)
-        bandit.main(["--out", str(folder), "--num-seeds", "2", *TINY])
+        patch.chdir(folder.parent)  # a relative --out, as most people give
+        bandit.main(["--out", folder.name, "--num-seeds", "2", *TINY])
     return folder
 
 
