@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +119,7 @@ def open_dataset(dataset_id: str) -> MinariDataset:
         raise InputError(
             f"no folder for datasets ({error}): set MINARI_DATASETS_PATH"
         ) from error
+    logging.disable(logging.WARNING)  # a download tells of each of its retries
     try:
         return minari.load_dataset(dataset_id, download=True)
     except Exception as error:  # a download may fail in as many ways as a network
@@ -129,6 +131,8 @@ def open_dataset(dataset_id: str) -> MinariDataset:
             f"({first_line(error)}); at hand: {at_hand or 'none'} "
             "(MINARI_DATASETS_PATH says where to look)"
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def nearest_local(root: Path, dataset_id: str) -> list[str]:
