@@ -12,6 +12,7 @@ from ramac_jax.types import Array
 FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
 CRITIC_NORMAL = nn.initializers.normal(0.1)
 HEAD_BOUND = 3e-4
+UNROLLED_STEPS = 10  # a sampler up to this long is unrolled, and so fused
 
 
 def symmetric_uniform(bound: float) -> Initializer:

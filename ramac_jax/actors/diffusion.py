@@ -6,10 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ramac_jax.networks import VectorField
+from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
-
-UNROLLED_STEPS = 10  # a loop up to this long is unrolled: fusing pays for compiling
 
 
 def variance_preserving_betas(num_steps: int) -> np.ndarray:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from ramac_jax.networks import VectorField
+from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
-
-UNROLLED_STEPS = 10  # a loop up to this long is unrolled: fusing pays for compiling
 
 
 def flow_actor(
