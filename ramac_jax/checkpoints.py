@@ -16,14 +16,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ramac_jax.actors import BUILDERS
-from ramac_jax.tasks.datasets import (
-    Scaling,
-    first_line,
-    normalize_observation,
-    unscale_action,
-)
+from ramac_jax.scaling import Scaling, normalize_observation, unscale_action
 from ramac_jax.types import Actor, Array, Key, Params, State
-from ramac_jax.validation import InputError, check_names
+from ramac_jax.validation import InputError, check_names, first_line
 
 STATE, SPEC = "state", "policy.json"
 

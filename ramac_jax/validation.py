@@ -30,10 +30,11 @@ class Range:
         return above and value <= self.high and (self.infinite or math.isfinite(value))
 
     def __str__(self) -> str:
-        text = f"above {self.low:g}" if self.open_low else f"at least {self.low:g}"
+        low = f"above {self.low:g}" if self.open_low else f"at least {self.low:g}"
+        bounds = [low] if math.isfinite(self.low) else []
         if math.isfinite(self.high):
-            text += f" and at most {self.high:g}"
-        return "finite" if math.isinf(self.low) else text
+            bounds.append(f"at most {self.high:g}")
+        return " and ".join(bounds) or "finite"
 
 
 POSITIVE = Range(0.0, open_low=True)
@@ -49,7 +50,7 @@ RANGES = {
     "bc_weight": WEIGHT,
     "risk_weight": WEIGHT,
     "risk_level": Range(),
-    "risk_warmup": Range(),
+    "risk_warmup": WEIGHT,
     "risk_ramp": WEIGHT,
     "value_min": Range(infinite=True),
     "value_max": Range(infinite=True),
@@ -129,3 +130,8 @@ def reject_rows(
             f"{name} is {fault} in {rows.size} of {len(bad)} rows, the first is row "
             f"{rows[0]}: {np.array2string(value[rows[0]], threshold=8)}; {advice}"
         )
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says first, or else its name."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -25,6 +25,7 @@ CORE = [
     "ramac_jax.actors",
     "ramac_jax.agent",
     "ramac_jax.training",
+    "ramac_jax.scaling",
     "ramac_jax.version",
     "ramac_jax",
 ]

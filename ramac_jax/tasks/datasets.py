@@ -16,28 +16,18 @@ from gymnasium.envs.registration import EnvSpec
 from minari import EpisodeData, MinariDataset
 from minari.storage import get_dataset_path
 
-from ramac_jax.types import Array, Transition
+from ramac_jax.scaling import Scaling, normalize_observation, scale_action
+from ramac_jax.types import Transition
 from ramac_jax.validation import (
     ACTION_TOLERANCE,
     InputError,
     check_transitions,
+    first_line,
     reject_rows,
 )
 
 STD_FLOOR = 1e-3  # a coordinate that hardly moves is not blown up
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError)
-
-
-class Scaling(NamedTuple):
-    """How an agent's units relate to the environment's; all float32.
-
-    Observations are shifted and divided, actions mapped from [low, high] to [-1, 1].
-    """
-
-    observation_mean: Array  # [O], 0 without normalisation
-    observation_std: Array  # [O], 1 without normalisation
-    action_low: Array  # [A]
-    action_high: Array  # [A]
 
 
 class Source(NamedTuple):
@@ -57,25 +47,6 @@ class OfflineDataset(NamedTuple):
     scaling: Scaling
     sources: tuple[Source, ...]  # in the order of the rows
     env_spec: EnvSpec | None  # for gymnasium.make, where the data names one
-
-
-def normalize_observation(scaling: Scaling, observation: Array) -> Array:
-    """Observation [..., O] in the environment's units -> in the agent's."""
-    return (observation - scaling.observation_mean) / scaling.observation_std
-
-
-def scale_action(scaling: Scaling, action: Array) -> Array:
-    """Action [..., A] in [low, high] -> in [-1, 1]."""
-    middle = 0.5 * (scaling.action_low + scaling.action_high)
-    half_range = 0.5 * (scaling.action_high - scaling.action_low)
-    return ((action - middle) / half_range).clip(-1.0, 1.0)
-
-
-def unscale_action(scaling: Scaling, action: Array) -> Array:
-    """Action [..., A] in [-1, 1] -> in [low, high]."""
-    middle = 0.5 * (scaling.action_low + scaling.action_high)
-    half_range = 0.5 * (scaling.action_high - scaling.action_low)
-    return (middle + half_range * action).clip(scaling.action_low, scaling.action_high)
 
 
 def load_datasets(ids: Sequence[str], *, normalize: bool = False) -> OfflineDataset:
@@ -146,11 +117,6 @@ def nearest_local(root: Path, dataset_id: str) -> list[str]:
         return matcher.ratio()
 
     return sorted(names, key=likeness, reverse=True)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another library says first, or else its name."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def damaged(dataset_id: str, error: Exception) -> InputError:

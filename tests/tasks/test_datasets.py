@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from ramac_jax import InputError
+from ramac_jax import InputError, scaling
 from ramac_jax.tasks import datasets
 
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (2,))
@@ -75,10 +75,10 @@ def test_two_episodes_become_transitions():
 def test_actions_go_to_the_agent_and_back():
     data = datasets.load_datasets([make("made/two-v0", [FALLING])])
     raw = np.float32([[-2, 0], [1, 2.5], [2, 10]])
-    scaled = datasets.scale_action(data.scaling, raw)
+    scaled = scaling.scale_action(data.scaling, raw)
     np.testing.assert_allclose(scaled, [[-1, -1], [0.5, -0.5], [1, 1]], atol=1e-7)
     np.testing.assert_allclose(
-        datasets.unscale_action(data.scaling, scaled), raw, atol=1e-6
+        scaling.unscale_action(data.scaling, scaled), raw, atol=1e-6
     )
 
 
