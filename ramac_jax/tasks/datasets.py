@@ -17,7 +17,7 @@ from minari import EpisodeData, MinariDataset
 from minari.storage import get_dataset_path
 
 from ramac_jax.scaling import Scaling, normalize_observation, scale_action
-from ramac_jax.types import Transition
+from ramac_jax.types import Array, Transition
 from ramac_jax.validation import (
     ACTION_TOLERANCE,
     InputError,

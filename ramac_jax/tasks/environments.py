@@ -24,7 +24,7 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
     """Charge an environment's risky steps: `hazards` as a wrapper.
 
     One uniform number is drawn per step, from the environment's own generator: seed
-    `reset` to repeat a rollout. `info` holds `risky` (bool), `penalty` (0 where none was
+    `reset` to repeat a rollout. `info` holds `risky` (bool), `penalty` (0 if it was not
     charged), `monitored` (the watched quantity) and `base_reward`.
     """
 
