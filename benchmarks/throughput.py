@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from experiments import console
+from experiments import console, population
 
 OBSERVATION_DIM, ACTION_DIM, BATCH_SIZE, DATASET_SIZE = 17, 6, 256, 65_536
 MATRICES = ((8192, 128, 256), (2048, 2048, 2048))  # [M, K] x [K, N]
@@ -94,7 +94,7 @@ def population_call(
 ) -> tuple[Callable[[], Any], float]:
     """A ready call of `num_steps` updates of a population; the compile seconds."""
     keys = jax.random.split(jax.random.key(4), size)
-    states, keys = console.init_population(agent, dataset, keys)
+    states, keys = population.init_population(agent, dataset, keys)
     run = functools.partial(rj.train, agent, num_steps=num_steps, batch_size=BATCH_SIZE)
     function = jax.jit(jax.vmap(run, in_axes=(0, None, 0, None)))
     hyperparams = jax.tree.map(jnp.float32, rj.Hyperparams())

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from experiments import console
-from experiments.figures import TITLES, save_bandit_figure
+from experiments import console, population
+from experiments.figures.bandit import TITLES, save_bandit_figure
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import bandit
@@ -115,7 +115,7 @@ def train(
     hyperparams = jax.tree.map(
         lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (size,)), hyperparams
     )
-    calls = console.train_population(
+    calls = population.train_population(
         agent,
         jax.tree.map(jnp.copy, states)._replace(step=jnp.zeros(size, jnp.int32)),
         dataset,
@@ -146,7 +146,7 @@ def learn_kind(
     keys = jax.vmap(jax.random.key)(arguments.seed + jnp.arange(size))
     agent = rj.ramac(actor, small_critic(), rj.risk.cvar, NUM_QUANTILES)
     example = jax.tree.map(lambda x: x[:1], dataset)
-    states, keys = console.init_population(agent, example, keys)
+    states, keys = population.init_population(agent, example, keys)
     if critics is None:
         reader = rj.ramac(
             without_sampler(actor), small_critic(), rj.risk.cvar, NUM_QUANTILES
@@ -156,7 +156,7 @@ def learn_kind(
         )
     name = f"bc-{kind}"
     cloner = rj.ramac(actor, rj.constant_critic())
-    clones, _ = console.init_population(cloner, example, keys)
+    clones, _ = population.init_population(cloner, example, keys)
     clones = train(name, cloner, clones, dataset, keys, CLONING, arguments.bc_steps)
 
     warm = states._replace(

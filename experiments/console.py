@@ -4,14 +4,13 @@ import functools
 import importlib.metadata
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import jax
-import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,7 +25,6 @@ from rich.text import Text
 import ramac_jax as rj
 
 CONSOLE = Console(stderr=True)
-HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 PACKAGES = (
     "jax",
     "jaxlib",
@@ -53,6 +51,11 @@ def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:
     return command
 
 
+def warn(text: str) -> None:
+    """Print a warning on stderr, in one line."""
+    CONSOLE.print(f"warning: {text}", soft_wrap=True, highlight=False, markup=False)
+
+
 def writable_folder(path: Path) -> Path:
     """Make the folder where needed; `InputError` where nothing can be written."""
     try:
@@ -64,6 +67,16 @@ def writable_folder(path: Path) -> Path:
             f"cannot write to {path}: {error.strerror}; give another --out"
         ) from None
     return path
+
+
+def check_writable(path: Path) -> None:
+    """Raise `InputError` where `writable_folder` would fail; makes nothing."""
+    nearest = next(x for x in (path, *path.absolute().parents) if x.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise rj.InputError(
+            f"cannot write to {path}: {nearest} is no folder that can be written to; "
+            "give another --out"
+        )
 
 
 def versions() -> dict[str, str]:
@@ -123,59 +136,3 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=CONSOLE,
     )
-
-
-def init_population(
-    agent: rj.Agent, example: rj.Transition, keys: jax.Array
-) -> tuple[rj.State, jax.Array]:
-    """Fresh states of a population, one per key, and the keys to train them with."""
-    init_keys, train_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    init = jax.vmap(agent.init, in_axes=(0, None))
-    # It runs once: optimising it takes three times as long as all the rest of it.
-    states = jax.jit(init, compiler_options=HASTY)(init_keys, example)
-    return states, train_keys
-
-
-def train_population(
-    agent: rj.Agent,
-    states: rj.State,
-    dataset: rj.Transition,
-    keys: jax.Array,
-    hyperparams: rj.Hyperparams,
-    *,
-    num_steps: int,
-    batch_size: int,
-    title: str,
-    updates_per_call: int = 500,
-) -> Iterator[tuple[rj.State, dict[str, np.ndarray]]]:
-    """Train with a live bar; yield (states, metrics [population]) after each call.
-
-    The states are donated to the next call: keep a copy of what must outlive it. One
-    program is compiled, and a second where `num_steps` is no multiple of the call.
-    """
-
-    @functools.partial(jax.jit, static_argnames="num_steps", donate_argnums=0)
-    def advance(states, dataset, keys, hyperparams, num_steps):
-        def run(state, dataset, key, h):
-            return rj.train(
-                agent,
-                state,
-                dataset,
-                key,
-                h,
-                num_steps=num_steps,
-                batch_size=batch_size,
-            )
-
-        return jax.vmap(run, in_axes=(0, None, 0, 0))(
-            states, dataset, keys, hyperparams
-        )
-
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=num_steps)
-        for done in range(0, num_steps, updates_per_call):
-            length = min(updates_per_call, num_steps - done)
-            states, metrics = advance(states, dataset, keys, hyperparams, length)
-            metrics = jax.device_get(metrics)
-            bar.advance(task, length)
-            yield states, metrics

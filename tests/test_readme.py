@@ -7,7 +7,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["embed", "population"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["embed", "population", "environment"])
 def test_every_example_runs(block):
     exec(compile(block, "README.md", "exec"), {})
 

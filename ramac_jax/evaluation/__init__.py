@@ -1,5 +1,24 @@
 """What a policy is worth, from the returns it was seen to earn."""
 
-from ramac_jax.evaluation.statistics import cvar
+from ramac_jax.evaluation.rollouts import Episodes, evaluate
+from ramac_jax.evaluation.simulators import Environments
+from ramac_jax.evaluation.statistics import (
+    cvar,
+    iqm,
+    normalized_score,
+    per_seed_cvar,
+    stratified_bootstrap,
+    summarise,
+)
 
-__all__ = ["cvar"]
+__all__ = [
+    "Environments",
+    "Episodes",
+    "cvar",
+    "evaluate",
+    "iqm",
+    "normalized_score",
+    "per_seed_cvar",
+    "stratified_bootstrap",
+    "summarise",
+]

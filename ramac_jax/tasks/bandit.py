@@ -5,17 +5,13 @@ pays 1.4 on average and -4 over its worst tenth, the centre 1: a risk-neutral po
 belongs on the ring, a CVaR_0.1 policy in the centre, and nothing pays in between.
 """
 
-import shutil
-import warnings
 from typing import Any, NamedTuple
 
 import gymnasium
-import minari
 import numpy as np
 from minari.data_collector.episode_buffer import EpisodeBuffer
-from minari.storage import get_dataset_path
 
-from ramac_jax.tasks import BANDIT_ID
+from ramac_jax.tasks import BANDIT_ID, writing
 
 DATASET_ID = "ramac_jax/risky-bandit-v0"
 PULLS_PER_RECORD = 100
@@ -140,14 +136,14 @@ def write_dataset(seed: int = 0, dataset_id: str = DATASET_ID) -> None:
             zip(np.split(actions, ends), np.split(rewards, ends), strict=True)
         )
     ]
-    # Also a half-written one, of which Minari's own functions make no account.
-    shutil.rmtree(get_dataset_path(dataset_id), ignore_errors=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it asks for an e-mail address
-        minari.create_dataset_from_buffers(
-            dataset_id,
-            records,
-            env=gymnasium.make(BANDIT_ID),
-            algorithm_name="ring and centre mixture",
-            description=f"The risky bandit, seed {seed}: {CONSTANTS}",
-        )
+    env = gymnasium.make(BANDIT_ID)
+    writing.write_dataset(
+        dataset_id,
+        records,
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        algorithm_name="ring and centre mixture",
+        description=f"The risky bandit, seed {seed}: {CONSTANTS}",
+        env_spec=env.spec,
+        overwrite=True,
+    )

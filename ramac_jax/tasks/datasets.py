@@ -1,22 +1,16 @@
 """Minari datasets as arrays: read, checked, and put on the scale an agent works in."""
 
-import difflib
 import hashlib
-import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import gymnasium as gym
 import jax
-import jax.numpy as jnp
-import minari
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from minari import EpisodeData, MinariDataset
-from minari.storage import get_dataset_path
 
 from ramac_jax.scaling import Scaling, normalize_observation, scale_action
+from ramac_jax.tasks.opening import check_alike, check_spaces, damaged, open_dataset
 from ramac_jax.types import Array, Transition
 from ramac_jax.validation import (
     ACTION_TOLERANCE,
@@ -67,108 +61,24 @@ def load_datasets(ids: Sequence[str], *, normalize: bool = False) -> OfflineData
         check_spaces(dataset)
         check_alike(opened[0], dataset)
     scaling = identity_scaling(opened[0])
-    parts = [read_transitions(dataset, scaling) for dataset in opened]
-    sources = tuple(map(describe_source, opened, parts))
-    transitions = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+    transitions, sources = read_transitions(opened, scaling)
     if normalize:
         scaling = measure_observations(scaling, transitions.observation)
-        transitions = transitions._replace(
-            observation=normalize_observation(scaling, transitions.observation),
-            next_observation=normalize_observation(
-                scaling, transitions.next_observation
-            ),
-        )
-    transitions, scaling = jax.tree.map(jnp.asarray, (transitions, scaling))
+        for array in (transitions.observation, transitions.next_observation):
+            array[:] = normalize_observation(scaling, array)
+    transitions, scaling = jax.device_put((transitions, scaling))
     return OfflineDataset(transitions, scaling, sources, opened[0].env_spec)
-
-
-def open_dataset(dataset_id: str) -> MinariDataset:
-    """Open a local dataset, or download it first; nothing of its episodes is read."""
-    try:
-        root = get_dataset_path()
-    except OSError as error:
-        raise InputError(
-            f"no folder for datasets ({error}): set MINARI_DATASETS_PATH"
-        ) from error
-    logging.disable(logging.WARNING)  # a download tells of each of its retries
-    try:
-        return minari.load_dataset(dataset_id, download=True)
-    except Exception as error:  # a download may fail in as many ways as a network
-        if (root / dataset_id / "data").exists():
-            raise damaged(dataset_id, error) from error
-        at_hand = ", ".join(nearest_local(root, dataset_id))
-        raise InputError(
-            f"dataset {dataset_id!r} is not here and cannot be downloaded "
-            f"({first_line(error)}); at hand: {at_hand or 'none'} "
-            "(MINARI_DATASETS_PATH says where to look)"
-        ) from error
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def nearest_local(root: Path, dataset_id: str) -> list[str]:
-    """The ids of the datasets under a folder, those most like the given one first."""
-    found = [x.parent.parent for x in root.rglob("data/metadata.json")]
-    names = sorted(x.relative_to(root).as_posix() for x in found)
-    matcher = difflib.SequenceMatcher(b=dataset_id)
-
-    def likeness(name: str) -> float:
-        matcher.set_seq1(name)
-        return matcher.ratio()
-
-    return sorted(names, key=likeness, reverse=True)
-
-
-def damaged(dataset_id: str, error: Exception) -> InputError:
-    """Say that a dataset is here and cannot be read."""
-    return InputError(
-        f"dataset {dataset_id} cannot be read ({first_line(error)}): its files may be "
-        "damaged, fetch or make it anew"
-    )
-
-
-def check_spaces(dataset: MinariDataset) -> None:
-    """Raise `InputError` unless observations and actions are flat and continuous."""
-    for kind, space in spaces(dataset).items():
-        flat = isinstance(space, gym.spaces.Box) and len(space.shape) == 1
-        if not flat or (
-            kind == "actions" and not np.issubdtype(space.dtype, np.floating)
-        ):
-            raise InputError(
-                f"dataset {dataset.id} has {kind} {space}: an agent needs a flat, "
-                "continuous Box"
-            )
-    box = dataset.action_space
-    if not (np.isfinite(box.low) & np.isfinite(box.high) & (box.low < box.high)).all():
-        raise InputError(
-            f"dataset {dataset.id} has actions {box}: every bound must be finite and "
-            "each low below its high"
-        )
-
-
-def check_alike(first: MinariDataset, other: MinariDataset) -> None:
-    """Raise `InputError` unless both datasets come from the same kind of robot."""
-    facts = [
-        spaces(x) | {"environment": x.env_spec and x.env_spec.name}
-        for x in (first, other)
-    ]
-    for kind in facts[0]:
-        if facts[0][kind] != facts[1][kind]:
-            raise InputError(
-                f"dataset {other.id} has {kind} {facts[1][kind]} and {first.id} has "
-                f"{facts[0][kind]}: datasets to be joined must agree"
-            )
-
-
-def spaces(dataset: MinariDataset) -> dict[str, gym.Space]:
-    """The two spaces by the words that messages use."""
-    return {"observations": dataset.observation_space, "actions": dataset.action_space}
 
 
 def float32(values: Any) -> Any:
     """A NumPy array, where the vocabulary says Array; too large a number is inf."""
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float32)
+
+
+def float32_array(*shape: int) -> Any:
+    """A NumPy array to be filled."""
+    return np.empty(shape, np.float32)
 
 
 def identity_scaling(dataset: MinariDataset) -> Scaling:
@@ -192,19 +102,56 @@ def measure_observations(scaling: Scaling, observation: Array) -> Scaling:
     )
 
 
-def read_transitions(dataset: MinariDataset, scaling: Scaling) -> Transition:
-    """Read every episode into NumPy transitions [D, ...], actions scaled."""
+def read_transitions(
+    opened: Sequence[MinariDataset], scaling: Scaling
+) -> tuple[Transition, tuple[Source, ...]]:
+    """Read every episode into NumPy transitions [D, ...], actions scaled.
+
+    The arrays are made once, at the size that the metadata tell, and filled.
+    """
+    for dataset in opened:
+        if not dataset.total_episodes:
+            raise InputError(f"dataset {dataset.id} is empty: it has no episode")
+    width, size = scaling.observation_mean.shape, scaling.action_low.shape
+    shapes = (width, size, (), width, ())
+    total = sum(dataset.total_steps for dataset in opened)
     try:
-        episodes = [
-            read_episode(dataset.id, x, scaling) for x in dataset.iterate_episodes()
-        ]
+        arrays = Transition(*(float32_array(total, *x) for x in shapes))
+    except (MemoryError, ValueError) as error:
+        ids = ", ".join(dataset.id for dataset in opened)
+        raise InputError(
+            f"no room for the {total} steps of {ids} ({first_line(error)}): join fewer "
+            "datasets, or fetch one whose metadata are damaged anew"
+        ) from error
+    sources, start = [], 0
+    for dataset in opened:
+        stop = start + dataset.total_steps
+        rows = Transition(*(x[start:stop] for x in arrays))
+        fill(dataset, rows, scaling)
+        sources.append(describe_source(dataset, rows))
+        start = stop
+    return arrays, tuple(sources)
+
+
+def fill(dataset: MinariDataset, rows: Transition, scaling: Scaling) -> None:
+    """Read the episodes of a dataset into its own rows, exactly as many."""
+    size, stop = len(rows.reward), 0
+    try:
+        for episode in dataset.iterate_episodes():
+            transitions = read_episode(dataset.id, episode, scaling)
+            start, stop = stop, stop + len(transitions.reward)
+            if stop <= size:
+                for array, values in zip(rows, transitions, strict=True):
+                    array[start:stop] = values
     except InputError:
         raise
     except READ_ERRORS as error:
         raise damaged(dataset.id, error) from error
-    if not episodes:
-        raise InputError(f"dataset {dataset.id} is empty: it has no episode")
-    return jax.tree.map(lambda *x: np.concatenate(x), *episodes)
+    if stop != size:
+        raise InputError(
+            f"dataset {dataset.id} holds {stop} steps and its metadata tell {size}: "
+            "fetch or make it anew"
+        )
 
 
 def read_episode(dataset_id: str, episode: EpisodeData, scaling: Scaling) -> Transition:
@@ -212,8 +159,20 @@ def read_episode(dataset_id: str, episode: EpisodeData, scaling: Scaling) -> Tra
 
     A truncated step keeps its true next observation and is not terminated.
     """
+    where = f"dataset {dataset_id}, episode {episode.id}"
+    if not len(episode.rewards):
+        raise InputError(f"{where}: it has no step; leave it out")
     observation = float32(episode.observations)
     raw_action = float32(episode.actions)
+    for name, value, width in (
+        ("observations", observation, scaling.observation_mean.shape),
+        ("actions", raw_action, scaling.action_low.shape),
+    ):
+        if value.shape[1:] != width:
+            raise InputError(
+                f"{where}: {name} have shape {list(value.shape)} and their space "
+                f"{list(width)}; fetch or make it anew"
+            )
     low, high = scaling.action_low, scaling.action_high
     slack = ACTION_TOLERANCE * (high - low)
     outside = (raw_action < low - slack) | (raw_action > high + slack)
@@ -228,9 +187,7 @@ def read_episode(dataset_id: str, episode: EpisodeData, scaling: Scaling) -> Tra
         reject_rows("action", outside, raw_action, "outside its space", "mend the data")
         check_transitions(transitions)
     except InputError as error:
-        raise InputError(
-            f"dataset {dataset_id}, episode {episode.id}: {error}"
-        ) from None
+        raise InputError(f"{where}: {error}") from None
     return transitions
 
 
@@ -238,7 +195,7 @@ def describe_source(dataset: MinariDataset, transitions: Transition) -> Source:
     """Record which dataset gave these transitions, with a hash of their bytes."""
     digest = hashlib.sha256()
     for array in transitions:
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return Source(
         id=dataset.id,
         env_id=dataset.env_spec.id if dataset.env_spec else None,

@@ -36,10 +36,10 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
         hazard = Hazard(**hazard) if isinstance(hazard, dict) else hazard
         check_hazard(hazard)
         shape = env.observation_space.shape
-        if shape is None or len(shape) != 1 or hazard.index >= shape[0]:
+        if shape is None or len(shape) != 1 or hazard.coordinate >= shape[0]:
             raise InputError(
-                f"the hazard watches coordinate {hazard.index} of the observation, "
-                f"whose shape is {shape}: it needs one axis that reaches there"
+                f"the hazard watches coordinate {hazard.coordinate} of observations "
+                f"whose shape is {shape}: they need one axis that reaches there"
             )
         RecordConstructorArgs.__init__(self, hazard=hazard._asdict())
         gymnasium.Wrapper.__init__(self, env)
@@ -50,7 +50,7 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step the environment, then charge and perhaps end the episode."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        monitored = float(observation[self.hazard.index])
+        monitored = float(observation[self.hazard.coordinate])
         draw = self.unwrapped.np_random.random()
         penalty = float(penalties(self.hazard, monitored, draw))
         info |= {

@@ -22,7 +22,7 @@ class Hazard(NamedTuple):
     """
 
     quantity: str  # a name in `QUANTITIES`
-    index: int  # the coordinate of the observation that holds it
+    coordinate: int  # of the observation, that holds it
     low: float  # risky below ...
     high: float  # ... and above
     probability: float  # that a risky step is charged
@@ -85,17 +85,19 @@ def find_task(name: str) -> Task:
     return TASKS[name]
 
 
-def is_risky(hazard: Hazard, quantity: np.ndarray) -> np.ndarray:
+def is_risky(hazard: Hazard, quantity: np.ndarray | float) -> np.ndarray:
     """Whether each value of the watched quantity [...] lies outside the safe band."""
-    return (quantity < hazard.low) | (quantity > hazard.high)
+    return np.asarray((quantity < hazard.low) | (quantity > hazard.high))
 
 
-def is_end(hazard: Hazard, quantity: np.ndarray) -> np.ndarray:
+def is_end(hazard: Hazard, quantity: np.ndarray | float) -> np.ndarray:
     """Whether each value of the watched quantity [...] ends the episode."""
-    return (quantity < hazard.end_low) | (quantity > hazard.end_high)
+    return np.asarray((quantity < hazard.end_low) | (quantity > hazard.end_high))
 
 
-def penalties(hazard: Hazard, quantity: np.ndarray, draws: np.ndarray) -> np.ndarray:
+def penalties(
+    hazard: Hazard, quantity: np.ndarray | float, draws: np.ndarray | float
+) -> np.ndarray:
     """What is added to the reward of each step [...]: the penalty, or 0.
 
     Args:
@@ -110,8 +112,8 @@ def penalties(hazard: Hazard, quantity: np.ndarray, draws: np.ndarray) -> np.nda
 def check_hazard(hazard: Hazard) -> None:
     """Raise `InputError` for a rule that no episode could follow."""
     check_names("quantity", [hazard.quantity], QUANTITIES)
-    if hazard.index < 0:
-        raise InputError(f"index is {hazard.index}: give a coordinate from 0 on")
+    if hazard.coordinate < 0:
+        raise InputError(f"coordinate is {hazard.coordinate}: give one from 0 on")
     allowed = {"probability": Range(0.0, 1.0), "penalty": Range(high=0.0)}
     for name, values in allowed.items():
         value = getattr(hazard, name)

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-import ramac_jax as rj
 from experiments import console, train
 from ramac_jax import checkpoints
 
@@ -144,14 +143,14 @@ BASE = ("--dataset", DATASET, "--num-steps", "1")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "no dataset is named"),
+        ((), "nothing to train on: give --task or --dataset"),
         ((*BASE, "--dataset", "made/constnt-v0"), "at hand: made/constant-v0"),
         ((*BASE, "--num-seeds", "0"), "--num-seeds is 0: give 1 or more"),
         ((*BASE, "--actor-widths", "8", "-1"), "--actor-widths is -1: give 1 or more"),
         ((*BASE, "--seed", "-1"), "--seed is -1"),
         ((*BASE, "--discount", "1.5"), "discount is 1.5: it must be at least 0 and at"),
         ((*BASE, "--risk-level", "2"), "for cvar it must be above 0 and at most 1"),
-        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': did you mean half"),
+        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': did you mean "),
     ],
 )
 def test_bad_input_is_one_line_and_touches_nothing(
@@ -219,8 +218,8 @@ def test_divergence_is_reported_recorded_and_ends_with_status_1(
         for critic_loss in ([1.0, 2.0], [3.0, math.nan], [4.0, math.inf]):
             yield states, {"bc_loss": np.ones(2), "critic_loss": np.array(critic_loss)}
 
-    monkeypatch.setattr(console, "init_population", init)
-    monkeypatch.setattr(console, "train_population", calls)
+    monkeypatch.setattr(train, "init_population", init)
+    monkeypatch.setattr(train, "train_population", calls)
     options = ["--dataset", DATASET, "--out", str(tmp_path), "--overwrite", *TINY]
     assert exit_status(*options) == 1
     warning = "warning: seed 6 diverged by step 60: critic_loss not finite\n"
@@ -229,50 +228,3 @@ def test_divergence_is_reported_recorded_and_ends_with_status_1(
     assert record["status"] == "diverged"
     assert record["diverged"] == [{"seed": 6, "step": 60, "metrics": ["critic_loss"]}]
     assert [row["critic_loss"] for row in rows(tmp_path)[2:4]] == ["3.0", "nan"]
-
-
-@pytest.mark.parametrize(
-    ("preset", "rates", "weights", "quantiles", "bound"),
-    [
-        ("halfcheetah-medium-expert", (3e-4, 5e-5, 5), (0.02, 1, 0), (32, 128), 300),
-        ("halfcheetah-medium-replay", (3e-4, 5e-5, 5), (0.02, 1, 0), (16, 64), 300),
-        ("hopper-medium-expert", (3e-4, 1e-5, 5), (0.05, 1, 300e3), (16, 64), 300),
-        ("hopper-medium-replay", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 150),
-        ("walker2d-medium-expert", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 300),
-        ("walker2d-medium-replay", (3e-4, 5e-6, 3), (0.02, 1, 300e3), (8, 32), 300),
-    ],
-)
-def test_presets_are_the_published_table(preset, rates, weights, quantiles, bound):
-    found = train.parse(["--dataset", "x", "--out", "y", "--preset", preset])
-    h = found.hyperparams
-    assert (h.actor_learning_rate, h.critic_learning_rate, h.max_grad_norm) == rates
-    assert (h.risk_weight, h.bc_weight, h.risk_warmup) == weights
-    assert (found.num_quantiles, found.embedding_width) == quantiles
-    assert found.num_cosines == found.num_quantiles
-    assert (h.value_min, h.value_max) == (-bound, bound)
-    assert (found.actor, found.num_steps, found.num_seeds) == (
-        "diffusion",
-        2_000_000,
-        5,
-    )
-    assert (h.risk_level, h.discount, found.batch_size) == (0.1, 0.99, 256)
-
-
-def test_options_override_the_preset_wherever_they_stand():
-    options = ["--risk-weight", "0.5", "--out", "y", "--preset", "rafmac"]
-    found = train.parse([*options, "--dataset", "a", "--dataset", "b"])
-    assert found.dataset == ("a", "b")
-    assert (found.actor, found.sampler_steps) == ("flow", 10)
-    assert found.hyperparams == rj.Hyperparams(
-        risk_weight=0.5,
-        actor_learning_rate=3e-4,
-        critic_learning_rate=3e-4,
-        max_grad_norm=0.7,
-    )
-
-
-def test_help_shows_the_values_of_the_preset(capsys):
-    assert exit_status("--preset", "walker2d-medium-replay", "--help") == 0
-    said = capsys.readouterr().out
-    assert "5e-06" in said
-    assert "2000000" in said

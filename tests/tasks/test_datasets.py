@@ -5,6 +5,7 @@ import json
 import os
 
 import gymnasium as gym
+import h5py
 import minari
 import numpy as np
 import pytest
@@ -226,6 +227,47 @@ def test_an_empty_dataset(folder):
     path = folder / "made/empty-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_episodes": 0}))
     assert "dataset made/empty-v0 is empty" in refusal("made/empty-v0")
+
+
+def replace_arrays(folder, name, **arrays):
+    """Put other arrays into the last of two episodes, as Minari itself would not."""
+    with h5py.File(folder / name / "data/main_data.hdf5", "a") as file:
+        for key, value in arrays.items():
+            del file["episode_1"][key]
+            file["episode_1"][key] = value
+
+
+def test_an_episode_without_a_step(folder):
+    make("made/short-v0", [FALLING, CUT_SHORT])
+    nothing = {k: np.zeros(0) for k in ("rewards", "terminations", "truncations")}
+    shapes = {"observations": np.zeros((1, 2)), "actions": np.zeros((0, 2))}
+    replace_arrays(folder, "made/short-v0", **nothing, **shapes)
+    assert refusal("made/short-v0") == (
+        "dataset made/short-v0, episode 1: it has no step; leave it out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "width"), [("observations", 1), ("observations", 3), ("actions", 1)]
+)
+def test_rows_that_are_not_as_wide_as_their_space(folder, field, width):
+    make("made/narrow-v0", [FALLING, CUT_SHORT])
+    value = np.zeros((len(getattr(CUT_SHORT, field)), width))
+    replace_arrays(folder, "made/narrow-v0", **{field: value})
+    message = refusal("made/narrow-v0")
+    assert message.startswith(f"dataset made/narrow-v0, episode 1: {field} have shape")
+
+
+@pytest.mark.parametrize("steps", [4, 6, 10**16, -1])
+def test_metadata_that_miscount_the_steps(folder, steps):
+    make("made/count-v0", [FALLING, CUT_SHORT])
+    path = folder / "made/count-v0/data/metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": steps}))
+    message = refusal("made/count-v0")
+    if steps in (4, 6):
+        assert f"holds 5 steps and its metadata tell {steps}" in message
+    else:
+        assert f"no room for the {steps} steps of made/count-v0" in message
 
 
 @pytest.mark.parametrize("file", ["main_data.hdf5", "metadata.json"])

@@ -1,15 +1,13 @@
-"""Figures, drawn without a screen."""
+"""The risky bandit: where the actions of each policy lie."""
 
 from pathlib import Path
 
-import matplotlib
 import matplotlib.patches
 import numpy as np
 from matplotlib.figure import Figure
 
 from ramac_jax.tasks.bandit import CONSTANTS, in_centre, on_ring
 
-matplotlib.use("Agg")
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.
 MODES = {"ring": "#0072B2", "centre": "#E69F00", "out of distribution": "#000000"}
 TITLES = {  # every policy of the bandit, in the order of tables and panels

@@ -1,0 +1,212 @@
+"""Speed and memory of the data's path: `python -m benchmarks.data`.
+
+Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
+as many steps is loaded. Each part runs in a process of its own; its peak is the highest
+resident memory that Linux saw, less what the process held before it had any data, and
+is told as a multiple of the size of the transitions.
+"""
+
+import dataclasses
+import datetime
+import multiprocessing
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+import tyro
+from minari.data_collector.episode_buffer import EpisodeBuffer
+from rich.console import Console
+from rich.table import Table
+
+import ramac_jax as rj
+from experiments import console
+from ramac_jax.tasks.datasets import load_datasets
+from ramac_jax.tasks.hazards import find_task
+from ramac_jax.tasks.relabelling import relabel_rewards
+from ramac_jax.tasks.writing import write_dataset
+
+TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
+OBSERVATION_DIM, ACTION_DIM, EPISODE_LENGTH = 17, 6, 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    steps: int = 2_000_000
+    """Transitions."""
+    out: Path | None = None
+    """JSON file to write; None: print only."""
+    repeats: int = 5
+    """Timed rounds of charging and moving; the median counts."""
+
+
+def resident(field: str) -> int:
+    """Bytes of resident memory of this process: VmRSS now, VmHWM at most.
+
+    `resource.getrusage` would do but for its maximum, which outlives exec.
+    """
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None, "Linux tells the memory of a process there"
+    return 1024 * int(found[1])
+
+
+def size_of(transitions: Any) -> int:
+    """Bytes of a tree of arrays."""
+    return sum(x.nbytes for x in jax.tree.leaves(transitions))
+
+
+def make_transitions(steps: int) -> rj.Transition:
+    """Random transitions in NumPy, velocities within and without the safe band."""
+    rng = np.random.default_rng(0)
+    draw = rng.standard_normal
+    observation: Any = draw((steps, OBSERVATION_DIM), np.float32)
+    following: Any = draw((steps, OBSERVATION_DIM), np.float32)
+    observation *= 10.0
+    following *= 10.0
+    zeros: Any = np.zeros(steps, np.float32)
+    action: Any = rng.random((steps, ACTION_DIM), np.float32)
+    reward: Any = draw(steps, np.float32)
+    return rj.Transition(observation, action, reward, following, zeros)
+
+
+def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
+    """What is timed: new rewards, and all of it on the device."""
+    hazard = find_task(TASK).hazard
+    base: Any = transitions.reward
+    quantity: Any = transitions.next_observation[:, hazard.index]
+    reward, _, _ = relabel_rewards(hazard, base, quantity, seed)
+    charged: Any = reward.astype(np.float32)
+    return jax.block_until_ready(jax.device_put(transitions._replace(reward=charged)))
+
+
+def measure_relabelling(steps: int, repeats: int) -> dict[str, Any]:
+    """Rate and peak of `charge_and_move`, the arrays it starts from included."""
+    jax.block_until_ready(jax.device_put(np.zeros(1)))
+    before = resident("VmRSS")
+    transitions = make_transitions(steps)
+    seconds = []
+    for seed in range(repeats):
+        start = time.perf_counter()
+        charge_and_move(transitions, seed)
+        seconds.append(time.perf_counter() - start)
+    peak = resident("VmHWM") - before
+    return {
+        "transitions_per_s": steps / statistics.median(seconds),
+        "transitions_per_s_range": [steps / max(seconds), steps / min(seconds)],
+        "peak_bytes": peak,
+        "peak_over_arrays": peak / size_of(transitions),
+    }
+
+
+def measure_loading(normalize: bool) -> dict[str, Any]:
+    """Seconds and peak of `load_datasets`."""
+    jax.block_until_ready(jax.device_put(np.zeros(1)))
+    before, start = resident("VmRSS"), time.perf_counter()
+    dataset = load_datasets([DATASET_ID], normalize=normalize)
+    jax.block_until_ready(dataset.transitions)
+    seconds, peak = time.perf_counter() - start, resident("VmHWM") - before
+    return {
+        "seconds": seconds,
+        "peak_bytes": peak,
+        "peak_over_arrays": peak / size_of(dataset.transitions),
+    }
+
+
+def make_episodes(steps: int) -> Iterator[EpisodeBuffer]:
+    """Random episodes, observations and rewards in float64 as robots give them."""
+    rng = np.random.default_rng(0)
+    for start in range(0, steps, EPISODE_LENGTH):
+        length = min(EPISODE_LENGTH, steps - start)
+        yield EpisodeBuffer(
+            observations=rng.standard_normal((length + 1, OBSERVATION_DIM)),
+            actions=rng.uniform(-1, 1, (length, ACTION_DIM)).astype(np.float32),
+            rewards=rng.standard_normal(length),
+            terminations=np.zeros(length, bool),
+            truncations=np.arange(length) == length - 1,
+        )
+
+
+def use_folder(folder: str) -> None:
+    """Have Minari's datasets in a folder, in a new process."""
+    os.environ["MINARI_DATASETS_PATH"] = folder
+
+
+def make_dataset(steps: int) -> None:
+    """Write the dataset to be loaded."""
+    env = gymnasium.make(ROBOT)
+    write_dataset(
+        DATASET_ID,
+        make_episodes(steps),
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        algorithm_name="noise",
+        description="Noise of HalfCheetah's sizes.",
+        env_spec=env.spec,
+    )
+
+
+def measure(arguments: Arguments) -> dict[str, Any]:
+    """Everything the command reports."""
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        # A fresh process for each task, so that no peak is another's.
+        spawn.Pool(1, use_folder, [folder], maxtasksperchild=1) as pool,
+    ):
+        pool.apply(make_dataset, [arguments.steps])
+        relabelling = pool.apply(
+            measure_relabelling, [arguments.steps, arguments.repeats]
+        )
+        loading = pool.apply(measure_loading, [False])
+        normalized = pool.apply(measure_loading, [True])
+    return {
+        "steps": arguments.steps,
+        "relabel_and_move": relabelling,
+        "load_datasets": loading,
+        "load_datasets_normalized": normalized,
+        "device": jax.devices()[0].device_kind,
+        "platform": jax.default_backend(),
+        "versions": console.versions(),
+        "git_commit": console.git_commit(),
+        "date": datetime.date.today().isoformat(),
+        "command": ["python", "-m", "benchmarks.data", *sys.argv[1:]],
+    }
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """Print the measurements."""
+    table = Table(title=f"{result['steps']:,} transitions")
+    for name in ("part", "transitions/s", "peak / arrays"):
+        table.add_column(name, justify="right")
+    for part in ("relabel_and_move", "load_datasets", "load_datasets_normalized"):
+        found = result[part]
+        rate = found.get("transitions_per_s") or result["steps"] / found["seconds"]
+        table.add_row(part, f"{rate:,.0f}", f"{found['peak_over_arrays']:.2f}")
+    Console().print(table)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
+    arguments = tyro.cli(Arguments, prog="python -m benchmarks.data", args=argv)
+    if min(arguments.steps, arguments.repeats) < 1:
+        raise rj.InputError("steps and repeats must be 1 or more")
+    if arguments.out is not None:
+        console.writable_folder(arguments.out.absolute().parent)
+    result = measure(arguments)
+    print_table(result)
+    if arguments.out is not None:
+        console.write_json(arguments.out, result)
+
+
+if __name__ == "__main__":
+    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()

@@ -1,0 +1,163 @@
+"""Where an evaluation spends its time: `python -m benchmarks.evaluation --out FILE`.
+
+Untrained agents of the default diffusion network in the halfcheetah-medium-expert task.
+Compiling and making the simulators come before the clock starts.
+"""
+
+import dataclasses
+import datetime
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import ramac_jax as rj
+from experiments import console
+from ramac_jax.checkpoints import Policy, PolicySpec
+from ramac_jax.evaluation import Environments, evaluate
+from ramac_jax.evaluation.simulators import Step
+from ramac_jax.scaling import Scaling
+from ramac_jax.tasks.environments import env_id
+from ramac_jax.tasks.hazards import find_task
+
+TASK, OBSERVATION_DIM, ACTION_DIM = "halfcheetah-medium-expert", 17, 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    out: Path | None = None
+    """JSON file to write; None: print only."""
+    agents: int = 10
+    """Agents side by side."""
+    episodes: int = 20
+    """Episodes of each."""
+    workers: tuple[int, ...] = (0, 2)
+    """Numbers of worker processes to try."""
+    repeats: int = 3
+    """Timed evaluations of each, in turns; the median by wall time counts."""
+
+
+class TimedEnvironments(Environments):
+    """Environments that count the seconds waited for their answers."""
+
+    waited = 0.0
+
+    def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
+        """Answer, and note how long it took."""
+        start = time.perf_counter()
+        step = super().call(name, lane, *arguments)
+        self.waited += time.perf_counter() - start
+        return step
+
+
+def make_policy(population: int) -> Policy:
+    """Untrained agents of the default network."""
+    actor = rj.diffusion_actor(ACTION_DIM)
+    example = jnp.zeros((1, OBSERVATION_DIM)), jnp.zeros((1, ACTION_DIM))
+    params = jax.vmap(lambda key: actor.init(key, *example))(
+        jax.random.split(jax.random.key(0), population)
+    )
+    bounds = -jnp.ones(ACTION_DIM), jnp.ones(ACTION_DIM)
+    mean, std = jnp.zeros(OBSERVATION_DIM), jnp.ones(OBSERVATION_DIM)
+    scaling = Scaling(mean, std, *bounds)
+    return Policy(PolicySpec("diffusion", {}, scaling), actor, params)
+
+
+def timed(
+    policy: Policy, environments: TimedEnvironments, num_episodes: int
+) -> dict[str, float]:
+    """One evaluation: its seconds, steps/s, and who took which share."""
+    environments.waited = 0.0
+    start = time.perf_counter()
+    episodes = evaluate(policy, environments, num_episodes=num_episodes)
+    wall = time.perf_counter() - start
+    share = environments.waited / wall
+    return {
+        "wall_s": wall,
+        "steps_per_s": int(episodes.length.sum()) / wall,
+        "simulator_share": share,
+        "policy_share": 1.0 - share,  # waited for it, and bookkeeping
+    }
+
+
+def measure(arguments: Arguments) -> dict[str, Any]:
+    """Everything the command reports."""
+    policy, horizon = make_policy(arguments.agents), find_task(TASK).horizon
+    everywhere = {
+        count: TimedEnvironments(env_id(TASK), horizon=horizon, num_workers=count)
+        for count in arguments.workers
+    }
+    runs: dict[int, list[dict[str, float]]] = {count: [] for count in everywhere}
+    for repeat in range(arguments.repeats + 1):
+        for count, environments in everywhere.items():
+            run = timed(policy, environments, arguments.episodes)
+            if repeat:  # the first makes the simulators and compiles
+                runs[count].append(run)
+    rows = []
+    for count, several in runs.items():
+        several.sort(key=lambda run: run["wall_s"])
+        walls = [several[0]["wall_s"], several[-1]["wall_s"]]
+        middle = several[len(several) // 2]
+        rows.append({"workers": count, **middle, "wall_s_range": walls})
+    for environments in everywhere.values():
+        environments.close()
+    return {
+        "task": TASK,
+        "agents": arguments.agents,
+        "episodes": arguments.episodes,
+        "horizon": horizon,
+        "rows": rows,
+        "cpu_count": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "platform": jax.default_backend(),
+        "versions": console.versions(),
+        "git_commit": console.git_commit(),
+        "date": datetime.date.today().isoformat(),
+        "command": ["python", "-m", "benchmarks.evaluation", *sys.argv[1:]],
+    }
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """Print the measurements."""
+    sizes = f"{result['agents']} agents x {result['episodes']} episodes"
+    table = Table(title=f"{sizes} x {result['horizon']} steps of {result['task']}")
+    for name in ("workers", "wall s", "steps/s", "simulator", "policy"):
+        table.add_column(name, justify="right")
+    for row in result["rows"]:
+        low, high = row["wall_s_range"]
+        table.add_row(
+            str(row["workers"]),
+            f"{row['wall_s']:.2f} [{low:.2f}, {high:.2f}]",
+            f"{row['steps_per_s']:,.0f}",
+            f"{row['simulator_share']:.0%}",
+            f"{row['policy_share']:.0%}",
+        )
+    Console(width=100).print(table)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
+    arguments = tyro.cli(Arguments, prog="python -m benchmarks.evaluation", args=argv)
+    if min(arguments.agents, arguments.episodes, arguments.repeats) < 1:
+        raise rj.InputError("agents, episodes and repeats must be 1 or more")
+    if arguments.out is not None:
+        console.writable_folder(arguments.out.absolute().parent)
+    result = measure(arguments)
+    print_table(result)
+    if arguments.out is not None:
+        console.write_json(arguments.out, result)
+
+
+if __name__ == "__main__":
+    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()

@@ -1,0 +1,209 @@
+"""The options of `python -m experiments.train`, and the presets that fill them."""
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+import ramac_jax as rj
+from ramac_jax.actors import BUILDERS
+from ramac_jax.tasks.hazards import TASKS
+from ramac_jax.validation import POSITIVE, Range, check_names
+
+DISTORTIONS = {
+    "neutral": (rj.risk.neutral, Range()),
+    "cvar": (rj.risk.cvar, Range(0.0, 1.0, open_low=True)),
+    "wang": (rj.risk.wang, Range()),
+    "cpw": (rj.risk.cpw, Range(0.0, 1.0, open_low=True)),
+    "power": (rj.risk.power, Range()),
+}
+"""Risk measures by name, and the levels at which each makes sense."""
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def read_presets() -> dict[str, dict[str, Any]]:
+    """Every preset by name: published/SECTION, and TASK/AGENT of tasks.toml.
+
+    The settings of TASK/AGENT are those of all, of the agent, of the task, and of the
+    agent in that task, each overriding the ones before.
+    """
+    published = tomllib.loads((CONFIGS / "published.toml").read_text())
+    presets = {f"published/{name}": x for name, x in published.items()}
+    tuned = tomllib.loads((CONFIGS / "tasks.toml").read_text())
+    for task, of_task in tuned["tasks"].items():
+        for agent, of_agent in tuned["agents"].items():
+            both = of_task.get(agent, {})
+            general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
+            presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
+    return {
+        name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        for name, settings in presets.items()
+    }
+
+
+PRESETS = read_presets()
+AGENTS = dict.fromkeys(
+    name.partition("/")[2] for name in PRESETS if not name.startswith("published/")
+)
+DESCRIPTION = """Train a population of agents on a task, and score it.
+
+--task NAME does the whole job: it finds or makes the stochastic dataset, trains with
+the task's preset, evaluates and draws. Without a task, --dataset names Minari datasets
+to train on as they are. A preset supplies defaults, shown by --preset NAME --help;
+options override them."""
+
+
+def choices(names: Sequence[str], text: str) -> Any:
+    """An option that takes one of these names, listed in the help."""
+    return tyro.conf.arg(help=f"{text}: {', '.join(names)}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line; `ramac_jax.Hyperparams` are plain options of it."""
+
+    out: Path
+    """Folder for everything that the run writes."""
+    hyperparams: tyro.conf.OmitArgPrefixes[rj.Hyperparams]
+    """Traced numbers; lengths are counted in updates, values in returns."""
+    task: Annotated[str | None, choices(tuple(TASKS), "Stochastic task")] = None
+    dataset: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Minari id, local or to be downloaded; again to join datasets. With a task: what
+    to make its stochastic dataset from, where that is not there yet."""
+    data_seed: int = 0
+    """Seed of the penalties, where the stochastic dataset is made."""
+    preset: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="TASK/AGENT or published/NAME; with --task the AGENT alone, of "
+            f"{', '.join(AGENTS)}, published."
+        ),
+    ] = None
+    overwrite: bool = False
+    """Replace the run that the folder already holds."""
+    normalize: bool = False
+    """Give each observation coordinate mean 0 and deviation 1."""
+    num_seeds: int = 1
+    """Agents trained side by side, with seeds SEED, SEED + 1, ..."""
+    seed: int = 0
+    """First seed; an agent's run depends on its own seed alone."""
+    bc_steps: int = 0
+    """Quick updates of behaviour cloning alone, made before all others."""
+    num_steps: int = 100_000
+    """Updates of each agent, after those of --bc-steps."""
+    batch_size: int = 256
+    """Transitions per update."""
+    reward_scale: float = 1.0
+    """Factor on the rewards that the critics see: returns of some tens suit them."""
+    log_every: int = 500
+    """Updates between two rows of metrics, each the mean over them."""
+    save_every: int = 100_000
+    """Updates between two checkpoints, rounded up to a row; one is kept."""
+    eval_every: int | None = None
+    """Updates between two evaluations, rounded up to a row; None: only at the end."""
+    eval_episodes: int = 20
+    """Episodes per seed of the evaluations on the way."""
+    episodes: int = 100
+    """Episodes per seed of the evaluation at the end."""
+    eval_seed: int = 1_000_000
+    """Seed of the first evaluation episode; all agents play the same ones."""
+    evaluation_level: float = 0.1
+    """Level of the CVaR that evaluations tell."""
+    horizon: str | None = None
+    """Steps of an evaluation episode: paper (the task's own), full (1000) or a number;
+    None: paper for a task, full otherwise."""
+    workers: int = 0
+    """Processes that step the simulators of an evaluation; 0: this one."""
+    actor: Annotated[str, choices(tuple(BUILDERS), "Generative policy")] = "diffusion"
+    sampler_steps: int | None = None
+    """Denoising or Euler steps; None: 5 for diffusion, 10 for flow."""
+    actor_widths: tuple[int, ...] | None = None
+    """Hidden layers of the actor; None: 256 256 256 for diffusion, 128 128 128."""
+    distortion: Annotated[
+        str, choices(tuple(DISTORTIONS), "Risk measure, at --risk-level")
+    ] = "cvar"
+    num_quantiles: int = 32
+    """Fractions drawn per update."""
+    num_critics: int = 2
+    """Critics, of which the lowest is believed; 0: behaviour cloning alone."""
+    critic_width: int = 256
+    """Units of the critics' hidden layers."""
+    embedding_width: int = 128
+    """Units of the product of the two embeddings of a critic."""
+    num_cosines: int = 32
+    """Cosines that describe a fraction to a critic."""
+
+    @property
+    def seeds(self) -> range:
+        """One seed per agent of the population."""
+        return range(self.seed, self.seed + self.num_seeds)
+
+
+MAY_BE_ZERO = {"bc_steps", "seed", "data_seed", "eval_seed", "workers", "num_critics"}
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line over the preset it names; exits where it is malformed."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default=None, nargs="?")
+    first.add_argument("--task", default=None, nargs="?")
+    known = first.parse_known_args(argv)[0]
+    preset = preset_name(known.task, known.preset)
+    values = {} if preset is None else dict(PRESETS[preset])
+    traced = {k: values.pop(k) for k in rj.Hyperparams._fields if k in values}
+    found = tyro.cli(
+        Arguments,
+        prog="python -m experiments.train",
+        description=DESCRIPTION,
+        args=list(argv),
+        default=Arguments(
+            out=tyro.MISSING, hyperparams=rj.Hyperparams(**traced), **values
+        ),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    return dataclasses.replace(found, preset=preset)
+
+
+def preset_name(task: str | None, preset: str | None) -> str | None:
+    """The full name of the preset asked for; with a task, radac unless told."""
+    if task is not None:
+        check_names("task", [task], TASKS)
+        name = preset or "radac"
+        if "/" not in name:
+            preset = f"published/{task}" if name == "published" else f"{task}/{name}"
+    if preset is not None:
+        check_names("preset", [preset], PRESETS)
+    return preset
+
+
+def check(arguments: Arguments) -> None:
+    """Raise `InputError` for options that no run could honour; touches nothing."""
+    for name, value in vars(arguments).items():
+        counts = value if isinstance(value, tuple) else (value,)
+        for count in counts:
+            low = 0 if name in MAY_BE_ZERO else 1
+            if type(count) is int and count < low:
+                raise rj.InputError(
+                    f"--{name.replace('_', '-')} is {count}: give {low} or more"
+                )
+    if arguments.seed > 2**31 - 1 - arguments.num_seeds:
+        raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
+    if not arguments.task and not arguments.dataset:
+        raise rj.InputError("nothing to train on: give --task or --dataset")
+    if arguments.reward_scale not in POSITIVE:
+        raise rj.InputError(
+            f"--reward-scale is {arguments.reward_scale:g}: it must be {POSITIVE}"
+        )
+    check_names("actor", [arguments.actor], BUILDERS)
+    check_names("distortion", [arguments.distortion], DISTORTIONS)
+    rj.check_hyperparams(arguments.hyperparams)
+    level = arguments.hyperparams.risk_level
+    allowed = DISTORTIONS[arguments.distortion][1]
+    if level not in allowed:
+        raise rj.InputError(
+            f"risk_level is {level:g}: for {arguments.distortion} it must be {allowed}"
+        )

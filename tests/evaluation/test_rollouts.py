@@ -1,0 +1,257 @@
+"""Rollouts: known rewards, rows of their own, failures that stay where they are."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+
+import ramac_jax as rj
+from ramac_jax.checkpoints import Policy, PolicySpec
+from ramac_jax.evaluation import Environments, Episodes, evaluate, rollouts
+from ramac_jax.scaling import Scaling
+from ramac_jax.tasks import environments as tasks
+
+HOPPER = tasks.env_id("hopper-medium-expert")
+
+
+class Counter(gymnasium.Env):
+    """Observes [seed, step]; pays the action; ends after `seed` steps."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,))
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        self.now = np.array([seed, 0.0])
+        return self.now.copy(), {}
+
+    def step(self, action):
+        assert np.isfinite(action).all()
+        seed, step = self.now
+        assert step < seed, "stepped past its end"
+        self.now[1] += 1
+        if seed == 13 and step == 2:
+            raise ArithmeticError("the simulator blew up")
+        reward = np.nan if seed == 14 and step == 1 else float(action[0])
+        observed = self.now.copy() if seed != 15 else self.now * np.nan
+        return observed, reward, step + 1 >= seed, False, {}
+
+
+class Hazardous(gymnasium.Wrapper):
+    """Every second step is risky and costs 10."""
+
+    def step(self, action):
+        observation, reward, *ends, info = self.env.step(action)
+        risky = observation[1] % 2 == 0
+        penalty = -10.0 * risky
+        info |= {"risky": risky, "penalty": penalty, "base_reward": reward}
+        info["monitored"] = observation[1]
+        return observation, reward + penalty, *ends, info
+
+
+COUNTER = EnvSpec("Counter-v0", entry_point=Counter)
+HAZARDOUS = EnvSpec("Hazardous-v0", entry_point=lambda **_: Hazardous(Counter()))
+
+
+def scaling(observation_dim, action_dim):
+    return Scaling(
+        jnp.zeros(observation_dim),
+        jnp.ones(observation_dim),
+        -jnp.ones(action_dim),
+        jnp.ones(action_dim),
+    )
+
+
+def constant_policy(*actions, traces=None):
+    """Agents that always act the same: their only parameter."""
+
+    def sample(params, observation, key):
+        if traces is not None:
+            traces.append(1)
+        return jnp.broadcast_to(params, (1,)) + 0.0 * observation[:1]
+
+    actor = rj.types.Actor(init=None, sample=sample, bc_loss=None)
+    return Policy(PolicySpec("made", {}, scaling(2, 1)), actor, jnp.asarray(actions))
+
+
+def play(policy, env, num_episodes, seed, horizon=6, **options):
+    with Environments(env, horizon=horizon, **options) as environments:
+        return evaluate(policy, environments, num_episodes=num_episodes, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def hopper():
+    """Three untrained agents whose actions depend on what they see and on noise."""
+    actor = rj.flow_actor(3, 2, widths=(16, 16))
+    shapes = jax.eval_shape(actor.init, jax.random.key(0), jnp.ones(11), jnp.ones(3))
+    draw = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda x: jnp.asarray(0.5 * draw.normal(size=(3, *x.shape)), x.dtype), shapes
+    )
+    return Policy(PolicySpec("flow", {}, scaling(11, 3)), actor, params)
+
+
+@pytest.fixture(scope="module")
+def hopper_episodes(hopper):
+    return play(hopper, HOPPER, 3, seed=7, horizon=40)
+
+
+def member(policy, index):
+    chosen = jax.tree.map(lambda x: x[index : index + 1], policy.params)
+    return dataclasses.replace(policy, params=chosen)
+
+
+def assert_same_rows(one, other):
+    for name, left, right in zip(Episodes._fields, one, other, strict=True):
+        np.testing.assert_array_equal(left, right, err_msg=name)
+
+
+def test_closed_form():
+    episodes = play(constant_policy(0.5, -0.25), HAZARDOUS, 4, seed=3)
+    steps = np.array([3, 4, 5, 6])  # seed 6 ends as the horizon does
+    risky = steps // 2
+    np.testing.assert_array_equal(episodes.episode_seed, [[3, 4, 5, 6]] * 2)
+    np.testing.assert_array_equal(episodes.length, [steps] * 2)
+    np.testing.assert_array_equal(episodes.risky_steps, [risky] * 2)
+    np.testing.assert_array_equal(episodes.penalties, [-10.0 * risky] * 2)
+    base = np.outer([0.5, -0.25], steps)
+    np.testing.assert_array_equal(episodes.base_return, base)
+    np.testing.assert_array_equal(episodes.returns, base - 10.0 * risky)
+    assert not episodes.failed.any()
+    watched = [1, 2, 3, np.nan, np.nan, np.nan]
+    np.testing.assert_array_equal(episodes.monitored[1, 0], watched)
+    assert episodes.monitored.shape == (2, 4, 6)
+    assert episodes.monitored.dtype == np.float32
+
+
+def test_an_environment_without_a_hazard():
+    episodes = play(constant_policy(0.5), COUNTER, 1, seed=9)
+    assert episodes.length == 6  # cut by the horizon
+    assert episodes.returns == episodes.base_return == 3.0
+    assert episodes.risky_steps == episodes.penalties == 0
+    assert np.isnan(episodes.monitored).all()
+
+
+def test_a_failure_stays_where_it_is():
+    policy = constant_policy(0.5, np.nan, 0.25)
+    episodes = play(policy, COUNTER, 4, seed=12, horizon=20)
+    assert episodes.failed.tolist() == [
+        [False, True, True, True],  # seeds 13, 14, 15: exception, reward, observation
+        [True] * 4,  # acts NaN
+        [False, True, True, True],
+    ]
+    np.testing.assert_array_equal(np.isnan(episodes.returns), episodes.failed)
+    np.testing.assert_array_equal(np.isnan(episodes.base_return), episodes.failed)
+    assert episodes.length.tolist() == [[12, 2, 1, 0], [0] * 4, [12, 2, 1, 0]]
+    assert episodes.returns[[0, 2], 0].tolist() == [6.0, 3.0]
+
+
+def test_a_nan_agent_changes_no_bit_of_the_others(hopper, hopper_episodes):
+    params = jax.tree.map(np.array, hopper.params)
+    for leaf in jax.tree.leaves(params):
+        leaf[1] = np.nan
+    broken = dataclasses.replace(hopper, params=params)
+    episodes = play(broken, HOPPER, 3, seed=7, horizon=40)
+    assert episodes.failed[1].all()
+    kept = [0, 2]
+    assert_same_rows(
+        Episodes(*(x[kept] for x in episodes)),
+        Episodes(*(x[kept] for x in hopper_episodes)),
+    )
+
+
+def test_a_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):
+    assert len(np.unique(hopper_episodes.returns)) == 9
+    alone = play(member(hopper, 1), HOPPER, 1, seed=8, horizon=40)
+    assert_same_rows(alone, Episodes(*(x[1:2, 1:2] for x in hopper_episodes)))
+    more = play(hopper, HOPPER, 19, seed=0, horizon=40)
+    assert_same_rows(Episodes(*(x[:, 7:10] for x in more)), hopper_episodes)
+
+
+def test_episodes_that_follow_one_another_in_two_lanes(hopper, hopper_episodes):
+    told = []
+    with Environments(HOPPER, horizon=40) as environments:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rollouts, "MAX_ENVIRONMENTS", 1)
+            episodes = evaluate(
+                hopper,
+                environments,
+                num_episodes=19,
+                seed=0,
+                on_step=lambda *counts: told.append(counts),
+            )
+        made = [len(lane) for lane in environments.rows.lanes.values()]
+    assert made == [3 * rollouts.TILE] * 2
+    assert_same_rows(Episodes(*(x[:, 7:10] for x in episodes)), hopper_episodes)
+    assert told == sorted(told)
+    assert told[-1] == (120, 120)
+
+
+def test_workers_change_nothing(hopper, hopper_episodes):
+    with Environments(HOPPER, horizon=40, num_workers=2) as environments:
+        for _ in range(2):  # the same environments serve again
+            episodes = evaluate(hopper, environments, num_episodes=3, seed=7)
+            assert_same_rows(episodes, hopper_episodes)
+        workers = environments.workers
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_lockstep_is_a_plain_loop_of_one_episode(hopper, hopper_episodes):
+    env = gymnasium.make(HOPPER, max_episode_steps=40, disable_env_checker=True)
+    observation, _ = env.reset(seed=8)
+    acts = jax.jit(lambda x, key: hopper(x, key, 2))
+    total, length, risky, penalties, over = 0.0, 0, 0, 0.0, False
+    while not over:
+        key = jax.random.fold_in(jax.random.key(8), length)
+        action = np.asarray(acts(observation, key))
+        observation, reward, terminated, truncated, info = env.step(action)
+        over = terminated or truncated
+        total, length = total + reward, length + 1
+        risky, penalties = risky + info["risky"], penalties + info["penalty"]
+    row = SimpleNamespace(**{k: x[2, 1] for k, x in hopper_episodes._asdict().items()})
+    assert (row.length, row.risky_steps, row.penalties) == (length, risky, penalties)
+    np.testing.assert_allclose(row.returns, total, rtol=1e-3)  # products round apart
+    np.testing.assert_allclose(row.returns, row.base_return + row.penalties, rtol=1e-9)
+
+
+def test_one_trace_serves_steps_episodes_and_fresh_parameters():
+    traces = []
+    policy = constant_policy(0.5, 0.25, traces=traces)
+    with Environments(COUNTER, horizon=5) as environments:
+        first = evaluate(policy, environments, num_episodes=2, seed=9)
+        fresh = dataclasses.replace(policy, params=policy.params + 0.25)
+        later = evaluate(fresh, environments, num_episodes=7, seed=30)
+    assert len(traces) == 1
+    assert first.returns[:, 0].tolist() == [2.5, 1.25]
+    assert later.returns[:, 0].tolist() == [3.75, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": HOPPER}, "has observation_dim 11 and the policy 2"),
+        ({"num_episodes": 0}, "num_episodes is 0: give 1 or more"),
+        ({"horizon": 0}, "horizon is 0: give 1 or more"),
+        ({"num_workers": -1}, "num_workers is -1: give 0 or more"),
+        ({"seed": -1}, "seed is -1"),
+        ({"env": "Hoper-v5"}, "unknown environment 'Hoper-v5'"),
+        ({"env": "nowhere:Hopper-v5"}, "unknown environment 'nowhere:Hopper-v5'"),
+        ({"env": "CartPole-v1"}, "action_space Discrete.* must be a box"),
+    ],
+)
+def test_what_is_refused(options, message):
+    settings = {"env": COUNTER, "num_episodes": 1, "seed": 0} | options
+    with pytest.raises(rj.InputError, match=message) as refused:
+        play(constant_policy(0.0), **settings)
+    assert "\n" not in str(refused.value)
+
+
+def test_making_robots_leaves_no_log(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Environments("HalfCheetah-v5", horizon=1).close()
+    assert not list(tmp_path.iterdir())
+    assert "WARNING" not in capfd.readouterr().err

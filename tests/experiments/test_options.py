@@ -1,0 +1,102 @@
+"""The train command's options: presets, the names behind them, what overrides what."""
+
+import pytest
+
+import ramac_jax as rj
+from experiments import options
+from ramac_jax.tasks.hazards import TASKS
+
+
+@pytest.mark.parametrize(
+    ("preset", "rates", "weights", "quantiles", "bound"),
+    [
+        ("halfcheetah-medium-expert", (3e-4, 5e-5, 5), (0.02, 1, 0), (32, 128), 300),
+        ("halfcheetah-medium-replay", (3e-4, 5e-5, 5), (0.02, 1, 0), (16, 64), 300),
+        ("hopper-medium-expert", (3e-4, 1e-5, 5), (0.05, 1, 300e3), (16, 64), 300),
+        ("hopper-medium-replay", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 150),
+        ("walker2d-medium-expert", (3e-4, 1e-5, 5), (0.05, 1.5, 300e3), (16, 64), 300),
+        ("walker2d-medium-replay", (3e-4, 5e-6, 3), (0.02, 1, 300e3), (8, 32), 300),
+    ],
+)
+def test_presets_are_the_published_table(preset, rates, weights, quantiles, bound):
+    found = options.parse(
+        ["--dataset", "x", "--out", "y", "--preset", f"published/{preset}"]
+    )
+    h = found.hyperparams
+    assert (h.actor_learning_rate, h.critic_learning_rate, h.max_grad_norm) == rates
+    assert (h.risk_weight, h.bc_weight, h.risk_warmup) == weights
+    assert (found.num_quantiles, found.embedding_width) == quantiles
+    assert found.num_cosines == found.num_quantiles
+    assert (h.value_min, h.value_max) == (-bound, bound)
+    assert (found.actor, found.num_steps, found.num_seeds) == (
+        "diffusion",
+        2_000_000,
+        5,
+    )
+    assert (h.risk_level, h.discount, found.batch_size) == (0.1, 0.99, 256)
+
+
+def test_options_override_the_preset_wherever_they_stand():
+    given = ["--risk-weight", "0.5", "--out", "y", "--preset", "published/rafmac"]
+    found = options.parse([*given, "--dataset", "a", "--dataset", "b"])
+    assert found.dataset == ("a", "b")
+    assert (found.actor, found.sampler_steps) == ("flow", 10)
+    assert found.hyperparams == rj.Hyperparams(
+        risk_weight=0.5,
+        actor_learning_rate=3e-4,
+        critic_learning_rate=3e-4,
+        max_grad_norm=0.7,
+    )
+
+
+@pytest.mark.parametrize("preset", ["walker2d-medium-replay", "published/rafmac"])
+def test_help_shows_the_values_of_the_preset(preset, capsys):
+    name = preset if "/" in preset else f"published/{preset}"
+    with pytest.raises(SystemExit) as ended:
+        options.parse(["--preset", name, "--help"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for value in options.PRESETS[name].values():
+        assert str(value) in said
+
+
+@pytest.mark.parametrize("preset", options.PRESETS)
+def test_every_preset_is_one_that_a_run_would_accept(preset):
+    found = options.parse(["--dataset", "x", "--out", "y", "--preset", preset])
+    options.check(found)
+    assert found.preset == preset
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_has_every_agent_and_radac_unless_told(task):
+    agents = ("radac", "rafmac", "neutral", "bc-diffusion", "bc-flow")
+    for agent in agents:
+        found = options.parse(["--task", task, "--out", "y", "--preset", agent])
+        assert found.preset == f"{task}/{agent}"
+        assert (found.actor == "flow") == (agent in ("rafmac", "bc-flow"))
+        assert (found.num_critics == 0) == agent.startswith("bc-")
+        assert found.normalize
+    assert options.parse(["--task", task, "--out", "y"]).preset == f"{task}/radac"
+
+
+def test_the_published_preset_of_a_task():
+    argv = ["--task", "hopper-medium-replay", "--out", "y", "--preset", "published"]
+    found = options.parse(argv)
+    assert found.preset == "published/hopper-medium-replay"
+    assert found.hyperparams.value_max == 150.0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--task", "hoper-medium-expert"], "unknown task .*mean hopper-medium-expert"),
+        (
+            ["--task", "hopper-medium-replay", "--preset", "radak"],
+            "unknown preset .*radac",
+        ),
+        (["--preset", "radac"], "unknown preset 'radac'"),
+    ],
+)
+def test_unknown_names_are_answered_with_the_nearest(argv, message):
+    with pytest.raises(rj.InputError, match=message):
+        options.parse([*argv, "--out", "y"])
