@@ -225,7 +225,7 @@ def test_sources_that_are_refused(capsys, folder, monkeypatch):
         assert fault in refusal(capsys, folder, *RELABEL, name)
     own = ["relabel", "--source", "made/cart-v0", *OWN]
     fast = refusal(capsys, folder, *own, "--quantity", "x velocity", "--coordinate", 8)
-    assert "there is no coordinate 8, the x velocity of the hazard" in fast
+    assert "there is no 8, the x velocity of the hazard" in fast
     data.main([*RELABEL, make()])
     assert "is there already" in refusal(capsys, folder, *RELABEL, SOURCE)
     assert "charged by a hazard already" in refusal(
