@@ -24,7 +24,7 @@ from ramac_jax.tasks.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
 from ramac_jax.tasks.environments import VERSIONS
 from ramac_jax.tasks.hazards import TASKS, Hazard, find_task
 from ramac_jax.tasks.opening import is_local
-from ramac_jax.tasks.writing import check_target, write_dataset
+from ramac_jax.tasks.writing import check_target, strict, write_dataset
 
 ROBOTS = {task.robot.lower(): task.robot for task in TASKS.values()}
 D4RL_NAME = re.compile(rf"({'|'.join(ROBOTS)})[_-](.+-v\d+)\.hdf5")
@@ -230,7 +230,8 @@ def find_or_make(task: str, sources: Sequence[str], seed: int) -> str:
     dataset_id = relabelling.stochastic_id(task)
     if is_local(dataset_id):
         made = relabelling.read_record(dataset_id) or {}
-        asked: dict[str, Any] = {"task": task, "seed": seed}
+        hazard = strict(TASKS[task].hazard._asdict())
+        asked: dict[str, Any] = {"hazard": hazard, "seed": seed}
         if sources:
             asked["sources"] = list(sources)
             made |= {"sources": [source["id"] for source in made.get("sources", ())]}

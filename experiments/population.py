@@ -3,8 +3,10 @@
 import collections
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ramac_jax as rj
@@ -86,18 +88,19 @@ def pretrain(
       states: of the population, fresh; they take over actors and their optimisers.
       dataset: what to clone.
       keys: one per agent, used for nothing else.
-      hyperparams: of the population, stacked.
+      hyperparams: of the population, stacked; the learning rate does not decay here.
       num_steps: updates of the cloner.
       batch_size: transitions of each.
     """
     example = jax.tree.map(lambda x: x[:1], dataset)
     clones, keys = init_population(cloner, example, keys)
+    forever: Any = jnp.full_like(hyperparams.decay_steps, jnp.inf)
     calls = train_population(
         cloner,
         clones,
         dataset,
         keys,
-        hyperparams,
+        hyperparams._replace(decay_steps=forever),
         num_steps=num_steps,
         batch_size=batch_size,
         title="cloning",

@@ -1,9 +1,10 @@
 """What a training run is worth: scored on its way and at its end."""
 
+import contextlib
 import csv
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ramac_jax as rj
@@ -17,7 +18,7 @@ from experiments.scoring import (
     write_evaluation,
 )
 from ramac_jax import checkpoints
-from ramac_jax.evaluation import cvar
+from ramac_jax.evaluation import Environments, cvar
 from ramac_jax.tasks.datasets import OfflineDataset
 
 
@@ -38,30 +39,37 @@ def evaluation_settings(
     )
 
 
+@contextlib.contextmanager
 def watcher(
     arguments: Arguments, spec: checkpoints.PolicySpec, settings: Settings
-) -> Callable[[int, rj.State], None]:
+) -> Iterator[Callable[[int, rj.State], None]]:
     """A function that adds a row per seed to evaluations.csv each time it is called."""
-    path = arguments.out / "evaluations.csv"
     actor = checkpoints.build_actor(spec)
     settings = dataclasses.replace(settings, episodes=arguments.eval_episodes)
+    with (
+        Environments(
+            settings.env_id, horizon=settings.horizon, num_workers=settings.workers
+        ) as environments,
+        open(arguments.out / "evaluations.csv", "w", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(["step", "seed", "mean", "cvar", "risky_share"])
 
-    def watch(step: int, states: rj.State) -> None:
-        policy = checkpoints.Policy(spec, actor, states.actor_params)
-        episodes, _ = evaluate_policy(policy, arguments.seeds, settings)
-        shares = episodes.risky_steps.sum(axis=1) / episodes.length.sum(axis=1).clip(1)
-        new = not path.exists()
-        with open(path, "a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "seed", "mean", "cvar", "risky_share"])
+        def watch(step: int, states: rj.State) -> None:
+            policy = checkpoints.Policy(spec, actor, states.actor_params)
+            episodes, _ = evaluate_policy(
+                policy, arguments.seeds, settings, environments=environments
+            )
+            steps = episodes.length.sum(axis=1).clip(1)
+            shares = episodes.risky_steps.sum(axis=1) / steps
             for seed, returns, share in zip(
                 arguments.seeds, episodes.returns, shares, strict=True
             ):
                 worst = cvar(returns, settings.level)
                 writer.writerow([step, seed, returns.mean(), worst, share])
+            file.flush()
 
-    return watch
+        yield watch
 
 
 def score(
@@ -72,8 +80,19 @@ def score(
     episodes, summary = evaluate_policy(
         policy, arguments.seeds, settings, progress=True
     )
-    again = shlex.join(["python", "-m", "experiments.evaluate", str(arguments.out)])
-    write_evaluation(arguments.out, episodes, summary, arguments.seeds, settings, again)
+    options = {
+        "episodes": settings.episodes,
+        "horizon": settings.horizon,
+        "level": settings.level,
+        "seed": settings.seed,
+        "workers": settings.workers,
+    }
+    words = ["python", "-m", "experiments.evaluate", str(arguments.out)]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)]
+    write_evaluation(
+        arguments.out, episodes, summary, arguments.seeds, settings, shlex.join(words)
+    )
     if not episodes.failed.all():
         scored = Scored(arguments.preset or arguments.actor, episodes, summary)
         save_returns(arguments.out / "returns.png", [scored], settings.level)

@@ -243,8 +243,11 @@ def main(argv: Sequence[str]) -> None:
     record = describe(arguments, argv, dataset, spec, settings)
     console.write_json(arguments.out / "run.json", record)
     start = time.perf_counter()
-    watch = tracking.watcher(arguments, spec, settings) if settings else None
-    outcome = fit(arguments, dataset, spec, watch)
+    if settings and arguments.eval_every:
+        with tracking.watcher(arguments, spec, settings) as watch:
+            outcome = fit(arguments, dataset, spec, watch)
+    else:
+        outcome = fit(arguments, dataset, spec, None)
     record |= {
         "status": "diverged" if outcome.diverged else "finished",
         "num_steps": outcome.num_steps,

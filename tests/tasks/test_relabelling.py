@@ -255,9 +255,8 @@ def test_sources_that_do_not_fit(folder):
         refusal(folder, plain, robot="Walker2d")
     )
     fast = Hazard("x velocity", 8, -5.0, 5.0, 0.1, -1.0)
-    assert (
-        "observations of 2 coordinates: there is no 8, the x velocity"
-        in (refusal(folder, cart, hazard=fast))
+    assert "observations of 2 coordinates: there is no 8, the x velocity" in (
+        refusal(folder, cart, hazard=fast)
     )
     assert "the action spaces must agree" in refusal(folder, other, task=TASK)
     assert "datasets to be joined must agree" in refusal(folder, plain, other)

@@ -1,0 +1,138 @@
+"""One command per task: the stochastic dataset, the run, its scores and its figures."""
+
+import csv
+import json
+
+import gymnasium as gym
+import matplotlib.image
+import minari
+import numpy as np
+import pytest
+from minari.data_collector import EpisodeBuffer
+
+from experiments import console, evaluate, report, train
+from ramac_jax.tasks.relabelling import read_record
+
+TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
+TINY = (
+    "--num-seeds 2 --seed 5 --bc-steps 4 --num-steps 4 --log-every 2 --eval-every 2 "
+    "--batch-size 8 --actor-widths 8 --critic-width 8 --embedding-width 8 "
+    "--num-cosines 4 --num-quantiles 4 --episodes 3 --eval-episodes 2 --horizon 6"
+).split()
+BASE = ["--task", TASK, "--dataset", SOURCE, *TINY]
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """Five episodes of a Hopper that leans from 0 to .19, of random actions."""
+    folder = tmp_path_factory.mktemp("datasets")
+    draw = np.random.default_rng(0)
+    episodes = []
+    for _ in range(5):
+        observations = draw.normal(size=(41, 11))
+        observations[:, 1] = np.linspace(0.0, 0.19, 41)
+        episodes.append(
+            EpisodeBuffer(
+                observations=observations,
+                actions=draw.uniform(-1.0, 1.0, (40, 3)).astype(np.float32),
+                rewards=np.ones(40),
+                terminations=np.zeros(40, bool),
+                truncations=np.arange(40) == 39,
+            )
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINARI_DATASETS_PATH", str(folder))
+        minari.create_dataset_from_buffers(
+            SOURCE, episodes, env=gym.make("Hopper-v5", disable_env_checker=True)
+        )
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "radac"
+    train.main([*BASE, "--out", str(out)])
+    return out
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def exit_status(main, *argv):
+    with pytest.raises(SystemExit) as ended:
+        console.exit_on_bad_input(lambda: main(argv))()
+    return ended.value.code
+
+
+def test_the_stochastic_dataset_is_made_and_recorded(run):
+    record = read_record("stochastic/hopper/medium-replay-v0")
+    assert (record["task"], record["seed"]) == (TASK, 0)
+    written = json.loads((run / "run.json").read_text())
+    assert written["dataset_records"] == [record]
+    assert written["datasets"][0]["id"] == "stochastic/hopper/medium-replay-v0"
+    assert written["env_id"] == "ramac_jax/hopper-medium-replay-v5"
+    assert (written["task"], written["preset"]) == (TASK, f"{TASK}/radac")
+    assert written["hazard"]["penalty"] == -50.0
+    assert written["horizon"] == 6
+    assert written["reference_returns"] == [-20.272305, 3234.3]
+    assert written["status"] == "finished"
+
+
+def test_every_seed_is_scored_on_the_way_and_at_the_end(run):
+    watched = table(run / "evaluations.csv")
+    assert [(r["step"], r["seed"]) for r in watched] == [
+        (step, seed) for step in "24" for seed in "56"
+    ]
+    episodes = table(run / "episodes.csv")
+    assert [(r["seed"], r["episode_seed"]) for r in episodes] == [
+        (seed, str(1_000_000 + m)) for seed in "56" for m in range(3)
+    ]
+    returns = [float(r["return"]) for r in episodes]
+    summary = json.loads((run / "evaluation.json").read_text())["summary"]
+    assert summary["mean"]["value"] == pytest.approx(np.mean(returns))
+    # The last evaluation on the way is of the same policies and the same episodes.
+    assert float(watched[-1]["mean"]) == pytest.approx(np.mean(returns[3:5]))
+
+
+def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
+    command = json.loads((run / "evaluation.json").read_text())["command"].split()
+    assert command[:3] == ["python", "-m", "experiments.evaluate"]
+    evaluate.main([*command[3:], "--out", str(tmp_path)])
+    again = (tmp_path / "episodes.csv").read_bytes()
+    assert again == (run / "episodes.csv").read_bytes()
+
+
+def test_the_figures_show_something(run):
+    for name in ("learning.png", "returns.png"):
+        assert matplotlib.image.imread(run / name)[..., :3].std() > 0.01
+
+
+def test_a_report_takes_the_run(run, tmp_path):
+    report.main([str(run), "--out", str(tmp_path)])
+    assert f"| {TASK} | radac |" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([*BASE, "--data-seed", "1"], "was made with seed 0, not 1"),
+        ([*BASE, "--dataset", "made/other-v0"], "was made with sources"),
+        ([*BASE, "--horizon", "soon"], "--horizon is soon"),
+        (["--task", "walker2d-medium-replay", *TINY], "the public hub has no data"),
+        (
+            ["--task", "halfcheetah-medium-replay", "--dataset", SOURCE, *TINY],
+            "HalfCheetah",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(argv, message, tmp_path, capsys, run):
+    assert exit_status(train.main, *argv, "--out", str(tmp_path / "out")) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert message in said
+    assert list(tmp_path.iterdir()) == []
