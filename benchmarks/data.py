@@ -83,7 +83,7 @@ def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
     """What is timed: new rewards, and all of it on the device."""
     hazard = find_task(TASK).hazard
     base: Any = transitions.reward
-    quantity: Any = transitions.next_observation[:, hazard.index]
+    quantity: Any = transitions.next_observation[:, hazard.coordinate]
     reward, _, _ = relabel_rewards(hazard, base, quantity, seed)
     charged: Any = reward.astype(np.float32)
     return jax.block_until_ready(jax.device_put(transitions._replace(reward=charged)))

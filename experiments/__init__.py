@@ -1,1 +1,1 @@
-"""Commands: `python -m experiments.bandit` and `python -m experiments.train`."""
+"""Commands: `python -m experiments.NAME`, bandit, data, train, evaluate or report."""

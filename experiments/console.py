@@ -33,7 +33,9 @@ PACKAGES = (
     "numpy",
     "gymnasium",
     "minari",
+    "mujoco",
     "orbax-checkpoint",
+    "scipy",
 )
 
 

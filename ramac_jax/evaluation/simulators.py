@@ -4,11 +4,9 @@ Whatever goes wrong in one of them marks that one as failed: nothing is raised, 
 others go on.
 """
 
-import contextlib
 import importlib
 import math
 import multiprocessing
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -17,7 +15,7 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-import ramac_jax.tasks  # noqa: F401 - registers the environments, in a worker too
+from ramac_jax.tasks.environments import no_advice  # and all are registered
 from ramac_jax.validation import InputError, first_line
 
 
@@ -59,23 +57,6 @@ def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
         if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
             raise InputError(f"{env.id} has {name} {space}: it must be a box of [size]")
     return made
-
-
-@contextlib.contextmanager
-def no_advice() -> Iterator[None]:
-    """Silence MuJoCo, whose advice on Gymnasium's robots fills a log file otherwise."""
-    try:
-        import mujoco
-
-        spoken = mujoco.get_mju_user_warning()
-    except (ImportError, AttributeError):  # there is none, or an old one
-        yield
-        return
-    mujoco.set_mju_user_warning(lambda text: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(spoken)
 
 
 class Rows:

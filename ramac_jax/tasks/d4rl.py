@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
+from ramac_jax.tasks.environments import no_advice
 from ramac_jax.validation import ACTION_TOLERANCE, InputError, first_line, reject_rows
 
 AXES = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1, "timeouts": 1}
@@ -170,7 +171,8 @@ def check_arrays(arrays: dict[str, np.ndarray], robot: str) -> None:
 def robot_spaces(robot: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
     """Observation and action space of a robot."""
     try:
-        env = gymnasium.make(f"{robot}-v5")
+        with no_advice():
+            env = gymnasium.make(f"{robot}-v5")
     except gymnasium.error.Error as error:
         raise InputError(
             f"there is no robot {robot!r} ({first_line(error)}): give HalfCheetah, "

@@ -1,5 +1,7 @@
 """The stochastic robots: a Gymnasium wrapper, and one environment for each task."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, SupportsFloat
 
 import gymnasium
@@ -92,3 +94,20 @@ def register_tasks() -> None:
     """Register every task; importing `ramac_jax.tasks` does."""
     for name, task in TASKS.items():
         register_task(name, task)
+
+
+@contextlib.contextmanager
+def no_advice() -> Iterator[None]:
+    """Silence MuJoCo, whose advice on Gymnasium's robots fills a log file otherwise."""
+    try:
+        import mujoco
+
+        spoken = mujoco.get_mju_user_warning()
+    except (ImportError, AttributeError):  # there is none, or an old one
+        yield
+        return
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(spoken)

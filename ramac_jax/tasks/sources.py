@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from minari import MinariDataset
 
-from ramac_jax.tasks.environments import HazardousReward, env_id
+from ramac_jax.tasks.environments import HazardousReward, env_id, no_advice
 from ramac_jax.tasks.hazards import Hazard, find_task
 from ramac_jax.tasks.opening import check_alike, check_spaces, open_dataset
 from ramac_jax.tasks.writing import RECORD
@@ -70,7 +70,8 @@ def evaluation_spec(
 def check_environment(source: MinariDataset, env_spec: EnvSpec) -> None:
     """Raise `InputError` where the data could not be of this environment."""
     try:
-        env = gymnasium.make(env_spec)
+        with no_advice():
+            env = gymnasium.make(env_spec)
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(
             f"the environment {env_spec.id} of dataset {source.id} cannot be made "
