@@ -116,7 +116,7 @@ def test_a_hyperparameter_out_of_range_is_named(name, value):
 
 def test_signs_of_the_ranges():
     for name in rj.Hyperparams._fields:
-        signed = {"risk_level", "risk_warmup", "value_min", "value_max"}
+        signed = {"risk_level", "value_min", "value_max"}
         assert (-5.0 in RANGES[name]) == (name in signed), name
 
 

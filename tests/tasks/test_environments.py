@@ -146,5 +146,5 @@ def test_the_extra_end_terminates():
 
 
 def test_a_coordinate_that_the_observation_lacks():
-    with pytest.raises(InputError, match="coordinate 11 of the observation"):
+    with pytest.raises(InputError, match="coordinate 11 of observations"):
         charged(LEANING._replace(coordinate=11))
