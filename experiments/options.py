@@ -108,7 +108,7 @@ class Arguments:
     eval_episodes: int = 20
     """Episodes per seed of the evaluations on the way."""
     episodes: int = 100
-    """Episodes per seed of the evaluation at the end."""
+    """Episodes per seed of the evaluation at the end; 0: no evaluation at all."""
     eval_seed: int = 1_000_000
     """Seed of the first evaluation episode; all agents play the same ones."""
     evaluation_level: float = 0.1
@@ -143,7 +143,15 @@ class Arguments:
         return range(self.seed, self.seed + self.num_seeds)
 
 
-MAY_BE_ZERO = {"bc_steps", "seed", "data_seed", "eval_seed", "workers", "num_critics"}
+MAY_BE_ZERO = {
+    "bc_steps",
+    "episodes",
+    "seed",
+    "data_seed",
+    "eval_seed",
+    "workers",
+    "num_critics",
+}
 
 
 def parse(argv: Sequence[str]) -> Arguments:

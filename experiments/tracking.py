@@ -3,9 +3,11 @@
 import contextlib
 import csv
 import dataclasses
+import math
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import ramac_jax as rj
 from experiments.evaluate import print_summary
@@ -18,19 +20,21 @@ from experiments.scoring import (
     write_evaluation,
 )
 from ramac_jax import checkpoints
-from ramac_jax.evaluation import Environments, cvar
-from ramac_jax.tasks.datasets import OfflineDataset
+from ramac_jax.evaluation import Environments, Episodes, cvar
 
 
-def evaluation_settings(
-    arguments: Arguments, dataset: OfflineDataset
-) -> Settings | None:
-    """How the run is scored at its end; None where the data names no environment."""
-    if dataset.env_spec is None:
-        return None
+class Tracker(NamedTuple):
+    """How a run is scored, its simulators held open."""
+
+    watch: Callable[[int, rj.State], None]  # on its way: step, states
+    finish: Callable[[], None]  # at its end, from the last checkpoint
+
+
+def evaluation_settings(arguments: Arguments, env_id: str) -> Settings:
+    """How a run is scored at its end; `InputError` where it cannot be."""
     return make_settings(
         arguments.task,
-        dataset.env_spec.id,
+        env_id,
         arguments.horizon,
         episodes=arguments.episodes,
         level=arguments.evaluation_level,
@@ -40,56 +44,66 @@ def evaluation_settings(
 
 
 @contextlib.contextmanager
-def watcher(
+def track(
     arguments: Arguments, spec: checkpoints.PolicySpec, settings: Settings
-) -> Iterator[Callable[[int, rj.State], None]]:
-    """A function that adds a row per seed to evaluations.csv each time it is called."""
-    actor = checkpoints.build_actor(spec)
-    settings = dataclasses.replace(settings, episodes=arguments.eval_episodes)
-    with (
-        Environments(
-            settings.env_id, horizon=settings.horizon, num_workers=settings.workers
-        ) as environments,
-        open(arguments.out / "evaluations.csv", "w", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["step", "seed", "mean", "cvar", "risky_share"])
+) -> Iterator[Tracker]:
+    """Open the environments of a run; `InputError` where they cannot be made."""
+    with Environments(
+        settings.env_id, horizon=settings.horizon, num_workers=settings.workers
+    ) as environments:
+        actor = checkpoints.build_actor(spec)
+        fewer = dataclasses.replace(settings, episodes=arguments.eval_episodes)
 
         def watch(step: int, states: rj.State) -> None:
             policy = checkpoints.Policy(spec, actor, states.actor_params)
             episodes, _ = evaluate_policy(
-                policy, arguments.seeds, settings, environments=environments
+                policy, arguments.seeds, fewer, environments=environments
             )
-            steps = episodes.length.sum(axis=1).clip(1)
-            shares = episodes.risky_steps.sum(axis=1) / steps
-            for seed, returns, share in zip(
-                arguments.seeds, episodes.returns, shares, strict=True
-            ):
-                worst = cvar(returns, settings.level)
-                writer.writerow([step, seed, returns.mean(), worst, share])
-            file.flush()
+            add_rows(arguments, step, episodes)
 
-        yield watch
+        def finish() -> None:
+            policy = checkpoints.load_policy(arguments.out / "checkpoint")
+            episodes, summary = evaluate_policy(
+                policy,
+                arguments.seeds,
+                settings,
+                environments=environments,
+                progress=True,
+            )
+            conclude(arguments, settings, episodes, summary)
+
+        yield Tracker(watch, finish)
 
 
-def score(
-    arguments: Arguments, spec: checkpoints.PolicySpec, settings: Settings
+def add_rows(arguments: Arguments, step: int, episodes: Episodes) -> None:
+    """Add a row per seed to evaluations.csv; failed episodes are left out, counted."""
+    path = arguments.out / "evaluations.csv"
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "seed", "mean", "cvar", "risky_share", "failed"])
+        for agent, seed in enumerate(arguments.seeds):
+            failed, length = episodes.failed[agent], episodes.length[agent]
+            returns = episodes.returns[agent][~failed]
+            scores = [math.nan, math.nan]
+            if returns.size:
+                tail = cvar(returns, arguments.evaluation_level)
+                scores = [returns.mean(), float(tail)]
+            risky = episodes.risky_steps[agent].sum() / max(length.sum(), 1)
+            writer.writerow([step, seed, *scores, risky, failed.sum()])
+
+
+def conclude(
+    arguments: Arguments,
+    settings: Settings,
+    episodes: Episodes,
+    summary: dict[str, Any],
 ) -> None:
-    """Play the final episodes of the last checkpoint, write, draw and print them."""
-    policy = checkpoints.load_policy(arguments.out / "checkpoint")
-    episodes, summary = evaluate_policy(
-        policy, arguments.seeds, settings, progress=True
-    )
-    options = {
-        "episodes": settings.episodes,
-        "horizon": settings.horizon,
-        "level": settings.level,
-        "seed": settings.seed,
-        "workers": settings.workers,
-    }
+    """Write, draw and print the final evaluation, with the command that repeats it."""
     words = ["python", "-m", "experiments.evaluate", str(arguments.out)]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)]
+    for name in ("episodes", "horizon", "level", "seed", "workers"):
+        words += [f"--{name}", str(getattr(settings, name))]
     write_evaluation(
         arguments.out, episodes, summary, arguments.seeds, settings, shlex.join(words)
     )

@@ -6,13 +6,11 @@ agents in, what `experiments.evaluate` writes and the figures. Exit status 1: a 
 diverged; 2: bad input.
 """
 
+import contextlib
 import csv
-import datetime
-import shlex
-import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -22,97 +20,23 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from experiments import console, tracking
+from experiments import console, run_folder, tracking
 from experiments.agents import build_agent, build_cloner, policy_spec
 from experiments.data import find_or_make
 from experiments.options import Arguments, check, parse
 from experiments.population import init_population, pretrain, train_population
-from experiments.scoring import Settings
 from ramac_jax import checkpoints
 from ramac_jax.tasks.datasets import OfflineDataset, load_datasets
-from ramac_jax.tasks.hazards import TASKS
-from ramac_jax.tasks.relabelling import read_record
-
-FILES = (
-    "run.json",
-    "metrics.csv",
-    "evaluations.csv",
-    "episodes.csv",
-    "evaluation.json",
-    "monitored.npz",
-    "learning.png",
-    "returns.png",
-    "checkpoint",
-)
-
-
-def check_folder(arguments: Arguments) -> None:
-    """Raise `InputError` unless a run can be written to --out; touches nothing."""
-    try:
-        held = [name for name in FILES if (arguments.out / name).exists()]
-    except OSError as error:
-        raise rj.InputError(
-            f"cannot use {arguments.out}: {error.strerror}; give another --out"
-        ) from None
-    console.check_writable(arguments.out)
-    checkpoint = arguments.out / "checkpoint"
-    others = [name for name in held if name != "checkpoint"]
-    if (checkpoint.exists() and not (checkpoint / checkpoints.SPEC).is_file()) or any(
-        (arguments.out / name).is_dir() for name in others
-    ):
-        raise rj.InputError(
-            f"{arguments.out} holds something else by the name of a run's files "
-            f"({', '.join(held)}): give another --out"
-        )
-    if held and not arguments.overwrite:
-        raise rj.InputError(
-            f"{arguments.out} already holds a run ({', '.join(held)}): give another "
-            "--out, or --overwrite"
-        )
+from ramac_jax.tasks.environments import env_id
 
 
 def training_datasets(arguments: Arguments) -> tuple[str, ...]:
     """The Minari ids to train on; a task's own is made where it is not here yet."""
     if arguments.task is None:
         return arguments.dataset
+    if arguments.episodes:
+        tracking.evaluation_settings(arguments, env_id(arguments.task))  # or refuse now
     return (find_or_make(arguments.task, arguments.dataset, seed=arguments.data_seed),)
-
-
-def describe(
-    arguments: Arguments,
-    argv: Sequence[str],
-    dataset: OfflineDataset,
-    spec: checkpoints.PolicySpec,
-    settings: Settings | None,
-) -> dict[str, Any]:
-    """Everything needed to repeat the run, as run.json holds it."""
-    options = vars(arguments).copy()
-    hyperparams = options.pop("hyperparams")
-    task = TASKS[arguments.task] if arguments.task else None
-    return {
-        "command": shlex.join(["python", "-m", "experiments.train", *argv]),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "status": "running",
-        "task": arguments.task,
-        "preset": arguments.preset,
-        "seeds": list(arguments.seeds),
-        "options": options,
-        "hyperparams": hyperparams._asdict(),
-        "actor_options": spec.actor_options,
-        "datasets": [source._asdict() for source in dataset.sources],
-        "dataset_records": [read_record(source.id) for source in dataset.sources],
-        "env_id": dataset.env_spec.id if dataset.env_spec else None,
-        "hazard": task.hazard._asdict() if task else None,
-        "horizon": settings.horizon if settings else None,
-        "reference_returns": [task.random_return, task.expert_return] if task else None,
-        "scaling": {
-            k: np.asarray(x).tolist() for k, x in spec.scaling._asdict().items()
-        },
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
-        "device": jax.devices()[0].device_kind,
-        "num_devices": jax.device_count(),
-    }
 
 
 class Outcome(NamedTuple):
@@ -124,16 +48,10 @@ class Outcome(NamedTuple):
     diverged: list[dict[str, Any]]  # seed, step and metrics of each that did
 
 
-def fit(
-    arguments: Arguments,
-    dataset: OfflineDataset,
-    spec: checkpoints.PolicySpec,
-    watch: Callable[[int, rj.State], None] | None,
-) -> Outcome:
-    """Train the population, writing metrics and checkpoints as it goes.
-
-    `watch(step, states)` is called every --eval-every updates.
-    """
+def start(
+    arguments: Arguments, dataset: OfflineDataset, spec: checkpoints.PolicySpec
+) -> Iterator[tuple[rj.State, dict[str, np.ndarray]]]:
+    """A population in training, its actors cloned beforehand where that is asked."""
     agent = build_agent(arguments, spec)
     keys = jax.vmap(jax.random.key)(jnp.asarray(arguments.seeds))
     keys, cloning_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
@@ -155,7 +73,7 @@ def fit(
             num_steps=arguments.bc_steps,
             batch_size=arguments.batch_size,
         )
-    calls = train_population(
+    return train_population(
         agent,
         states,
         transitions,
@@ -166,6 +84,16 @@ def fit(
         title="training",
         updates_per_call=arguments.log_every,
     )
+
+
+def fit(
+    arguments: Arguments,
+    dataset: OfflineDataset,
+    spec: checkpoints.PolicySpec,
+    tracker: tracking.Tracker | None,
+) -> Outcome:
+    """Train the population, writing metrics and checkpoints as it goes."""
+    calls = start(arguments, dataset, spec)
     first: dict[str, np.ndarray] = {}
     diverged: list[dict[str, Any]] = []
     step = saved = watched = 0
@@ -180,13 +108,13 @@ def fit(
             writer.writerows([step, *row] for row in columns)
             file.flush()
             warn_of_divergence(diverged, metrics, arguments.seeds, step)
-            ends = step == arguments.num_steps or len(diverged) == len(keys)
+            ends = step == arguments.num_steps or len(diverged) == arguments.num_seeds
             if ends or step - saved >= arguments.save_every:
                 checkpoints.save(arguments.out / "checkpoint", states, spec)
                 saved = step
             due = arguments.eval_every and step - watched >= arguments.eval_every
-            if watch is not None and due:
-                watch(step, states)
+            if tracker is not None and due:
+                tracker.watch(step, states)
                 watched = step
             if ends:
                 break
@@ -230,36 +158,33 @@ def main(argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
     arguments = parse(argv)
     check(arguments)
-    check_folder(arguments)
-    ids = training_datasets(arguments)
-    dataset = load_datasets(ids, normalize=arguments.normalize)
+    run_folder.check_folder(arguments)
+    dataset = load_datasets(training_datasets(arguments), normalize=arguments.normalize)
     spec = policy_spec(arguments, dataset.scaling)
-    settings = tracking.evaluation_settings(arguments, dataset)
-    console.writable_folder(arguments.out)
-    shutil.rmtree(arguments.out / "checkpoint", ignore_errors=True)  # of an earlier run
-    for name in FILES:
-        if name != "checkpoint":
-            (arguments.out / name).unlink(missing_ok=True)
-    record = describe(arguments, argv, dataset, spec, settings)
-    console.write_json(arguments.out / "run.json", record)
-    start = time.perf_counter()
-    if settings and arguments.eval_every:
-        with tracking.watcher(arguments, spec, settings) as watch:
-            outcome = fit(arguments, dataset, spec, watch)
-    else:
-        outcome = fit(arguments, dataset, spec, None)
-    record |= {
-        "status": "diverged" if outcome.diverged else "finished",
-        "num_steps": outcome.num_steps,
-        "diverged": outcome.diverged,
-        "wall_time_s": round(time.perf_counter() - start, 3),
-    }
-    console.write_json(arguments.out / "run.json", record)
-    print_losses(arguments, outcome)
-    tracking.draw_learning(arguments.out)
-    if settings:
-        tracking.score(arguments, spec, settings)
-    written = [name for name in FILES if (arguments.out / name).exists()]
+    env, settings = dataset.env_spec, None
+    if env is not None and arguments.episodes:
+        settings = tracking.evaluation_settings(arguments, env.id)
+    with contextlib.ExitStack() as stack:
+        tracker = None
+        if settings is not None:
+            tracker = stack.enter_context(tracking.track(arguments, spec, settings))
+        run_folder.clear_folder(arguments)
+        record = run_folder.describe(arguments, argv, dataset, spec, settings)
+        console.write_json(arguments.out / "run.json", record)
+        begin = time.perf_counter()
+        outcome = fit(arguments, dataset, spec, tracker)
+        record |= {
+            "status": "diverged" if outcome.diverged else "finished",
+            "num_steps": outcome.num_steps,
+            "diverged": outcome.diverged,
+            "wall_time_s": round(time.perf_counter() - begin, 3),
+        }
+        console.write_json(arguments.out / "run.json", record)
+        print_losses(arguments, outcome)
+        tracking.draw_learning(arguments.out)
+        if tracker is not None:
+            tracker.finish()
+    written = [name for name in run_folder.FILES if (arguments.out / name).exists()]
     Console().print(f"{arguments.out}: {', '.join(written)}", soft_wrap=True)
     if outcome.diverged:
         sys.exit(1)
