@@ -22,9 +22,9 @@ from rich.table import Table
 import ramac_jax as rj
 from experiments import console, run_folder, tracking
 from experiments.agents import build_agent, build_cloner, policy_spec
-from experiments.data import find_or_make
 from experiments.options import Arguments, check, parse
 from experiments.population import init_population, pretrain, train_population
+from experiments.task_data import find_or_make
 from ramac_jax import checkpoints
 from ramac_jax.tasks.datasets import OfflineDataset, load_datasets
 from ramac_jax.tasks.environments import env_id

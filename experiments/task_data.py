@@ -1,0 +1,56 @@
+"""A task's stochastic dataset: found, or made from what it is made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import ramac_jax as rj
+from experiments import console
+from ramac_jax.tasks import relabelling
+from ramac_jax.tasks.hazards import TASKS
+from ramac_jax.tasks.opening import is_local
+from ramac_jax.tasks.writing import strict
+
+
+def find_or_make(task: str, sources: Sequence[str], seed: int) -> str:
+    """The id of the task's stochastic dataset, made where it is not here yet.
+
+    Raises `InputError` where the one that is here was made otherwise than asked for.
+    """
+    dataset_id = relabelling.stochastic_id(task)
+    if is_local(dataset_id):
+        made = relabelling.read_record(dataset_id) or {}
+        hazard = strict(TASKS[task].hazard._asdict())
+        asked: dict[str, Any] = {"hazard": hazard, "seed": seed}
+        if sources:
+            asked["sources"] = list(sources)
+            made |= {"sources": [source["id"] for source in made.get("sources", ())]}
+        for name, value in asked.items():
+            if made.get(name) != value:
+                raise rj.InputError(
+                    f"dataset {dataset_id} was made with {name} {made.get(name)}, not "
+                    f"{value}: ask for that, or make it anew with experiments.data "
+                    "relabel --overwrite"
+                )
+        return dataset_id
+    relabelled = relabelling.relabel_dataset(
+        sources or hub_datasets(task), dataset_id, TASKS[task].hazard, seed, task=task
+    )
+    if relabelled.warning:
+        console.warn(relabelled.warning)
+    console.CONSOLE.print(
+        f"made {dataset_id}: {relabelled.steps} steps, {relabelled.risky_share:.1%} "
+        "of them risky",
+        soft_wrap=True,
+    )
+    return dataset_id
+
+
+def hub_datasets(task: str) -> tuple[str, ...]:
+    """The public Minari datasets that a task is made from; `InputError` if none."""
+    robot, _, kind = task.partition("-medium-")
+    if not kind.startswith("expert"):
+        raise rj.InputError(
+            f"the public hub has no data for {task}: convert D4RL's own file with "
+            "experiments.data convert, and give its id as --dataset"
+        )
+    return f"mujoco/{robot}/medium-v0", f"mujoco/{robot}/expert-v0"
