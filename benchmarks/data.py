@@ -1,9 +1,10 @@
 """Speed and memory of the data's path: `python -m benchmarks.data`.
 
 Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
-as many steps is loaded. Each part runs in a process of its own; its peak is the highest
-resident memory that Linux saw, less what the process held before it had any data, and
-is told as a multiple of the size of the transitions.
+as many steps is loaded, and relabelled into another as `experiments.data relabel` does.
+Each part runs in a process of its own; its peak is the highest resident memory that
+Linux saw, less what the process held before it had any data, and is told as a multiple
+of the size of the transitions.
 """
 
 import dataclasses
@@ -29,13 +30,21 @@ from rich.table import Table
 
 import ramac_jax as rj
 from experiments import console
+from ramac_jax.tasks.charging import relabel_rewards
 from ramac_jax.tasks.datasets import load_datasets
 from ramac_jax.tasks.hazards import find_task
-from ramac_jax.tasks.relabelling import relabel_rewards
+from ramac_jax.tasks.relabelling import relabel_dataset
 from ramac_jax.tasks.writing import write_dataset
 
 TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
 OBSERVATION_DIM, ACTION_DIM, EPISODE_LENGTH = 17, 6, 1000
+STEP_BYTES = 4 * (2 * OBSERVATION_DIM + ACTION_DIM + 2)  # of a transition in float32
+PARTS = (
+    "relabel_and_move",
+    "relabel_dataset",
+    "load_datasets",
+    "load_datasets_normalized",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +67,6 @@ def resident(field: str) -> int:
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None, "Linux tells the memory of a process there"
     return 1024 * int(found[1])
-
-
-def size_of(transitions: Any) -> int:
-    """Bytes of a tree of arrays."""
-    return sum(x.nbytes for x in jax.tree.leaves(transitions))
 
 
 def make_transitions(steps: int) -> rj.Transition:
@@ -89,7 +93,7 @@ def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
     return jax.block_until_ready(jax.device_put(transitions._replace(reward=charged)))
 
 
-def measure_relabelling(steps: int, repeats: int) -> dict[str, Any]:
+def measure_charging(steps: int, repeats: int) -> dict[str, Any]:
     """Rate and peak of `charge_and_move`, the arrays it starts from included."""
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     before = resident("VmRSS")
@@ -104,11 +108,25 @@ def measure_relabelling(steps: int, repeats: int) -> dict[str, Any]:
         "transitions_per_s": steps / statistics.median(seconds),
         "transitions_per_s_range": [steps / max(seconds), steps / min(seconds)],
         "peak_bytes": peak,
-        "peak_over_arrays": peak / size_of(transitions),
+        "peak_over_arrays": peak / (steps * STEP_BYTES),
     }
 
 
-def measure_loading(normalize: bool) -> dict[str, Any]:
+def measure_relabelling(steps: int) -> dict[str, Any]:
+    """Seconds, rate and peak of `relabel_dataset`, reading and writing included."""
+    hazard = find_task(TASK).hazard
+    before, start = resident("VmRSS"), time.perf_counter()
+    relabel_dataset([DATASET_ID], "made/charged-v0", hazard, 0, task=TASK)
+    seconds, peak = time.perf_counter() - start, resident("VmHWM") - before
+    return {
+        "seconds": seconds,
+        "transitions_per_s": steps / seconds,
+        "peak_bytes": peak,
+        "peak_over_arrays": peak / (steps * STEP_BYTES),
+    }
+
+
+def measure_loading(steps: int, normalize: bool) -> dict[str, Any]:
     """Seconds and peak of `load_datasets`."""
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     before, start = resident("VmRSS"), time.perf_counter()
@@ -118,7 +136,7 @@ def measure_loading(normalize: bool) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "peak_bytes": peak,
-        "peak_over_arrays": peak / size_of(dataset.transitions),
+        "peak_over_arrays": peak / (steps * STEP_BYTES),
     }
 
 
@@ -164,16 +182,15 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         spawn.Pool(1, use_folder, [folder], maxtasksperchild=1) as pool,
     ):
         pool.apply(make_dataset, [arguments.steps])
-        relabelling = pool.apply(
-            measure_relabelling, [arguments.steps, arguments.repeats]
-        )
-        loading = pool.apply(measure_loading, [False])
-        normalized = pool.apply(measure_loading, [True])
+        measured = [
+            pool.apply(measure_charging, [arguments.steps, arguments.repeats]),
+            pool.apply(measure_relabelling, [arguments.steps]),
+            pool.apply(measure_loading, [arguments.steps, False]),
+            pool.apply(measure_loading, [arguments.steps, True]),
+        ]
     return {
         "steps": arguments.steps,
-        "relabel_and_move": relabelling,
-        "load_datasets": loading,
-        "load_datasets_normalized": normalized,
+        **dict(zip(PARTS, measured, strict=True)),
         "device": jax.devices()[0].device_kind,
         "platform": jax.default_backend(),
         "versions": console.versions(),
@@ -188,7 +205,7 @@ def print_table(result: dict[str, Any]) -> None:
     table = Table(title=f"{result['steps']:,} transitions")
     for name in ("part", "transitions/s", "peak / arrays"):
         table.add_column(name, justify="right")
-    for part in ("relabel_and_move", "load_datasets", "load_datasets_normalized"):
+    for part in PARTS:
         found = result[part]
         rate = found.get("transitions_per_s") or result["steps"] / found["seconds"]
         table.add_row(part, f"{rate:,.0f}", f"{found['peak_over_arrays']:.2f}")

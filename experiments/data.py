@@ -23,6 +23,7 @@ from ramac_jax.tasks import relabelling
 from ramac_jax.tasks.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
 from ramac_jax.tasks.environments import VERSIONS
 from ramac_jax.tasks.hazards import TASKS, Hazard, find_task
+from ramac_jax.tasks.sources import find_coordinate
 from ramac_jax.tasks.writing import check_target, write_dataset
 
 ROBOTS = {task.robot.lower(): task.robot for task in TASKS.values()}
@@ -60,13 +61,13 @@ class Relabel:
     overwrite: bool = False
     """Replace the dataset of that id."""
     robot_version: int | None = None
-    """Of the task's environment, 4 or 5; None: that of the sources."""
+    """Of the robot to evaluate on; None: that of the sources."""
     robot: str | None = None
     """What the sources must be of, without a task; None: any robot."""
     quantity: str | None = None
     """What the hazard watches: "x velocity" (m/s) or "torso angle" (rad)."""
     coordinate: int | None = None
-    """The coordinate of the observation that holds it."""
+    """The coordinate of the observation that holds it; None: told by the robot."""
     low: float | None = None
     """A state below is risky."""
     high: float | None = None
@@ -156,7 +157,7 @@ def warn_of_ends(data: D4RLEpisodes) -> None:
     if data.splits:
         console.warn(
             f"{data.splits} episodes cut short, as truncated: the next observation is "
-            "not the next row's"
+            f"not the next row's in {data.split_share:.1%} of the rows inside episodes"
         )
     if data.dropped:
         console.warn(
@@ -171,23 +172,30 @@ def warn_of_ends(data: D4RLEpisodes) -> None:
 
 
 def build_hazard(arguments: Relabel) -> tuple[Hazard, bool]:
-    """The hazard that the options describe, and whether it is the task's own."""
+    """The hazard that the options describe, and whether it is the task's own.
+
+    Where the quantity is given and its coordinate is not, the robot of the sources
+    tells it.
+    """
     given = {
         name: getattr(arguments, name)
         for name in Hazard._fields
         if getattr(arguments, name) is not None
     }
+    own = None
     if arguments.task is not None:
         if arguments.robot is not None:
             raise rj.InputError("--robot is told by --task: leave one of them out")
         own = find_task(arguments.task).hazard
-        hazard = own._replace(**given)
-        return hazard, hazard == own
-    needed = [name for name in Hazard._fields if name not in Hazard._field_defaults]
-    missing = [f"--{name.replace('_', '-')}" for name in needed if name not in given]
-    if missing:
-        raise rj.InputError(f"without a --task, give {', '.join(missing)} as well")
-    return Hazard(**given), False
+    else:
+        told = {*given, *Hazard._field_defaults, "coordinate"}
+        missing = [f"--{name}" for name in Hazard._fields if name not in told]
+        if missing:
+            raise rj.InputError(f"without a --task, give {', '.join(missing)} as well")
+    if "quantity" in given and "coordinate" not in given:
+        given["coordinate"] = find_coordinate(arguments.source, given["quantity"])
+    hazard = Hazard(**given) if own is None else own._replace(**given)
+    return hazard, hazard == own
 
 
 def relabel(arguments: Relabel) -> None:
@@ -207,17 +215,18 @@ def relabel(arguments: Relabel) -> None:
     )
     if made.warning is not None:
         console.warn(made.warning)
+    summary = made.summary
     rows = {
-        "episodes": f"{made.episodes}",
-        "steps": f"{made.steps}",
-        "risky": f"{made.risky_share:.2%}",
-        "charged": f"{made.charged_share:.2%}",
-        "mean reward before": f"{made.reward_before:.4g}",
-        "mean reward after": f"{made.reward_after:.4g}",
+        "episodes": f"{summary.episodes}",
+        "steps": f"{summary.steps}",
+        "risky": f"{summary.risky_share:.2%}",
+        "charged": f"{summary.charged_share:.2%}",
+        "mean reward before": f"{summary.reward_before:.4g}",
+        "mean reward after": f"{summary.reward_after:.4g}",
     }
-    if made.ended:
-        rows["episodes ended"] = f"{made.ended}"
-        rows["steps dropped"] = f"{made.dropped}"
+    if summary.ended:
+        rows["episodes ended"] = f"{summary.ended}"
+        rows["steps dropped"] = f"{summary.dropped}"
     print_table(made.id, rows)
 
 

@@ -1,8 +1,9 @@
 """Score a trained population in its environment: `python -m experiments.evaluate RUN`.
 
 Writes episodes.csv (one row per seed and episode), monitored.npz (the watched quantity
-[population, episodes, horizon], NaN past the end) and evaluation.json (the summary, and
-all that is needed to do it again). Exit status 2: bad input, and nothing is touched.
+[population, episodes, horizon], NaN past the end), returns.png and evaluation.json (the
+summary, and all that is needed to do it again); an earlier evaluation in that folder is
+replaced. Exit status 2: bad input, and nothing is touched.
 """
 
 import dataclasses
@@ -14,21 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from gymnasium.envs.registration import EnvSpec
 from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
 from experiments import console
-from experiments.scoring import (
-    FILES,
-    FIRST_SEED,
-    Settings,
-    evaluate_policy,
-    make_settings,
-    write_evaluation,
-)
+from experiments.scoring import FILES, play, write_evaluation
+from experiments.settings import FIRST_SEED, Settings, make_settings
 from ramac_jax.checkpoints import load_policy
-from ramac_jax.tasks.environments import env_id
+from ramac_jax.validation import first_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Arguments:
     run: tyro.conf.Positional[Path]
     """Folder that experiments.train wrote: its checkpoint/ and run.json are read."""
     episodes: int = 100
-    """Episodes of each seed; all seeds meet the same ones."""
+    """Episodes of each seed; each plays its own, the same in every run."""
     horizon: str | None = None
     """paper (the task's), full (1000) or steps; None: paper, without a task full."""
     level: float = 0.1
@@ -58,7 +54,7 @@ class Arguments:
 def print_summary(summary: dict[str, Any], settings: Settings, folder: Path) -> None:
     """Print the figures with their intervals, the notes, and where the files are."""
     table = Table(
-        title=f"{settings.env_id}, {settings.horizon} steps: {summary['num_seeds']} "
+        title=f"{settings.env.id}, {settings.horizon} steps: {summary['num_seeds']} "
         f"seeds x {settings.episodes} episodes"
     )
     for name in ("figure", "value", "95 % of resampled episodes"):
@@ -102,21 +98,26 @@ def read_run(folder: Path) -> dict[str, Any]:
 def choose_settings(arguments: Arguments, record: dict[str, Any]) -> Settings:
     """The settings asked for, the environment by default that of the run."""
     task, env = arguments.task, arguments.env
-    if task is None and env is None:
-        task, env = record.get("task"), record.get("env_id")
-    if task is None and env is None:
-        raise rj.InputError(
-            f"{arguments.run / 'run.json'} names no task and no environment: "
-            "give --task NAME or --env ID"
-        )
-    if task is not None and arguments.env is None:  # on the robots of the dataset
-        version = 4 if str(record.get("env_id")).endswith("-v4") else 5
-        env = env_id(task, version)
     others = {
         name: getattr(arguments, name)
         for name in ("episodes", "level", "seed", "workers")
     }
-    return make_settings(task, env, arguments.horizon, **others)
+    if task is not None or env is not None:
+        return make_settings(task, env, arguments.horizon, **others)
+    task, written = record.get("task"), record.get("env")
+    if task is None and written is None:
+        raise rj.InputError(
+            f"{arguments.run / 'run.json'} names no task and no environment: "
+            "give --task NAME or --env ID"
+        )
+    try:
+        spec = EnvSpec.from_json(written) if written is not None else None
+    except Exception as error:  # damage may take any form
+        raise rj.InputError(
+            f"{arguments.run / 'run.json'} is damaged ({first_line(error)}): give "
+            "--task NAME or --env ID"
+        ) from None
+    return make_settings(task, spec, arguments.horizon, **others)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -130,9 +131,11 @@ def main(argv: Sequence[str]) -> None:
     seeds = record.get("seeds", list(range(policy.population)))
     folder = arguments.out or arguments.run
     console.check_writable(folder)
-    episodes, summary = evaluate_policy(policy, seeds, settings, progress=True)
+    episodes = play(policy, seeds, settings, progress=True)
     command = shlex.join(["python", "-m", "experiments.evaluate", *argv])
-    write_evaluation(folder, episodes, summary, seeds, settings, command)
+    summary = write_evaluation(
+        folder, episodes, seeds, settings, command=command, run=record
+    )
     print_summary(summary, settings, folder)
 
 

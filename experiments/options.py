@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 import ramac_jax as rj
+from experiments.settings import FIRST_SEED
 from ramac_jax.actors import BUILDERS
 from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.validation import POSITIVE, Range, check_names
@@ -39,6 +40,7 @@ def read_presets() -> dict[str, dict[str, Any]]:
             both = of_task.get(agent, {})
             general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
             presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
+        presets.setdefault(f"published/{task}", published[task.removesuffix("-older")])
     return {
         name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         for name, settings in presets.items()
@@ -69,7 +71,8 @@ class Arguments:
     out: Path
     """Folder for everything that the run writes."""
     hyperparams: tyro.conf.OmitArgPrefixes[rj.Hyperparams]
-    """Traced numbers; lengths are counted in updates, values in returns."""
+    """Traced numbers; lengths are counted in updates, values in returns times
+    --reward-scale."""
     task: Annotated[str | None, choices(tuple(TASKS), "Stochastic task")] = None
     dataset: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Minari id, local or to be downloaded; again to join datasets. With a task: what
@@ -98,7 +101,8 @@ class Arguments:
     batch_size: int = 256
     """Transitions per update."""
     reward_scale: float = 1.0
-    """Factor on the rewards that the critics see: returns of some tens suit them."""
+    """Factor on the rewards that the critics see, and so on their values: returns of
+    some tens suit them."""
     log_every: int = 500
     """Updates between two rows of metrics, each the mean over them."""
     save_every: int = 100_000
@@ -109,9 +113,10 @@ class Arguments:
     """Episodes per seed of the evaluations on the way."""
     episodes: int = 100
     """Episodes per seed of the evaluation at the end; 0: no evaluation at all."""
-    eval_seed: int = 1_000_000
-    """Seed of the first evaluation episode; all agents play the same ones."""
-    evaluation_level: float = 0.1
+    eval_seed: int = FIRST_SEED
+    """Seed of the first evaluation episode; each agent plays its own, the same in
+    every run."""
+    eval_level: float = 0.1
     """Level of the CVaR that evaluations tell."""
     horizon: str | None = None
     """Steps of an evaluation episode: paper (the task's own), full (1000) or a number;

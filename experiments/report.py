@@ -1,18 +1,19 @@
-"""Tables and figures over finished runs: `python -m experiments.report DIR...`.
+"""Tables and figures over evaluated runs: `python -m experiments.report DIR...`.
 
-Each DIR is what `experiments.train --task` wrote, or `experiments.evaluate` into a
-folder of its own beside a copy of run.json. Writes report.md, report.tex, report.json
-and for each task three figures: the histograms of returns, mean against CVaR, and the
-distribution of the watched quantity. Exit status 2: bad input.
+Each DIR is one that `experiments.train` or `experiments.evaluate` wrote to. Writes
+report.md, report.tex, report.json and for each task three figures: the histograms of
+returns, mean against CVaR, and the distribution of the watched quantity. Exit status 2:
+bad input, and no file is touched.
 """
 
+import collections
 import dataclasses
-import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -21,26 +22,16 @@ from rich.markdown import Markdown
 import ramac_jax as rj
 from experiments import console
 from experiments.figures.runs import (
+    DPI,
     Scored,
-    save_monitored,
-    save_returns,
-    save_risk_return,
+    draw_monitored,
+    draw_returns,
+    draw_risk_return,
 )
-from experiments.scoring import read_episodes
+from experiments.scoring import read_evaluation
+from experiments.tables import Run, latex, markdown
 from ramac_jax.evaluation import summarise
-from ramac_jax.tasks.hazards import find_task
-from ramac_jax.validation import first_line
-
-COLUMNS = {
-    "mean": ("mean", 1.0),
-    "pooled_cvar": ("CVaR", 1.0),
-    "per_seed_cvar": ("CVaR per seed", 1.0),
-    "iqm": ("IQM", 1.0),
-    "normalized_score": ("score", 1.0),
-    "risky_share": ("risky steps, %", 100.0),
-    "length": ("length", 1.0),
-}
-"""What the tables show of a summary: its title, and the unit in which it is told."""
+from ramac_jax.tasks.hazards import Hazard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,125 +48,86 @@ class Arguments:
     """Level of the CVaR."""
 
 
-class Run(NamedTuple):
-    """One folder, read."""
-
-    task: str
-    scored: Scored
-    record: Mapping[str, Any]  # its run.json
-
-
 def read_run(folder: Path, level: float, name: str | None) -> Run:
-    """Read what a run left behind; `InputError` where something is missing."""
-    try:
-        record = json.loads((folder / "run.json").read_text())
-        task, preset = record["task"], record["preset"]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    """Read what an evaluation left behind; `InputError` where it cannot be reported."""
+    record, episodes = read_evaluation(folder)
+    settings = record["settings"]
+    task, hazard = settings.get("task"), settings.get("hazard")
+    if task is None or hazard is None:
         raise rj.InputError(
-            f"{folder} holds no run to report ({first_line(error)}): give a folder "
-            "that experiments.train --task wrote"
-        ) from None
-    if task is None:
-        raise rj.InputError(f"{folder} is a run without a task: report takes tasks")
-    seeds, episodes = read_episodes(folder)
-    reference = find_task(task)
+            f"{folder} was evaluated without a task: report compares runs on tasks"
+        )
+    # JSON has no infinity: an end that there is not is null.
+    hazard = {k: v for k, v in hazard.items() if v is not None}
     summary = summarise(
-        episodes,
-        seeds,
-        level=level,
-        reference=(reference.random_return, reference.expert_return),
+        episodes, record["seeds"], level=level, reference=settings["reference"]
     )
-    name = name or (preset or folder.resolve().name).rpartition("/")[2]
-    return Run(task, Scored(name, episodes, summary), record)
+    scored = Scored(name or default_name(folder, record), episodes, summary)
+    return Run(task, settings["horizon"], Hazard(**hazard), scored, record)
 
 
-def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
-    """A figure and its interval, with the digits that it is worth."""
-    if figure["value"] is None:
-        return ["-"] * 3
-    values = [unit * value for value in figure.values() if value is not None]
-    digits = 0 if max(map(abs, values)) >= 100.0 else 1
-    return [f"{value:.{digits}f}" for value in values]
+def default_name(folder: Path, record: Mapping[str, Any]) -> str:
+    """What the run's preset is called, or else the folder."""
+    source, _, name = (record["run"].get("preset") or "").rpartition("/")
+    return "published" if source == "published" else name or folder.resolve().name
 
 
-def cells(run: Run) -> Iterable[tuple[str, str, str]]:
-    """Each column of a row: value, lower and upper bound."""
-    for name, (_, unit) in COLUMNS.items():
-        value, low, high = told(run.scored.summary[name], unit)
-        yield value, low, high
-
-
-def titles(level: float) -> list[str]:
-    """The titles of the columns after the first two, the level with each CVaR."""
-    return [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
-
-
-def markdown(runs: Sequence[Run], level: float) -> str:
-    """The table and its notes."""
-    head = ["task", "policy", *titles(level), "seeds x episodes"]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
-    for run in runs:
-        row = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
-        population, num_episodes = run.scored.episodes.returns.shape
-        size = f"{population} x {num_episodes}"
-        lines.append(" | ".join([run.task, run.scored.name, *row, size]))
-    table = "\n".join(f"| {line} |" for line in lines)
-    notes = "\n".join(
-        f"- {run.task}, {run.scored.name}: {note}."
-        for run in runs
-        for note in run.scored.summary["notes"]
-    )
-    return (
-        f"{table}\n\nBrackets: 95 % bootstrap intervals over the episodes of these "
-        "seeds. CVaR: of all episodes together; CVaR per seed: the mean over seeds of "
-        f"each one's own. Score: D4RL's, in percent.\n\n{notes}\n"
-    )
-
-
-def latex(runs: Sequence[Run], level: float) -> str:
-    """The table for a paper, with booktabs."""
-    head = ["task", "policy", *titles(level)]
-    lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
-    for run in runs:
-        row = [
-            rf"${value}$ {{\scriptsize $[{low}, {high}]$}}"
-            for value, low, high in cells(run)
-        ]
-        lines.append(" & ".join([run.task, run.scored.name, *row]) + r" \\")
-    body = "\n".join(lines)
-    return (
-        f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
-        "\\bottomrule\n\\end{tabular}\n"
-    )
+def check_alike(runs: Sequence[Run], folders: Sequence[Path]) -> list[Run]:
+    """The runs under different names; `InputError` where horizons differ in a task."""
+    for run, folder in zip(runs, folders, strict=True):
+        first = next(x for x in runs if x.task == run.task)
+        if run.horizon != first.horizon:
+            raise rj.InputError(
+                f"{folder} was evaluated over {run.horizon} steps, others of "
+                f"{first.task} over {first.horizon}: evaluate all over the same"
+            )
+    names = collections.Counter((run.task, run.scored.name) for run in runs)
+    return [
+        run
+        if names[run.task, run.scored.name] == 1
+        else run._replace(
+            scored=run.scored._replace(name=f"{run.scored.name} ({folder})")
+        )
+        for run, folder in zip(runs, folders, strict=True)
+    ]
 
 
 def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> None:
-    """Write every file of the report."""
-    out = console.writable_folder(arguments.out)
-    for task in dict.fromkeys(run.task for run in runs):
-        scored = [run.scored for run in runs if run.task == task]
-        save_returns(out / f"{task}-returns.png", scored, arguments.level)
-        save_risk_return(out / f"{task}-risk-return.png", scored, arguments.level)
-        save_monitored(out / f"{task}-monitored.png", scored, find_task(task).hazard)
-    text = markdown(runs, arguments.level)
-    (out / "report.md").write_text(text)
-    (out / "report.tex").write_text(latex(runs, arguments.level))
-    console.write_json(
-        out / "report.json",
-        {
+    """Write every file of the report, once all of them are made."""
+    out, level = console.writable_folder(arguments.out), arguments.level
+    text = markdown(runs, level)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as folder:
+        drafts = Path(folder)
+        for task in dict.fromkeys(run.task for run in runs):
+            of_task = [run for run in runs if run.task == task]
+            scored = [run.scored for run in of_task]
+            figures = {
+                "returns": draw_returns(scored, level),
+                "risk-return": draw_risk_return(scored, level),
+                "monitored": draw_monitored(scored, of_task[0].hazard),
+            }
+            for kind, figure in figures.items():
+                figure.savefig(drafts / f"{task}-{kind}.png", dpi=DPI)
+        (drafts / "report.md").write_text(text)
+        (drafts / "report.tex").write_text(latex(runs, level))
+        record = {
             "command": shlex.join(["python", "-m", "experiments.report", *argv]),
-            "level": arguments.level,
+            "level": level,
             "runs": [
                 {
                     "task": run.task,
                     "name": run.scored.name,
                     "summary": run.scored.summary,
-                    "run": run.record,
+                    "evaluation": {
+                        k: v for k, v in run.record.items() if k != "summary"
+                    },
                 }
                 for run in runs
             ],
-        },
-    )
+        }
+        console.write_json(drafts / "report.json", record)
+        for draft in drafts.iterdir():
+            draft.replace(out / draft.name)
     Console().print(Markdown(text))
 
 
@@ -201,7 +153,7 @@ def main(argv: Sequence[str]) -> None:
         read_run(folder, arguments.level, name)
         for folder, name in zip(arguments.runs, names, strict=True)
     ]
-    report(runs, arguments, argv)
+    report(check_alike(runs, arguments.runs), arguments, argv)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,20 @@ import jax
 import numpy as np
 
 import ramac_jax as rj
-from experiments import console
+from experiments import console, scoring
 from experiments.options import Arguments
-from experiments.scoring import Settings
+from experiments.settings import Settings
 from ramac_jax import checkpoints
 from ramac_jax.tasks.datasets import OfflineDataset
-from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.tasks.relabelling import read_record
 
 FILES = (
     "run.json",
     "metrics.csv",
     "evaluations.csv",
-    "episodes.csv",
-    "evaluation.json",
-    "monitored.npz",
     "learning.png",
-    "returns.png",
     "checkpoint",
+    *scoring.FILES,
 )
 
 
@@ -76,12 +72,11 @@ def describe(
     """Everything needed to repeat the run, as run.json holds it."""
     options = vars(arguments).copy()
     hyperparams = options.pop("hyperparams")
-    task = TASKS[arguments.task] if arguments.task else None
     return {
         "command": shlex.join(["python", "-m", "experiments.train", *argv]),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "running",
-        "task": arguments.task,
+        "task": settings.task if settings else arguments.task,
         "preset": arguments.preset,
         "seeds": list(arguments.seeds),
         "options": options,
@@ -90,9 +85,8 @@ def describe(
         "datasets": [source._asdict() for source in dataset.sources],
         "dataset_records": [read_record(source.id) for source in dataset.sources],
         "env_id": dataset.env_spec.id if dataset.env_spec else None,
-        "hazard": task.hazard._asdict() if task else None,
-        "horizon": settings.horizon if settings else None,
-        "reference_returns": [task.random_return, task.expert_return] if task else None,
+        "env": dataset.env_spec.to_json() if dataset.env_spec else None,
+        "evaluation": settings.record() if settings else None,
         "scaling": {
             k: np.asarray(x).tolist() for k, x in spec.scaling._asdict().items()
         },

@@ -5,20 +5,18 @@ import csv
 import dataclasses
 import math
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gymnasium.envs.registration import EnvSpec
+
 import ramac_jax as rj
 from experiments.evaluate import print_summary
-from experiments.figures.runs import Scored, save_learning_curves, save_returns
+from experiments.figures.runs import DPI, draw_learning
 from experiments.options import Arguments
-from experiments.scoring import (
-    Settings,
-    evaluate_policy,
-    make_settings,
-    write_evaluation,
-)
+from experiments.scoring import play, write_evaluation
+from experiments.settings import Settings, make_settings
 from ramac_jax import checkpoints
 from ramac_jax.evaluation import Environments, Episodes, cvar
 
@@ -27,17 +25,17 @@ class Tracker(NamedTuple):
     """How a run is scored, its simulators held open."""
 
     watch: Callable[[int, rj.State], None]  # on its way: step, states
-    finish: Callable[[], None]  # at its end, from the last checkpoint
+    finish: Callable[[Mapping[str, Any]], None]  # at its end, with the run's record
 
 
-def evaluation_settings(arguments: Arguments, env_id: str) -> Settings:
+def evaluation_settings(arguments: Arguments, env: str | EnvSpec) -> Settings:
     """How a run is scored at its end; `InputError` where it cannot be."""
     return make_settings(
         arguments.task,
-        env_id,
+        env,
         arguments.horizon,
         episodes=arguments.episodes,
-        level=arguments.evaluation_level,
+        level=arguments.eval_level,
         seed=arguments.eval_seed,
         workers=arguments.workers,
     )
@@ -49,28 +47,36 @@ def track(
 ) -> Iterator[Tracker]:
     """Open the environments of a run; `InputError` where they cannot be made."""
     with Environments(
-        settings.env_id, horizon=settings.horizon, num_workers=settings.workers
+        settings.env, horizon=settings.horizon, num_workers=settings.workers
     ) as environments:
         actor = checkpoints.build_actor(spec)
         fewer = dataclasses.replace(settings, episodes=arguments.eval_episodes)
 
         def watch(step: int, states: rj.State) -> None:
             policy = checkpoints.Policy(spec, actor, states.actor_params)
-            episodes, _ = evaluate_policy(
-                policy, arguments.seeds, fewer, environments=environments
+            seeds = arguments.seeds
+            add_rows(
+                arguments, step, play(policy, seeds, fewer, environments=environments)
             )
-            add_rows(arguments, step, episodes)
 
-        def finish() -> None:
+        def finish(record: Mapping[str, Any]) -> None:
             policy = checkpoints.load_policy(arguments.out / "checkpoint")
-            episodes, summary = evaluate_policy(
+            episodes = play(
                 policy,
                 arguments.seeds,
                 settings,
                 environments=environments,
                 progress=True,
             )
-            conclude(arguments, settings, episodes, summary)
+            summary = write_evaluation(
+                arguments.out,
+                episodes,
+                arguments.seeds,
+                settings,
+                command=repeating_command(arguments, settings),
+                run=record,
+            )
+            print_summary(summary, settings, arguments.out)
 
         yield Tracker(watch, finish)
 
@@ -88,38 +94,24 @@ def add_rows(arguments: Arguments, step: int, episodes: Episodes) -> None:
             returns = episodes.returns[agent][~failed]
             scores = [math.nan, math.nan]
             if returns.size:
-                tail = cvar(returns, arguments.evaluation_level)
+                tail = cvar(returns, arguments.eval_level)
                 scores = [returns.mean(), float(tail)]
             risky = episodes.risky_steps[agent].sum() / max(length.sum(), 1)
             writer.writerow([step, seed, *scores, risky, failed.sum()])
 
 
-def conclude(
-    arguments: Arguments,
-    settings: Settings,
-    episodes: Episodes,
-    summary: dict[str, Any],
-) -> None:
-    """Write, draw and print the final evaluation, with the command that repeats it."""
+def repeating_command(arguments: Arguments, settings: Settings) -> str:
+    """The command that plays the same episodes of the same checkpoint again."""
     words = ["python", "-m", "experiments.evaluate", str(arguments.out)]
     for name in ("episodes", "horizon", "level", "seed", "workers"):
         words += [f"--{name}", str(getattr(settings, name))]
-    write_evaluation(
-        arguments.out, episodes, summary, arguments.seeds, settings, shlex.join(words)
-    )
-    if not episodes.failed.all():
-        scored = Scored(arguments.preset or arguments.actor, episodes, summary)
-        save_returns(arguments.out / "returns.png", [scored], settings.level)
-    print_summary(summary, settings, arguments.out)
+    return shlex.join(words)
 
 
-def draw_learning(folder: Path) -> None:
+def save_learning(folder: Path) -> None:
     """Draw learning.png from the tables that the run has written."""
-    save_learning_curves(
-        folder / "learning.png",
-        read_rows(folder / "metrics.csv"),
-        read_rows(folder / "evaluations.csv"),
-    )
+    tables = [read_rows(folder / x) for x in ("metrics.csv", "evaluations.csv")]
+    draw_learning(*tables).savefig(folder / "learning.png", dpi=DPI)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -161,13 +161,16 @@ def main(argv: Sequence[str]) -> None:
     run_folder.check_folder(arguments)
     dataset = load_datasets(training_datasets(arguments), normalize=arguments.normalize)
     spec = policy_spec(arguments, dataset.scaling)
-    env, settings = dataset.env_spec, None
-    if env is not None and arguments.episodes:
-        settings = tracking.evaluation_settings(arguments, env.id)
     with contextlib.ExitStack() as stack:
-        tracker = None
-        if settings is not None:
-            tracker = stack.enter_context(tracking.track(arguments, spec, settings))
+        tracker = settings = None
+        if dataset.env_spec is not None and arguments.episodes:
+            try:
+                settings = tracking.evaluation_settings(arguments, dataset.env_spec)
+                tracker = stack.enter_context(tracking.track(arguments, spec, settings))
+            except rj.InputError as error:
+                raise rj.InputError(
+                    f"{error} (--episodes 0 trains without an evaluation)"
+                ) from None
         run_folder.clear_folder(arguments)
         record = run_folder.describe(arguments, argv, dataset, spec, settings)
         console.write_json(arguments.out / "run.json", record)
@@ -181,9 +184,9 @@ def main(argv: Sequence[str]) -> None:
         }
         console.write_json(arguments.out / "run.json", record)
         print_losses(arguments, outcome)
-        tracking.draw_learning(arguments.out)
+        tracking.save_learning(arguments.out)
         if tracker is not None:
-            tracker.finish()
+            tracker.finish(record)
     written = [name for name in run_folder.FILES if (arguments.out / name).exists()]
     Console().print(f"{arguments.out}: {', '.join(written)}", soft_wrap=True)
     if outcome.diverged:

@@ -1,7 +1,6 @@
 """Runs on a task: how learning went, and what each policy earns and risks."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,11 +24,10 @@ class Scored(NamedTuple):
     summary: Mapping[str, Any]  # of them, by `ramac_jax.evaluation.summarise`
 
 
-def save_learning_curves(
-    path: Path,
+def draw_learning(
     metrics: Sequence[Mapping[str, str]],
     evaluations: Sequence[Mapping[str, str]],
-) -> None:
+) -> Figure:
     """Draw the rows of metrics.csv and evaluations.csv over updates, a line per seed.
 
     The thick line is the mean over the seeds.
@@ -46,7 +44,7 @@ def save_learning_curves(
         steps = [int(row["step"]) for row in curves[0]]
         values = np.array([[float(r[name]) for r in curve] for curve in curves])
         axis.plot(steps, values.T, color=COLOURS[0], linewidth=0.6, alpha=0.5)
-        axis.plot(steps, values.mean(axis=0), color=COLOURS[0], linewidth=1.6)
+        axis.plot(steps, mean_of_finite(values), color=COLOURS[0], linewidth=1.6)
         axis.set_title(name.replace("_", " "), fontsize=9)
         axis.tick_params(labelsize=7)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
@@ -55,10 +53,10 @@ def save_learning_curves(
             axis.set_yscale("log")
     for axis in axes[-3:]:
         axis.set_xlabel("updates", fontsize=8)
-    figure.savefig(path, dpi=DPI)
+    return figure
 
 
-def save_returns(path: Path, runs: Sequence[Scored], risk_level: float) -> None:
+def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
     """Draw the histogram of episode returns of each run, its CVaR marked."""
     figure = Figure(figsize=(WIDTH, 0.5 + 1.0 * len(runs)), layout="constrained")
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
@@ -72,15 +70,15 @@ def save_returns(path: Path, runs: Sequence[Scored], risk_level: float) -> None:
             axis.axvline(tail, color="black", linewidth=1.2, label=label)
             label = f"mean {mean:.0f}"
             axis.axvline(mean, color="black", linewidth=1.2, ls=":", label=label)
-            axis.legend(fontsize=6, frameon=False)
+            axis.legend(fontsize=6, frameon=False, loc="upper right")
         axis.set_title(run.name, fontsize=8, loc="left", pad=2)
         axis.tick_params(labelsize=7)
         axis.set_ylabel("episodes", fontsize=7)
     axes[-1].set_xlabel("return of an episode", fontsize=8)
-    figure.savefig(path, dpi=DPI)
+    return figure
 
 
-def save_risk_return(path: Path, runs: Sequence[Scored], risk_level: float) -> None:
+def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
     """Draw mean against CVaR, both with their 95 % intervals: best is up and right."""
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axis = figure.subplots()
@@ -91,8 +89,8 @@ def save_risk_return(path: Path, runs: Sequence[Scored], risk_level: float) -> N
         axis.errorbar(
             x["value"],
             y["value"],
-            xerr=[[x["value"] - x["low"]], [x["high"] - x["value"]]],
-            yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
+            xerr=reach(x),
+            yerr=reach(y),
             fmt=MARKERS[index % len(MARKERS)],
             color=colour,
             capsize=2,
@@ -101,11 +99,12 @@ def save_risk_return(path: Path, runs: Sequence[Scored], risk_level: float) -> N
     axis.set_xlabel(f"CVaR$_{{{risk_level:g}}}$ of the returns", fontsize=8)
     axis.set_ylabel("mean return", fontsize=8)
     axis.tick_params(labelsize=7)
-    axis.legend(fontsize=7)
-    figure.savefig(path, dpi=DPI)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize=7)
+    return figure
 
 
-def save_monitored(path: Path, runs: Sequence[Scored], hazard: Hazard) -> None:
+def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
     """Draw the distribution of the watched quantity, the hazard's side shaded.
 
     The paper's Figure 4: one violin's half per run would hide the tails, so each run
@@ -116,12 +115,15 @@ def save_monitored(path: Path, runs: Sequence[Scored], hazard: Hazard) -> None:
     values = [
         run.episodes.monitored[np.isfinite(run.episodes.monitored)] for run in runs
     ]
-    ends = np.concatenate([np.quantile(x, (0.001, 0.999)) for x in values if x.size])
-    low, high = ends.min(), ends.max()
-    margin = 0.05 * (high - low)
+    bounds = [x for x in (hazard.low, hazard.high) if np.isfinite(x)]
+    ends = [np.quantile(x, (0.001, 0.999)) for x in values if x.size]
+    told = np.concatenate([bounds, *ends]) if bounds or ends else np.zeros(1)
+    low, high = told.min(), told.max()
+    margin = 0.05 * (high - low) or 1.0
     edges = np.linspace(low - margin, high + margin, 81)
     for axis, run, seen, colour in zip(axes, runs, values, cycle(runs), strict=True):
-        axis.hist(seen, bins=edges, color=colour, density=True)
+        if seen.size:
+            axis.hist(seen, bins=edges, color=colour, density=True)
         for start, stop in ((edges[0], hazard.low), (hazard.high, edges[-1])):
             if start < stop:
                 axis.axvspan(start, stop, color="#D55E00", alpha=0.15, linewidth=0)
@@ -132,9 +134,23 @@ def save_monitored(path: Path, runs: Sequence[Scored], hazard: Hazard) -> None:
         axis.tick_params(labelsize=7)
     unit = QUANTITIES[hazard.quantity]
     axes[-1].set_xlabel(f"{hazard.quantity} ({unit}); shaded: risky", fontsize=8)
-    figure.savefig(path, dpi=DPI)
+    return figure
 
 
 def cycle(runs: Sequence[Scored]) -> list[str]:
     """One colour per run, repeated where there are more runs than colours."""
     return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
+
+
+def mean_of_finite(values: np.ndarray) -> np.ndarray:
+    """The mean [M] over rows [P, M], NaN only where every one is not finite."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    return np.where(count, total / np.maximum(count, 1), np.nan)
+
+
+def reach(figure: Mapping[str, float]) -> list[list[float]]:
+    """How far an interval reaches below and above its value; rounding may say less."""
+    below, above = figure["value"] - figure["low"], figure["high"] - figure["value"]
+    return [[max(below, 0.0)], [max(above, 0.0)]]

@@ -1,9 +1,10 @@
-"""A population of policies, each through the same episodes, in lockstep.
+"""A population of policies, each through episodes of its own, in lockstep.
 
 A row depends on nothing but the agent and its episode seed: neither the number of
-episodes, nor the other agents, nor the workers change a bit of it. Matrix products
-round differently at different sizes, so the policies always act on `TILE` episodes
-each. These are a lane; while one lane's actions are computed, another is stepped.
+episodes, nor the other agents, nor the workers change a bit of it (seen on CPUs).
+Matrix products round differently at different sizes, so the policies always act on
+`TILE` episodes each. These are a lane; while one lane's actions are computed, another
+is stepped.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from ramac_jax.scaling import Scaling, normalize_observation, unscale_action
 from ramac_jax.types import Actor, Array, Params
 from ramac_jax.validation import InputError
 
-if TYPE_CHECKING:  # a worker need not load Orbax
+if TYPE_CHECKING:
     from ramac_jax.checkpoints import Policy
 
 TILE = 8  # episodes of each agent in a lane
-MAX_ENVIRONMENTS = 256  # alive at once, about; a robot takes 1.5 MB and 10 ms to make
+MAX_ENVIRONMENTS = 256  # alive at once, or two lanes; each takes 1.5 MB, 10 ms to make
 
 
 class Episodes(NamedTuple):
     """One row per agent and episode; P agents, M episodes each."""
 
-    episode_seed: np.ndarray  # [P, M]; every agent meets the same episodes
+    episode_seed: np.ndarray  # [P, M], each different
     returns: np.ndarray  # [P, M], penalties included; NaN where it failed
     length: np.ndarray  # [P, M], steps
     risky_steps: np.ndarray  # [P, M]
@@ -58,7 +59,7 @@ def act(
       params: every leaf [P, ...].
       scaling: the units.
       observation: [P, M, O].
-      seeds: [M], of the episodes.
+      seeds: [P, M], of the episodes.
       step: [], steps made so far.
     """
 
@@ -68,7 +69,7 @@ def act(
         return unscale_action(scaling, actor.sample(params, observation, key))
 
     one_agent = jax.vmap(one_row, in_axes=(None, 0, 0))
-    return jax.vmap(one_agent, in_axes=(0, 0, None))(params, observation, seeds)
+    return jax.vmap(one_agent)(params, observation, seeds)
 
 
 def evaluate(
@@ -79,7 +80,10 @@ def evaluate(
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Episodes:
-    """Take every agent of a policy through the same M episodes.
+    """Take every agent of a policy through M episodes of its own.
+
+    No two agents share an episode, so that their returns are independent draws; the
+    same `seed` gives the agents of another policy the same episodes, one by one.
 
     Where that needs more than `MAX_ENVIRONMENTS` at once, episodes follow one another.
     `dataclasses.replace(policy, params=...)` acts without compiling again.
@@ -88,7 +92,7 @@ def evaluate(
       policy: the agents.
       environments: where they act.
       num_episodes: M.
-      seed: of the first episode; the next have seed + 1, seed + 2, ...
+      seed: of the first episode; agent p's episode m has seed + p M + m.
       on_step: told steps of lanes done, and the most there can be, after each.
 
     Raises `InputError` for an environment of other widths than the policy's, for no
@@ -103,10 +107,11 @@ def evaluate(
             )
     if num_episodes < 1:
         raise InputError(f"num_episodes is {num_episodes}: give 1 or more")
-    if not 0 <= seed <= 2**31 - num_episodes:
+    size = policy.population * num_episodes
+    if not 0 <= seed <= 2**31 - size:
         raise InputError(f"seed is {seed}: give one from 0 to about 2e9")
-    seeds = np.arange(seed, seed + num_episodes)
-    blocks = [seeds[start : start + TILE] for start in range(0, num_episodes, TILE)]
+    seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
+    blocks = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
     num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
     played: dict[int, Episodes] = {}
 
@@ -128,14 +133,14 @@ def evaluate(
 def play(
     policy: Policy, environments: Environments, lane: int, seeds: np.ndarray
 ) -> Generator[None, None, Episodes]:
-    """Play the episodes of these seeds [M], M at most `TILE`, in a lane.
+    """Play the episodes of these seeds [P, M], M at most `TILE`, in a lane.
 
     Yields while the actions of a step are being computed.
     """
-    shape = (policy.population, len(seeds))
+    shape, size = seeds.shape, seeds.shape[1]
     padded = np.zeros((shape[0], TILE, policy.spec.observation_dim), np.float32)
-    key_seeds = np.resize(seeds, TILE).astype(np.uint32)
-    everyone = np.broadcast_to(seeds, shape).flatten()
+    key_seeds = np.pad(seeds, ((0, 0), (0, TILE - size))).astype(np.uint32)
+    everyone = seeds.flatten()
     returns, base_return, penalties = np.zeros((3, everyone.size))
     length, risky_steps = np.zeros((2, everyone.size), int)
     monitored = np.full((everyone.size, environments.horizon), np.nan, np.float32)
@@ -144,7 +149,7 @@ def play(
     for step in range(environments.horizon):
         if not running.any():
             break
-        padded[:, : len(seeds)] = now.observation.reshape(*shape, -1)
+        padded[:, :size] = now.observation.reshape(*shape, -1)
         acted = act(
             policy.actor,
             policy.params,
@@ -154,7 +159,7 @@ def play(
             np.int32(step),
         )
         yield
-        actions = np.asarray(acted)[:, : len(seeds)].reshape(everyone.size, -1)
+        actions = np.asarray(acted)[:, :size].reshape(everyone.size, -1)
         failed |= running & ~np.isfinite(actions).all(axis=-1)
         running &= ~failed
         now = environments.step(lane, actions, running)

@@ -7,6 +7,7 @@ others go on.
 import importlib
 import math
 import multiprocessing
+import warnings
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -50,7 +51,7 @@ def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
             made = gymnasium.make(
                 env, max_episode_steps=horizon, disable_env_checker=True
             )
-    except gymnasium.error.Error as error:
+    except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"cannot make {env.id}: {first_line(error)}") from error
     for name in ("observation_space", "action_space"):
         space = getattr(made, name)
@@ -80,8 +81,9 @@ class Rows:
         for row, seed in enumerate(seeds):
             try:
                 step.observation[row] = made[row].reset(seed=int(seed))[0]
-            except Exception:  # a simulator may raise anything
+            except Exception as error:  # a simulator may raise anything
                 step.failed[row] = True
+                warn_of(self.env, error)
         return reject_failed(step)
 
     def step(self, lane: int, actions: np.ndarray, running: np.ndarray) -> Step:
@@ -100,8 +102,9 @@ class Rows:
                 step.risky[row] = info.get("risky", False)
                 step.monitored[row] = info.get("monitored", math.nan)
                 step.ended[row] = terminated or truncated
-            except Exception:  # a simulator may raise anything
+            except Exception as error:  # a simulator may raise anything
                 step.failed[row] = True
+                warn_of(self.env, error)
         return reject_failed(step)
 
     def close(self) -> None:
@@ -109,6 +112,12 @@ class Rows:
         for made in self.lanes.values():
             for env in made:
                 env.close()
+
+
+def warn_of(env: EnvSpec, error: Exception) -> None:
+    """Tell what went wrong in a simulator; Python shows the same warning once."""
+    text = f"{env.id}: {type(error).__name__}: {first_line(error)}"
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def reject_failed(step: Step) -> Step:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ramac_jax.evaluation.rollouts import Episodes
 
 FEW = 10  # episodes in a tail below which its mean is no figure to trust
+AT_ONCE = 2_000_000  # resampled episodes held in memory
 D4RL_HORIZON = 1000  # steps behind D4RL's reference returns
 
 Statistic = Callable[[list[np.ndarray]], np.ndarray]
@@ -83,7 +84,8 @@ def stratified_bootstrap(
     """Percentile interval of a statistic, resampling episodes within each seed.
 
     Seeds are held fixed: the interval speaks of these agents and of the luck of their
-    episodes, not of agents that other seeds would have trained.
+    episodes, not of agents that other seeds would have trained. Every episode counts as
+    an independent draw: no two seeds may have met the same one.
 
     Args:
       rows: the episodes of each seed [M, ...].
@@ -103,12 +105,17 @@ def stratified_bootstrap(
             "or more, and a share between 0 and 1"
         )
     draw = np.random.default_rng(seed)
-    resampled = [
-        np.asarray(row)[draw.integers(len(row), size=(num_resamples, len(row)))]
-        for row in rows
-    ]
+    size = max(AT_ONCE // sum(map(len, rows)), 1)
+    values = []
+    for start in range(0, num_resamples, size):
+        count = min(size, num_resamples - start)
+        resampled = [
+            np.asarray(row)[draw.integers(len(row), size=(count, len(row)))]
+            for row in rows
+        ]
+        values.append(statistic(resampled))
     tail = 0.5 * (1.0 - confidence)
-    low, high = np.quantile(statistic(resampled), [tail, 1.0 - tail])
+    low, high = np.quantile(np.concatenate(values), [tail, 1.0 - tail])
     return float(low), float(high)
 
 

@@ -15,6 +15,7 @@ from ramac_jax.validation import ACTION_TOLERANCE, InputError, first_line, rejec
 AXES = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1, "timeouts": 1}
 """What a file must hold, and the axes of each; the first counts steps."""
 NEXT = "next_observations"
+MAX_SPLIT_SHARE = 0.5  # of the rows inside episodes; beyond, the two arrays do not fit
 
 
 class D4RLEpisodes(NamedTuple):
@@ -23,6 +24,7 @@ class D4RLEpisodes(NamedTuple):
     episodes: list[EpisodeBuffer]  # float32, T steps and T + 1 observations each
     steps: int  # kept
     splits: int  # ends made where the next observation was not the next row's
+    split_share: float  # of the rows inside the episodes that the file tells
     dropped: int  # last steps left out, as no observation follows them
     repeated: int  # terminated last steps followed by their own observation
     sha256: str  # of the file
@@ -43,37 +45,54 @@ def read_d4rl(path: Path, robot: str) -> D4RLEpisodes:
       robot: Gymnasium's name without the version, such as Hopper.
 
     Raises `InputError` for a file that cannot be read, that lacks an array or has one
-    of another shape than the robot's, and for rows that are not finite or whose action
-    is outside the robot's space.
+    of another shape than the robot's, for rows that are not finite or whose action is
+    outside the robot's space, and for next observations that are seldom the next row's.
     """
     arrays = read_arrays(path)
     try:
         check_arrays(arrays, robot)
+        splits, inside = find_splits(arrays)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    terminated, ends = arrays["terminals"] != 0, arrays["timeouts"] != 0
-    ends |= terminated
-    splits = 0
-    following = arrays.get(NEXT)
-    if following is not None:
-        apart = (following[:-1] != arrays["observations"][1:]).any(axis=1)
-        splits = int((apart & ~ends[:-1]).sum())
-        ends[:-1] |= apart
+    terminated = arrays["terminals"] != 0
+    ends = terminated | (arrays["timeouts"] != 0) | splits
     ends[-1] = True
     episodes = cut(arrays, terminated, np.flatnonzero(ends) + 1)
     if not episodes:
         raise InputError(f"{path}: no step has an observation after it")
-    unknown = following is None
+    unknown = NEXT not in arrays
     with open(path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return D4RLEpisodes(
         episodes=episodes,
         steps=sum(len(x.rewards) for x in episodes),
-        splits=splits,
+        splits=int(splits.sum()),
+        split_share=int(splits.sum()) / max(inside, 1),
         dropped=int((ends & ~terminated).sum()) if unknown else 0,
         repeated=int(terminated.sum()) if unknown else 0,
         sha256=sha256,
     )
+
+
+def find_splits(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
+    """Which rows [D] inside an episode are not followed by the next, of how many.
+
+    Raises `InputError` where most are not: then the two arrays of observations are of
+    different scales, or one of them is shifted.
+    """
+    inside = (arrays["terminals"] == 0) & (arrays["timeouts"] == 0)
+    inside[-1] = False
+    splits, count = np.zeros_like(inside), int(inside.sum())
+    if NEXT in arrays:
+        apart = (arrays[NEXT][:-1] != arrays["observations"][1:]).any(axis=1)
+        splits[:-1] = inside[:-1] & apart
+    if splits.sum() > MAX_SPLIT_SHARE * count:
+        raise InputError(
+            f"{NEXT} differ from the next row's observations in "
+            f"{splits.sum() / count:.1%} of the rows inside episodes: one of the two "
+            "is shifted or normalised, fetch the file anew or leave that array out"
+        )
+    return splits, count
 
 
 def cut(
@@ -173,7 +192,7 @@ def robot_spaces(robot: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box
     try:
         with no_advice():
             env = gymnasium.make(f"{robot}-v5")
-    except gymnasium.error.Error as error:
+    except (gymnasium.error.Error, ImportError, ValueError) as error:  # "module:Name"
         raise InputError(
             f"there is no robot {robot!r} ({first_line(error)}): give HalfCheetah, "
             "Hopper or Walker2d"

@@ -1,7 +1,7 @@
 """Minari datasets as arrays: read, checked, and put on the scale an agent works in."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -61,7 +61,8 @@ def load_datasets(ids: Sequence[str], *, normalize: bool = False) -> OfflineData
         check_spaces(dataset)
         check_alike(opened[0], dataset)
     scaling = identity_scaling(opened[0])
-    transitions, sources = read_transitions(opened, scaling)
+    episodes = [read_episodes(dataset) for dataset in opened]
+    transitions, sources = read_transitions(opened, episodes, scaling)
     if normalize:
         scaling = measure_observations(scaling, transitions.observation)
         for array in (transitions.observation, transitions.next_observation):
@@ -102,12 +103,27 @@ def measure_observations(scaling: Scaling, observation: Array) -> Scaling:
     )
 
 
+def read_episodes(dataset: MinariDataset) -> Iterator[EpisodeData]:
+    """The episodes of a dataset as they are stored; `InputError` for a damaged file."""
+    try:
+        yield from dataset.iterate_episodes()
+    except READ_ERRORS as error:
+        raise damaged(dataset.id, error) from error
+
+
 def read_transitions(
-    opened: Sequence[MinariDataset], scaling: Scaling
+    opened: Sequence[MinariDataset],
+    episodes: Sequence[Iterable[EpisodeData]],
+    scaling: Scaling,
 ) -> tuple[Transition, tuple[Source, ...]]:
-    """Read every episode into NumPy transitions [D, ...], actions scaled.
+    """Check every episode and put it into NumPy transitions [D, ...], actions scaled.
 
     The arrays are made once, at the size that the metadata tell, and filled.
+
+    Args:
+      opened: the datasets.
+      episodes: of each dataset, read already or as they are asked for.
+      scaling: of the actions.
     """
     for dataset in opened:
         if not dataset.total_episodes:
@@ -124,20 +140,25 @@ def read_transitions(
             "datasets, or fetch one whose metadata are damaged anew"
         ) from error
     sources, start = [], 0
-    for dataset in opened:
+    for dataset, own in zip(opened, episodes, strict=True):
         stop = start + dataset.total_steps
         rows = Transition(*(x[start:stop] for x in arrays))
-        fill(dataset, rows, scaling)
+        fill(dataset, own, rows, scaling)
         sources.append(describe_source(dataset, rows))
         start = stop
     return arrays, tuple(sources)
 
 
-def fill(dataset: MinariDataset, rows: Transition, scaling: Scaling) -> None:
-    """Read the episodes of a dataset into its own rows, exactly as many."""
+def fill(
+    dataset: MinariDataset,
+    episodes: Iterable[EpisodeData],
+    rows: Transition,
+    scaling: Scaling,
+) -> None:
+    """Put the episodes of a dataset into its own rows, exactly as many."""
     size, stop = len(rows.reward), 0
     try:
-        for episode in dataset.iterate_episodes():
+        for episode in episodes:
             transitions = read_episode(dataset.id, episode, scaling)
             start, stop = stop, stop + len(transitions.reward)
             if stop <= size:

@@ -72,20 +72,21 @@ def env_id(task: str, version: int = 5) -> str:
     return f"ramac_jax/{task}-v{version}"
 
 
+def hazard_wrapper(hazard: Hazard) -> WrapperSpec:
+    """How the spec of an environment says that a hazard charges it."""
+    name = HazardousReward.__name__
+    return WrapperSpec(name, f"{__name__}:{name}", {"hazard": hazard._asdict()})
+
+
 def register_task(name: str, task: Task) -> None:
     """Register a task with Gymnasium, once for each version of its robot."""
-    wrapper = WrapperSpec(
-        HazardousReward.__name__,
-        f"{__name__}:{HazardousReward.__name__}",
-        {"hazard": task.hazard._asdict()},
-    )
     for version in VERSIONS:
         robot = gymnasium.spec(f"{task.robot}-v{version}")
         gymnasium.register(
             env_id(name, version),
             entry_point=robot.entry_point,
             max_episode_steps=task.horizon,
-            additional_wrappers=(wrapper,),
+            additional_wrappers=(hazard_wrapper(task.hazard),),
             kwargs=robot.kwargs,
         )
 

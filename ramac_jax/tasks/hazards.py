@@ -13,6 +13,12 @@ from ramac_jax.validation import InputError, Range, check_names
 
 QUANTITIES = {"x velocity": "m/s", "torso angle": "rad"}
 """What a hazard may watch, with its unit."""
+COORDINATES = {
+    "HalfCheetah": {"x velocity": 8, "torso angle": 1},
+    "Hopper": {"x velocity": 5, "torso angle": 1},
+    "Walker2d": {"x velocity": 8, "torso angle": 1},
+}
+"""Where the observations of Gymnasium's robots hold each quantity."""
 
 
 class Hazard(NamedTuple):
@@ -42,15 +48,17 @@ class Task(NamedTuple):
 
 
 def velocity_hazard(limit: float, penalty: float) -> Hazard:
-    """Running faster than `limit` in either direction, one time in twenty."""
-    return Hazard("x velocity", 8, -limit, limit, 0.05, penalty)
+    """HalfCheetah faster than `limit` in either direction, one time in twenty."""
+    coordinate = COORDINATES["HalfCheetah"]["x velocity"]
+    return Hazard("x velocity", coordinate, -limit, limit, 0.05, penalty)
 
 
 def angle_hazard(
     low: float, high: float, penalty: float, end: float = math.inf
 ) -> Hazard:
     """Leaning outside [low, high], one time in ten; the end outside [-end, end]."""
-    return Hazard("torso angle", 1, low, high, 0.1, penalty, -end, end)
+    coordinate = COORDINATES["Hopper"]["torso angle"]  # the same of every robot there
+    return Hazard("torso angle", coordinate, low, high, 0.1, penalty, -end, end)
 
 
 CHEETAH_RETURNS = (-280.178953, 12135.0)

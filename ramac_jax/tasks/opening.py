@@ -8,19 +8,35 @@ import gymnasium as gym
 import minari
 import numpy as np
 from minari import MinariDataset
+from minari.dataset.minari_dataset import parse_dataset_id
 from minari.storage import get_dataset_path
 
 from ramac_jax.validation import InputError, first_line
 
 
-def open_dataset(dataset_id: str) -> MinariDataset:
-    """Open a local dataset, or download it first; nothing of its episodes is read."""
+def datasets_root() -> Path:
+    """Minari's folder, made where needed; `InputError` where there can be none."""
     try:
-        root = get_dataset_path()
+        return get_dataset_path()
     except OSError as error:
         raise InputError(
             f"no folder for datasets ({error}): set MINARI_DATASETS_PATH"
         ) from error
+
+
+def check_id(dataset_id: str) -> None:
+    """Raise `InputError` for what Minari does not take as an id, such as ../out-v0."""
+    try:
+        parse_dataset_id(dataset_id)
+    except (TypeError, ValueError):  # a TypeError where the version is missing
+        raise InputError(
+            f"{dataset_id!r} is no Minari id: give one such as local/hopper/medium-v0"
+        ) from None
+
+
+def open_dataset(dataset_id: str) -> MinariDataset:
+    """Open a local dataset, or download it first; nothing of its episodes is read."""
+    root = datasets_root()
     logging.disable(logging.WARNING)  # a download tells of each of its retries
     try:
         return minari.load_dataset(dataset_id, download=True)
@@ -39,7 +55,7 @@ def open_dataset(dataset_id: str) -> MinariDataset:
 
 def is_local(dataset_id: str) -> bool:
     """Whether a dataset of this id is here, whole or damaged."""
-    return (get_dataset_path() / dataset_id / "data").exists()
+    return (datasets_root() / dataset_id / "data").exists()
 
 
 def nearest_local(root: Path, dataset_id: str) -> list[str]:

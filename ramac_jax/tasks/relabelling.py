@@ -1,47 +1,37 @@
-"""Stochastic-D4RL: datasets whose rewards a hazard has charged.
-
-The draws come from the seed alone, one for each step of the sources in order, so that
-the same call gives the same bytes.
-"""
+"""Stochastic-D4RL: datasets whose rewards a hazard has charged."""
 
 import importlib.metadata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from minari import EpisodeData
-from minari.data_collector.episode_buffer import EpisodeBuffer
+from minari import MinariDataset
 
-from ramac_jax.tasks.datasets import Source, load_datasets
-from ramac_jax.tasks.hazards import (
-    QUANTITIES,
-    TASKS,
-    Hazard,
-    check_hazard,
-    find_task,
-    is_end,
-    is_risky,
-    penalties,
+from ramac_jax.tasks.charging import Summary, charge_episodes
+from ramac_jax.tasks.datasets import (
+    Source,
+    identity_scaling,
+    read_episodes,
+    read_transitions,
 )
-from ramac_jax.tasks.opening import open_dataset
-from ramac_jax.tasks.sources import check_environment, evaluation_spec, open_sources
+from ramac_jax.tasks.hazards import QUANTITIES, TASKS, Hazard, check_hazard, find_task
+from ramac_jax.tasks.opening import datasets_root, open_dataset
+from ramac_jax.tasks.sources import (
+    check_environment,
+    check_sources,
+    evaluation_spec,
+    open_sources,
+)
 from ramac_jax.tasks.writing import RECORD, check_target, write_dataset
 from ramac_jax.validation import InputError
 from ramac_jax.version import __version__
 
 
 class Relabelled(NamedTuple):
-    """What a relabelled dataset holds; shares and means are of its own steps."""
+    """What a relabelled dataset holds, and what it was made from."""
 
     id: str
-    episodes: int
-    steps: int
-    risky_share: float  # of the steps whose next state is risky
-    charged_share: float  # of the steps that paid the penalty
-    reward_before: float  # mean
-    reward_after: float
-    ended: int  # episodes that the hazard ended
-    dropped: int  # steps that the sources had after such an end
+    summary: Summary
     sources: tuple[Source, ...]
     warning: str | None  # where every step is risky, or none
 
@@ -73,22 +63,6 @@ def read_record(dataset_id: str) -> dict[str, Any] | None:
     return open_dataset(dataset_id).storage.metadata.get(RECORD)
 
 
-def relabel_rewards(
-    hazard: Hazard, reward: np.ndarray, quantity: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Charge each step [D]: its new reward, the penalty in it, and whether it is risky.
-
-    Args:
-      hazard: the rule.
-      reward: base rewards [D].
-      quantity: the watched quantity [D] after each step.
-      seed: of the draws, one for each step in order, in float64.
-    """
-    draws = np.random.default_rng(seed).random(len(reward))
-    charge = penalties(hazard, quantity, draws)
-    return reward + charge, charge, is_risky(hazard, quantity)
-
-
 def relabel_dataset(
     source_ids: Sequence[str],
     dataset_id: str,
@@ -117,47 +91,27 @@ def relabel_dataset(
       overwrite: whether to replace a dataset of this id.
 
     Raises `InputError` for whatever `load_datasets` or `write_dataset` refuses, another
-    robot or other spaces than the environment's, and sources that are relabelled.
+    robot or other spaces than the environment's, a coordinate that is not the hazard's
+    quantity, and sources that are relabelled.
     """
     check_hazard(hazard)
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more")
-    check_target(dataset_id, overwrite=overwrite)
-    if dataset_id in source_ids:
-        raise InputError(f"{dataset_id} would replace its own source: give another id")
+    check_places(source_ids, dataset_id, overwrite=overwrite)
     robot = find_task(task).robot if task is not None else robot
     opened = open_sources(source_ids, hazard, robot)
     env_spec = evaluation_spec(opened[0], hazard, task, robot_version)
     check_environment(opened[0], env_spec)
-    sources = load_datasets(source_ids).sources  # it checks every row, too
-
-    episodes = [x for dataset in opened for x in dataset.iterate_episodes()]
-    base = np.concatenate([np.asarray(x.rewards, np.float64) for x in episodes])
-    terminated = np.concatenate([np.asarray(x.terminations, bool) for x in episodes])
-    quantity = np.concatenate([x.observations[1:, hazard.coordinate] for x in episodes])
-    reward, charge, risky = relabel_rewards(hazard, base, quantity, seed)
-    ends = is_end(hazard, quantity)
-    buffers, kept = cut_episodes(episodes, reward, ends)
-    summary = Relabelled(
-        id=dataset_id,
-        episodes=len(buffers),
-        steps=int(kept.sum()),
-        risky_share=float(risky[kept].mean()),
-        charged_share=float((charge[kept] != 0).mean()),
-        reward_before=float(base[kept].mean()),
-        reward_after=float(reward[kept].mean()),
-        ended=int((ends & kept & ~terminated).sum()),
-        dropped=int((~kept).sum()),
-        sources=sources,
-        warning=find_warning(hazard, float(risky[kept].mean())),
-    )
+    read = [list(read_episodes(dataset)) for dataset in opened]
+    sources = read_transitions(opened, read, identity_scaling(opened[0]))[1]
+    episodes, summary = charge_episodes(hazard, [x for own in read for x in own], seed)
     write_dataset(
         dataset_id,
-        buffers,
+        episodes,
         observation_space=opened[0].observation_space,
         action_space=opened[0].action_space,
-        algorithm_name=opened[0].storage.metadata.get("algorithm_name", "unknown"),
-        description=describe(hazard, seed, summary),
+        algorithm_name=join_algorithms(opened),
+        description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
         reference=reference_returns(opened[0].env_spec.name),
         record={
@@ -169,37 +123,24 @@ def relabel_dataset(
         },
         overwrite=overwrite,
     )
-    return summary
+    warning = find_warning(hazard, summary.risky_share)
+    return Relabelled(dataset_id, summary, sources, warning)
 
 
-def cut_episodes(
-    episodes: Sequence[EpisodeData], reward: np.ndarray, ends: np.ndarray
-) -> tuple[list[EpisodeBuffer], np.ndarray]:
-    """Give episodes their rewards [D], each cut at the first of its `ends` [D].
+def check_places(
+    source_ids: Sequence[str], dataset_id: str, *, overwrite: bool
+) -> None:
+    """Raise `InputError` for ids that are none, or one that must not be written."""
+    check_sources(source_ids)
+    target, root = check_target(dataset_id, overwrite=overwrite), datasets_root()
+    if target.resolve() in [(root / source_id).resolve() for source_id in source_ids]:
+        raise InputError(f"{dataset_id} would replace its own source: give another id")
 
-    Returns the episodes, and which steps [D] they keep.
-    """
-    buffers, kept, start = [], np.ones(len(reward), bool), 0
-    for episode in episodes:
-        stop = start + len(episode.rewards)
-        found = np.flatnonzero(ends[start:stop])
-        steps = int(found[0]) + 1 if found.size else stop - start
-        terminated = np.array(episode.terminations[:steps], bool)
-        truncated = np.array(episode.truncations[:steps], bool)
-        if found.size:
-            terminated[-1], truncated[-1] = True, False
-        buffers.append(
-            EpisodeBuffer(
-                observations=episode.observations[: steps + 1],
-                actions=episode.actions[:steps],
-                rewards=reward[start : start + steps],
-                terminations=terminated,
-                truncations=truncated,
-            )
-        )
-        kept[start + steps : stop] = False
-        start = stop
-    return buffers, kept
+
+def join_algorithms(opened: Sequence[MinariDataset]) -> str:
+    """What acted in the sources, each algorithm once."""
+    names = [x.storage.metadata.get("algorithm_name") or "unknown" for x in opened]
+    return ", ".join(dict.fromkeys(names))
 
 
 def find_warning(hazard: Hazard, risky_share: float) -> str | None:
@@ -214,19 +155,21 @@ def find_warning(hazard: Hazard, risky_share: float) -> str | None:
     )
 
 
-def describe(hazard: Hazard, seed: int, summary: Relabelled) -> str:
+def describe(
+    hazard: Hazard, seed: int, summary: Summary, sources: Sequence[Source]
+) -> str:
     """One paragraph for whoever finds the dataset."""
     unit = QUANTITIES[hazard.quantity]
     end = ""
     if np.isfinite([hazard.end_low, hazard.end_high]).any():
         end = f" An episode ends outside [{hazard.end_low:g}, {hazard.end_high:g}]."
+    origin = ", ".join(f"{x.id} (sha256 {x.sha256[:12]})" for x in sources)
     return (
         f"Stochastic rewards: {hazard.penalty:g} with probability "
         f"{hazard.probability:g} wherever the {hazard.quantity} after a step, "
         f"observation[{hazard.coordinate}], is outside "
         f"[{hazard.low:g}, {hazard.high:g}] {unit}; "
         f"{summary.risky_share:.2%} of the steps are risky and "
-        f"{summary.charged_share:.2%} charged.{end} Seed {seed}; made from "
-        f"{', '.join(source.id for source in summary.sources)} by ramac_jax "
-        f"{__version__}."
+        f"{summary.charged_share:.2%} charged.{end} Seed {seed}; made from {origin} "
+        f"by ramac_jax {__version__}."
     )

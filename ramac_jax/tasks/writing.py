@@ -13,8 +13,8 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.dataset.minari_storage import MinariStorage
 from minari.namespace import create_namespace, list_local_namespaces
-from minari.storage import get_dataset_path
 
+from ramac_jax.tasks.opening import check_id, datasets_root
 from ramac_jax.validation import InputError, first_line
 
 RECORD = "ramac_jax"  # the metadata key of what this library adds
@@ -54,17 +54,14 @@ def write_dataset(
     be written to.
     """
     target = check_target(dataset_id, overwrite=overwrite)
-    metadata: dict[str, Any] = {
+    metadata = {
         "dataset_id": dataset_id,
         "minari_version": minari.__version__,
         "algorithm_name": algorithm_name,
         "description": description,
+        **extra_metadata(reference, record),
     }
-    if reference is not None:
-        metadata |= {"ref_min_score": reference[0], "ref_max_score": reference[1]}
-    if record is not None:
-        metadata[RECORD] = strict(record)
-    root = get_dataset_path()
+    root = datasets_root()
     try:
         with tempfile.TemporaryDirectory(dir=root, prefix=".draft-") as folder:
             data = Path(folder, "new", "data")
@@ -72,9 +69,7 @@ def write_dataset(
             storage = MinariStorage.new(data, observation_space, action_space, env_spec)
             storage.update_metadata(metadata)
             storage.update_episodes(episodes)
-            namespace = parse_dataset_id(dataset_id)[0]
-            if namespace is not None and namespace not in list_local_namespaces():
-                create_namespace(namespace)
+            make_namespace(dataset_id)
             move_into_place(data.parent, target, aside=Path(folder, "old"))
     except OSError as error:
         raise InputError(
@@ -83,20 +78,30 @@ def write_dataset(
         ) from error
 
 
+def extra_metadata(
+    reference: tuple[float, float] | None, record: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What a dataset may tell beyond what Minari asks for."""
+    extra: dict[str, Any] = {}
+    if reference is not None:
+        extra |= {"ref_min_score": reference[0], "ref_max_score": reference[1]}
+    if record is not None:
+        extra[RECORD] = strict(record)
+    return extra
+
+
+def make_namespace(dataset_id: str) -> None:
+    """Have the namespace of a dataset in Minari's list."""
+    namespace = parse_dataset_id(dataset_id)[0]
+    if namespace is not None and namespace not in list_local_namespaces():
+        create_namespace(namespace)
+
+
 def check_target(dataset_id: str, *, overwrite: bool) -> Path:
     """The folder of a dataset to be written; `InputError` where it must not be."""
-    try:
-        parse_dataset_id(dataset_id)
-    except (TypeError, ValueError):  # a TypeError where the version is missing
-        raise InputError(
-            f"{dataset_id!r} is no Minari id: give one such as local/hopper/medium-v0"
-        ) from None
-    try:
-        root, target = get_dataset_path(), get_dataset_path(dataset_id)
-    except OSError as error:
-        raise InputError(
-            f"no folder for datasets ({error}): set MINARI_DATASETS_PATH"
-        ) from error
+    check_id(dataset_id)
+    root = datasets_root()
+    target = root / dataset_id
     above = [x.relative_to(root) for x in target.parents if x.is_relative_to(root)]
     for path in above:
         if "data" in path.parts or (root / path / "data").exists():

@@ -13,6 +13,8 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from experiments import console, data
+from experiments.task_data import find_or_make
+from ramac_jax import InputError
 from ramac_jax.tasks.datasets import load_datasets
 from ramac_jax.tasks.relabelling import read_record
 from ramac_jax.tasks.writing import write_dataset
@@ -21,8 +23,6 @@ STEPS = 30
 SOURCE, TARGET = "made/hopper/plain-v0", "stochastic/hopper/medium-expert-v0"
 RELABEL = ["relabel", "--task", "hopper-medium-expert", "--source"]
 OWN = "--low -9 --high 9 --probability .5 --penalty -1 --id made/own-v0".split() + [
-    "--coordinate",
-    "1",
     "--quantity",
     "torso angle",
 ]
@@ -128,7 +128,9 @@ def test_conversion_warns_of_what_it_had_to_do(tmp_path, capsys):
         changed["next_observations"][5] = 7.0
     jump = tmp_path / "jump.h5"
     data.main(["convert", str(jump), "--robot", "Hopper", "--id", "made/jump-v0"])
-    assert "warning: 1 episodes cut short, as truncated" in capsys.readouterr().err
+    warnings = capsys.readouterr().err
+    assert "warning: 1 episodes cut short, as truncated" in warnings
+    assert "not the next row's in 3.7% of the rows inside episodes" in warnings
     assert load_datasets(["made/jump-v0"]).sources[0].episodes == 4
 
 
@@ -164,7 +166,40 @@ def test_a_hazard_that_makes_no_difference_is_told(capsys, bounds, often, share)
     warning = capsys.readouterr().err
     assert f"the hazard {often} fires: a share of {share} of the steps" in warning
     assert warning.count("\n") == 1
-    assert read_record("made/own-v0")["task"] is None
+    record = read_record("made/own-v0")
+    assert (record["task"], record["hazard"]["coordinate"]) == (None, 1)
+
+
+def test_the_robot_tells_where_it_shows_a_quantity():
+    make()
+    fast = ["--quantity", "x velocity", "--id", "made/fast-v0"]
+    data.main([*RELABEL, SOURCE, *fast])
+    assert read_record("made/fast-v0")["hazard"]["coordinate"] == 5
+
+
+def test_the_version_of_the_robot_goes_with_a_hazard_of_your_own():
+    make()
+    data.main(["relabel", "--source", SOURCE, *OWN, "--robot-version", "4"])
+    assert load_datasets(["made/own-v0"]).env_spec.id == "Hopper-v4"
+
+
+def test_a_dataset_of_the_task_is_used_as_it_is():
+    make()
+    task, mine = "hopper-medium-expert", "made/mine-v0"
+    data.main([*RELABEL, SOURCE, "--seed", "3", "--id", mine])
+    assert find_or_make(task, [mine], seed=0) == mine
+    data.main([*RELABEL, SOURCE])  # the task's own place does not matter
+    assert find_or_make(task, [mine], seed=0) == mine
+    assert find_or_make(task, [TARGET], seed=0) == TARGET
+    assert find_or_make(task, [SOURCE], seed=0) == TARGET
+    with pytest.raises(InputError, match="was made with sources"):
+        find_or_make(task, [mine, mine], seed=0)
+    older = "hopper-medium-expert-older"
+    with pytest.raises(InputError, match="is charged by a hazard already"):
+        find_or_make(older, [mine], seed=0)
+    data.main([*RELABEL, SOURCE, "--id", "made/mild-v0", "--penalty", "-5"])
+    with pytest.raises(InputError, match="was made with sources"):
+        find_or_make(task, ["made/mild-v0"], seed=0)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +211,10 @@ def test_a_hazard_that_makes_no_difference_is_told(capsys, bounds, often, share)
         ({"actions": np.full((STEPS, 3), 1.5)}, "actions is outside its space"),
         ({"actions": np.zeros((STEPS, 6))}, "actions are 6 wide and Hopper's 3"),
         ({"observations": np.zeros((STEPS, 17))}, "observations are 17 wide"),
+        (
+            {"next_observations": np.zeros((STEPS, 11))},
+            "in 100.0% of the rows inside episodes",
+        ),
     ],
 )
 def test_files_that_are_refused(capsys, folder, file, change, fault):
@@ -187,6 +226,8 @@ def test_files_that_cannot_be_converted(capsys, folder, file, tmp_path):
     whole = file.read_bytes()
     data.main(["convert", str(file)])
     assert "is there already" in refusal(capsys, folder, "convert", file)
+    argv = ["convert", file, "--robot", "nowhere:Hopper", "--id", "made/any-v0"]
+    assert "there is no robot 'nowhere:Hopper'" in refusal(capsys, folder, *argv)
     for broken in (whole[: len(whole) // 2], b"corrupt"):
         file.write_bytes(broken)
         argv = ["convert", file, "--id", "made/torn-v0"]
@@ -224,8 +265,13 @@ def test_sources_that_are_refused(capsys, folder, monkeypatch):
     for name, fault in faults.items():
         assert fault in refusal(capsys, folder, *RELABEL, name)
     own = ["relabel", "--source", "made/cart-v0", *OWN]
-    fast = refusal(capsys, folder, *own, "--quantity", "x velocity", "--coordinate", 8)
-    assert "there is no 8, the x velocity of the hazard" in fast
+    fast = ["--quantity", "x velocity"]
+    assert "there is no 8, the x velocity of the hazard" in (
+        refusal(capsys, folder, *own, *fast, "--coordinate", 8)
+    )
+    assert "MountainCarContinuous-v0 is not known here: give the hazard's coord" in (
+        refusal(capsys, folder, *own, *fast)
+    )
     data.main([*RELABEL, make()])
     assert "is there already" in refusal(capsys, folder, *RELABEL, SOURCE)
     assert "charged by a hazard already" in refusal(
@@ -236,8 +282,20 @@ def test_sources_that_are_refused(capsys, folder, monkeypatch):
 def test_options_that_are_refused(capsys, folder):
     make()
     source = ["relabel", "--source", SOURCE]
-    assert "without a --task, give --quantity, --coordinate, --low, --high, " in (
+    assert "without a --task, give --quantity, --low, --high, --probability, " in (
         refusal(capsys, folder, *source)
+    )
+    assert "the x velocity of Hopper-v5 is coordinate 5: give that" in refusal(
+        capsys, folder, *source, *OWN, "--quantity", "x velocity", "--coordinate", 8
+    )
+    assert "unknown quantity 'speed'" in (
+        refusal(capsys, folder, *source, *OWN, "--quantity", "speed")
+    )
+    assert "is no Minari id" in (
+        refusal(capsys, folder, "relabel", "--source", f"../datasets/{SOURCE}", *OWN)
+    )
+    assert "Hopper-v5 has no version 9" in (
+        refusal(capsys, folder, *source, *OWN, "--robot-version", 9)
     )
     assert "give --id" in refusal(capsys, folder, *RELABEL, SOURCE, "--penalty", -5)
     assert "did you mean hopper-medium-expert" in (

@@ -4,18 +4,20 @@ import csv
 import json
 import shutil
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
-from experiments import evaluate, scoring
+from experiments import evaluate, settings
 from ramac_jax import checkpoints
 from ramac_jax.scaling import Scaling
 
 OPTIONS = {"num_steps": 2, "widths": [8], "time_width": 4}
-FILES = {"episodes.csv", "evaluation.json", "monitored.npz"}
+FILES = {"episodes.csv", "evaluation.json", "monitored.npz", "returns.png"}
 ASKED = ["--episodes", "3", "--horizon", "30", "--seed", "50"]
 
 
@@ -42,7 +44,8 @@ def trained(tmp_path_factory):
     checkpoints.save(folder / "checkpoint", states, spec)
     record = {
         "task": "hopper-medium-expert",
-        "env_id": "ramac_jax/hopper-medium-expert-v4",
+        "preset": "hopper-medium-expert/rafmac",
+        "env": gymnasium.spec("ramac_jax/hopper-medium-expert-v4").to_json(),
         "seeds": [5, 6],
     }
     (folder / "run.json").write_text(json.dumps(record))
@@ -69,7 +72,12 @@ def test_the_files_agree_with_one_another(evaluated):
     with open(evaluated / "episodes.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["seed"], row["episode_seed"]) for row in rows] == [
-        (seed, episode) for seed in "56" for episode in ("50", "51", "52")
+        ("5", "50"),
+        ("5", "51"),
+        ("5", "52"),
+        ("6", "53"),
+        ("6", "54"),
+        ("6", "55"),
     ]
     returns = np.array([float(row["return"]) for row in rows])
     for row, earned in zip(rows, returns, strict=True):
@@ -93,7 +101,12 @@ def test_the_record_repeats_the_evaluation(evaluated, trained):
     start = f"python -m experiments.evaluate {trained} --out"
     assert record["command"].startswith(start)
     assert record["seeds"] == [5, 6]
-    assert record["settings"] == {
+    used = record["settings"]
+    spec = EnvSpec.from_json(used.pop("env"))
+    assert spec == gymnasium.spec("ramac_jax/hopper-medium-expert-v4")
+    assert used.pop("hazard")["penalty"] == -50.0
+    assert record["run"]["preset"] == "hopper-medium-expert/rafmac"
+    assert used == {
         "env_id": "ramac_jax/hopper-medium-expert-v4",
         "horizon": 30,
         "episodes": 3,
@@ -135,18 +148,18 @@ def test_a_plain_environment_has_no_score(run):
     ],
 )
 def test_names_become_settings(task, env, horizon, expected):
-    settings = scoring.make_settings(task, env, horizon)
-    assert settings.env_id.endswith(expected[0])
-    assert settings.horizon == expected[1]
-    assert (settings.reference is None) == (settings.task is None)
+    made = settings.make_settings(task, env, horizon)
+    assert made.env.id.endswith(expected[0])
+    assert made.horizon == expected[1]
+    assert (made.reference is None) == (made.task is None)
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["--episodes", "0"], "--episodes must be 1 or more"),
-        (["--level", "0"], "--level is 0: give one above 0"),
-        (["--seed", "-3"], "--seed is -3"),
+        (["--level", "0"], "level of the CVaR is 0: give one above 0"),
+        (["--seed", "-3"], "seed of the episodes is -3"),
         (["--horizon", "long"], "--horizon is long: give paper, full or steps"),
         (["--env", "Hopper-v5", "--horizon", "paper"], "--horizon paper is a task's"),
         (["--task", "hoper-medium-expert"], "did you mean hopper-medium-expert"),
@@ -171,7 +184,11 @@ def test_bad_input_is_one_line_and_touches_nothing(run, argv, message):
         ("[]", "it holds no object"),
         ('{"seeds": 3}', "its seeds are no list"),
         ("{}", "names no task and no environment: give --task NAME or --env ID"),
-        ('{"env_id": "Hopper-v5", "seeds": [1]}', "2 agents and the run names 1 seeds"),
+        ('{"env": "Hopper"}', "run.json is damaged .*: give --task NAME or --env ID"),
+        (
+            '{"task": "hopper-medium-expert", "seeds": [1]}',
+            "2 agents and the run names 1 seeds",
+        ),
     ],
 )
 def test_a_record_that_does_not_help(run, record, message):

@@ -1,19 +1,21 @@
 """Tables over finished runs, whose episodes are known."""
 
 import json
+import shutil
 
-import matplotlib.image
 import numpy as np
 import pytest
 
 from experiments import console, report
-from experiments.scoring import make_settings, write_evaluation
-from ramac_jax.evaluation import Episodes, summarise
+from experiments.scoring import write_evaluation
+from experiments.settings import make_settings
+from ramac_jax import InputError
+from ramac_jax.evaluation import Episodes
 
 TASK, SEEDS = "hopper-medium-expert", [3, 4]
 
 
-def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK):
+def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
     """Leave what experiments.train would: two seeds, episodes of two steps."""
     returns = np.asarray(returns, float)
     failed = np.isnan(returns)
@@ -29,22 +31,25 @@ def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK):
         failed=failed,
         monitored=monitored,
     )
-    settings = make_settings(TASK, None, "4", episodes=returns.shape[1])
-    summary = summarise(episodes, SEEDS, reference=settings.reference)
-    write_evaluation(folder, episodes, summary, SEEDS, settings, "evaluate")
-    record = {"task": task, "preset": preset, "seeds": SEEDS}
-    (folder / "run.json").write_text(json.dumps(record))
+    settings = make_settings(task, env, "4", episodes=returns.shape[1])
+    run = {"preset": preset}
+    write_evaluation(folder, episodes, SEEDS, settings, command="evaluate", run=run)
     return str(folder)
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
     safe = [[100.0] * 10, [100.0] * 10]
     risky = [[-300.0] + [200.0] * 9, [100.0] + [200.0] * 9]
-    return [
-        write_run(tmp_path / "a", safe),
-        write_run(tmp_path / "b", risky, preset=f"{TASK}/bc-diffusion"),
-    ]
+    write_run(folder / "a", safe)
+    write_run(folder / "b", risky, preset=f"{TASK}/bc-diffusion")
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    return [str(shutil.copytree(made / x, tmp_path / x)) for x in "ab"]
 
 
 def test_the_table_holds_the_figures_worked_by_hand(runs, tmp_path, capsys):
@@ -69,9 +74,10 @@ def test_the_table_holds_the_figures_worked_by_hand(runs, tmp_path, capsys):
     assert r"risky steps, \%" in latex
     assert all(line.count("&") == 8 for line in latex.splitlines() if "&" in line)
     assert "bc-diffusion" in capsys.readouterr().out
-    for kind in ("returns", "risk-return", "monitored"):
-        image = matplotlib.image.imread(out / f"{TASK}-{kind}.png")
-        assert image[..., :3].std() > 0.01  # something is drawn
+    kinds = ("returns", "risk-return", "monitored")
+    figures = {f"{TASK}-{kind}.png" for kind in kinds}
+    written = {"report.md", "report.tex", "report.json"} | figures
+    assert {x.name for x in out.iterdir()} == written
 
 
 def test_another_level_and_other_names(runs, tmp_path):
@@ -98,7 +104,7 @@ def test_failed_episodes_are_left_out_and_told(tmp_path):
     [
         (["--names", "x"], "--names has 1 names for 2 runs"),
         (["--level", "0"], "--level is 0"),
-        (["nowhere"], "nowhere holds no run to report"),
+        (["nowhere"], "nowhere holds no whole evaluation"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -116,9 +122,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not out.exists()
 
 
-@pytest.mark.parametrize("damaged", ["episodes.csv", "monitored.npz", "run.json"])
-def test_a_damaged_run_is_named(runs, damaged, tmp_path, capsys):
-    (tmp_path / "a" / damaged).write_text("not this")
+@pytest.mark.parametrize(
+    "damaged", ["episodes.csv", "monitored.npz", "evaluation.json"]
+)
+@pytest.mark.parametrize("content", ["", "not this", "[]"])
+def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
+    (tmp_path / "a" / damaged).write_text(content)
     with pytest.raises(SystemExit) as ended:
         out = ["--out", str(tmp_path / "report")]
         console.exit_on_bad_input(lambda: report.main([*runs, *out]))()
@@ -126,9 +135,37 @@ def test_a_damaged_run_is_named(runs, damaged, tmp_path, capsys):
     assert str(tmp_path / "a") in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("constant", [33.7, np.nan])
+def test_returns_that_leave_nothing_to_draw(constant, tmp_path):
+    """Equal returns round to bounds beside their mean; failed ones have none."""
+    run = write_run(tmp_path / "a", np.full((2, 150), constant))
+    report.main([run, "--out", str(tmp_path / "report")])
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert ("33.7 [33.7, 33.7]" in text) == (constant == 33.7)
+
+
 def test_a_run_without_a_task_is_refused(tmp_path, capsys):
-    run = write_run(tmp_path / "a", np.ones((2, 10)), task=None)
+    run = write_run(tmp_path / "a", np.ones((2, 10)), task=None, env="Hopper-v5")
     with pytest.raises(SystemExit):
         out = ["--out", str(tmp_path / "report")]
         console.exit_on_bad_input(lambda: report.main([run, *out]))()
-    assert "is a run without a task" in capsys.readouterr().err
+    assert "was evaluated without a task" in capsys.readouterr().err
+
+
+def test_other_horizons_are_not_compared(runs, tmp_path):
+    path = tmp_path / "b" / "evaluation.json"
+    path.write_text(path.read_text().replace('"horizon": 4', '"horizon": 2'))
+    np.savez(tmp_path / "b" / "monitored.npz", monitored=np.zeros((2, 10, 2)))
+    with pytest.raises(InputError, match="over 2 steps, others of .* over 4"):
+        report.main([*runs, "--out", str(tmp_path / "report")])
+
+
+def test_names_tell_runs_apart_and_compile(tmp_path):
+    same = [write_run(tmp_path / x, np.ones((2, 10))) for x in "ab"]
+    published = write_run(tmp_path / "c", np.ones((2, 10)), f"published/{TASK}")
+    own = write_run(tmp_path / "my_run", np.ones((2, 10)), None)
+    report.main([*same, published, own, "--out", str(tmp_path / "report")])
+    text = (tmp_path / "report" / "report.md").read_text()
+    for name in (f"radac ({same[0]})", f"radac ({same[1]})", "published", "my_run"):
+        assert f"| {name} |" in text
+    assert r"my\_run" in (tmp_path / "report" / "report.tex").read_text()

@@ -4,13 +4,12 @@ import csv
 import json
 
 import gymnasium as gym
-import matplotlib.image
 import minari
 import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from experiments import console, evaluate, report, train
+from experiments import console, data, evaluate, report, run_folder, train
 from ramac_jax.tasks.relabelling import read_record
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
@@ -76,9 +75,9 @@ def test_the_stochastic_dataset_is_made_and_recorded(run):
     assert written["datasets"][0]["id"] == "stochastic/hopper/medium-replay-v0"
     assert written["env_id"] == "ramac_jax/hopper-medium-replay-v5"
     assert (written["task"], written["preset"]) == (TASK, f"{TASK}/radac")
-    assert written["hazard"]["penalty"] == -50.0
-    assert written["horizon"] == 6
-    assert written["reference_returns"] == [-20.272305, 3234.3]
+    assert written["evaluation"]["hazard"]["penalty"] == -50.0
+    assert written["evaluation"]["horizon"] == 6
+    assert written["evaluation"]["reference"] == [-20.272305, 3234.3]
     assert written["status"] == "finished"
 
 
@@ -89,13 +88,15 @@ def test_every_seed_is_scored_on_the_way_and_at_the_end(run):
     ]
     episodes = table(run / "episodes.csv")
     assert [(r["seed"], r["episode_seed"]) for r in episodes] == [
-        (seed, str(1_000_000 + m)) for seed in "56" for m in range(3)
+        (seed, str(1_000_000 + 3 * p + m))
+        for p, seed in enumerate("56")
+        for m in range(3)
     ]
     returns = [float(r["return"]) for r in episodes]
     summary = json.loads((run / "evaluation.json").read_text())["summary"]
     assert summary["mean"]["value"] == pytest.approx(np.mean(returns))
-    # The last evaluation on the way is of the same policies and the same episodes.
-    assert float(watched[-1]["mean"]) == pytest.approx(np.mean(returns[3:5]))
+    # The last one on the way is of the same agents; the first has the same episodes.
+    assert float(watched[-2]["mean"]) == pytest.approx(np.mean(returns[:2]))
 
 
 def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
@@ -106,9 +107,44 @@ def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
     assert again == (run / "episodes.csv").read_bytes()
 
 
-def test_the_figures_show_something(run):
-    for name in ("learning.png", "returns.png"):
-        assert matplotlib.image.imread(run / name)[..., :3].std() > 0.01
+def test_everything_that_was_promised_is_there(run):
+    assert {x.name for x in run.iterdir()} == set(run_folder.FILES)
+
+
+def test_behaviour_cloning_needs_no_critic(tmp_path):
+    options = [*BASE, "--preset", "bc-flow", "--bc-steps", "0", "--episodes", "1"]
+    train.main([*options, "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["preset"], record["status"]) == (f"{TASK}/bc-flow", "finished")
+    assert all(
+        float(row["critic_loss"]) == 0.0 for row in table(tmp_path / "metrics.csv")
+    )
+
+
+def test_data_of_a_hazard_of_ones_own_are_scored_under_it(tmp_path):
+    """Every step leans outside [-2, -1], and each is charged."""
+    hazard = "--low -2 --high -1 --probability 1 --penalty -7 --coordinate 1".split()
+    made = ["--quantity", "torso angle", "--id", "made/own-v0", "--source", SOURCE]
+    data.main(["relabel", *made, *hazard])
+    own = [x for x in BASE if x not in ("--task", TASK, "--dataset", SOURCE)]
+    options = ["--dataset", "made/own-v0", "--num-critics", "0", "--actor", "flow"]
+    train.main([*own, *options, "--out", str(tmp_path / "run")])
+    for row in table(tmp_path / "run" / "episodes.csv"):
+        assert row["risky_steps"] == row["length"] != "0"
+        assert float(row["penalties"]) == -7.0 * int(row["length"])
+    evaluate.main([str(tmp_path / "run"), "--episodes", "1", "--horizon", "3"])
+    assert float(table(tmp_path / "run" / "episodes.csv")[0]["penalties"]) == -21.0
+
+
+def test_a_tasks_dataset_under_another_name_is_a_run_of_the_task(tmp_path):
+    relabel = ["relabel", "--task", TASK, "--source", SOURCE, "--seed", "3"]
+    data.main([*relabel, "--id", "made/third-v0"])
+    own = [x for x in BASE if x not in ("--task", TASK, "--dataset", SOURCE)]
+    options = ["--dataset", "made/third-v0", "--num-critics", "0", "--actor", "flow"]
+    train.main([*own, *options, "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["task"] == TASK
+    assert record["dataset_records"][0]["seed"] == 3
 
 
 def test_a_report_takes_the_run(run, tmp_path):

@@ -109,6 +109,25 @@ def test_a_jump_inside_an_episode_cuts_it(write):
     assert counts(data) == (6, 1, 0, 0)
 
 
+@pytest.mark.parametrize("change", [lambda x: x / 2, lambda x: np.roll(x, 1, axis=0)])
+def test_next_observations_of_another_scale_or_of_other_rows(write, change):
+    arrays = contents(terminal=[2])
+    arrays["next_observations"] = change(arrays["next_observations"])
+    with pytest.raises(InputError, match="is shifted or normalised") as refused:
+        read_d4rl(write(arrays), "Hopper")
+    assert "in 100.0% of the rows inside episodes" in str(refused.value)
+
+
+def test_half_of_the_rows_may_be_cut(write):
+    arrays = contents(timeout=[2])  # rows 0, 1, 3 and 4 are inside
+    arrays["next_observations"][[0, 3]] += 0.5
+    data = read_d4rl(write(arrays), "Hopper")
+    assert (data.splits, data.split_share) == (2, 0.5)
+    arrays["next_observations"][1] += 0.5
+    with pytest.raises(InputError, match="in 75.0% of the rows inside episodes"):
+        read_d4rl(write(arrays), "Hopper")
+
+
 def test_a_step_that_is_both_is_terminated(write):
     data = read_d4rl(write(contents(terminal=[5], timeout=[5])), "Hopper")
     assert summary(data) == [([0, 1, 2, 3, 4, 5, 6], True, False)]
@@ -207,5 +226,6 @@ def test_another_robot(write):
         InputError, match="observations are 11 wide and HalfCheetah's 17"
     ):
         read_d4rl(write(contents()), "HalfCheetah")
-    with pytest.raises(InputError, match="there is no robot 'Frog'"):
-        read_d4rl(write(contents()), "Frog")
+    for robot in ("Frog", "nowhere:Hopper", ":Hopper", "a:b:Hopper"):
+        with pytest.raises(InputError, match=f"there is no robot '{robot}'"):
+            read_d4rl(write(contents()), robot)

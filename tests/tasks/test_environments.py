@@ -12,7 +12,14 @@ from gymnasium.utils.env_checker import check_env
 import ramac_jax.tasks  # noqa: F401  registers the environments
 from ramac_jax import InputError
 from ramac_jax.tasks.environments import HazardousReward, env_id
-from ramac_jax.tasks.hazards import TASKS, Hazard, is_risky, penalties
+from ramac_jax.tasks.hazards import (
+    COORDINATES,
+    QUANTITIES,
+    TASKS,
+    Hazard,
+    is_risky,
+    penalties,
+)
 
 # Half of a random Hopper's steps are risky, and every other one of these is charged.
 LEANING = Hazard("torso angle", 1, -0.02, 0.02, 0.5, -50.0)
@@ -71,6 +78,20 @@ def test_a_task_steps_on_the_robot_of_version_4():
     steps = roll(env, 3)
     assert env.unwrapped.__class__.__module__.endswith("walker2d_v4")
     assert steps[-1][0].shape == (17,)
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("robot", COORDINATES)
+def test_observations_hold_each_quantity_where_the_table_says(robot, version):
+    env = gymnasium.make(f"{robot}-v{version}")
+    env.reset(seed=0)
+    observation = env.step(np.full(env.action_space.shape, 0.3, np.float32))[0]
+    data, table = env.unwrapped.data, COORDINATES[robot]
+    assert table.keys() == QUANTITIES.keys()
+    # The first three joints of all of them: along x, along z, the torso's turn.
+    assert observation[table["x velocity"]] == data.qvel[0]
+    assert observation[table["torso angle"]] == data.qpos[2]
 
 
 def test_there_is_no_other_version():

@@ -54,6 +54,12 @@ def test_the_tasks_are_those_of_the_paper():
         hazards.check_hazard(task.hazard)
 
 
+def test_every_task_watches_what_it_says():
+    for name, task in TASKS.items():
+        known = hazards.COORDINATES[task.robot]
+        assert known[task.hazard.quantity] == task.hazard.coordinate, name
+
+
 def test_an_unknown_task_names_the_nearest():
     with pytest.raises(InputError, match="hopper-medium-expert"):
         hazards.find_task("hopper-medium-exprt")

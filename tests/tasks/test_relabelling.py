@@ -1,6 +1,7 @@
 """Relabelled datasets: the same data, other rewards, and where they came from."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -13,14 +14,15 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
 from ramac_jax.tasks import relabelling
+from ramac_jax.tasks.charging import relabel_rewards
 from ramac_jax.tasks.datasets import load_datasets, open_dataset
 from ramac_jax.tasks.hazards import TASKS, Hazard, angle_hazard, is_risky
 from ramac_jax.tasks.relabelling import (
     read_record,
     relabel_dataset,
-    relabel_rewards,
     stochastic_id,
 )
+from ramac_jax.tasks.sources import find_coordinate
 from ramac_jax.tasks.writing import write_dataset
 
 ROOT = os.environ.get("MINARI_DATASETS_PATH")  # before the tests replace it
@@ -51,7 +53,7 @@ def episode(angles, terminated=False, reward=1.0):
     )
 
 
-def make(episodes, name=SOURCE, robot="Hopper-v5", record=None, **spaces):
+def make(episodes, name=SOURCE, robot="Hopper-v5", algorithm="by hand", **spaces):
     env = gym.make(robot)
     defaults = {
         "observation_space": env.observation_space,
@@ -61,9 +63,8 @@ def make(episodes, name=SOURCE, robot="Hopper-v5", record=None, **spaces):
     write_dataset(
         name,
         episodes,
-        algorithm_name="by hand",
+        algorithm_name=algorithm,
         description="A test.",
-        record=record,
         **(defaults | spaces),
     )
     return name
@@ -104,12 +105,14 @@ def test_only_rewards_change_and_the_numbers_are_told():
     change = after.transitions.reward - before.transitions.reward
     np.testing.assert_allclose(change, -50.0 * charged, atol=1e-4)
     assert made.sources == before.sources  # with the hashes that a run records
-    assert (made.id, made.episodes, made.steps) == (TARGET, 3, 600)
-    assert (made.ended, made.dropped, made.warning) == (0, 0, None)
-    assert made.risky_share == is_risky(HAZARD, quantity).mean()
-    assert made.charged_share == charged.mean() > 0
+    assert (made.id, made.summary.episodes, made.summary.steps) == (TARGET, 3, 600)
+    assert (made.summary.ended, made.summary.dropped, made.warning) == (0, 0, None)
+    assert made.summary.risky_share == is_risky(HAZARD, quantity).mean()
+    assert made.summary.charged_share == charged.mean() > 0
     np.testing.assert_allclose(
-        made.reward_after - made.reward_before, -50 * charged.mean(), rtol=1e-6
+        made.summary.reward_after - made.summary.reward_before,
+        -50 * charged.mean(),
+        rtol=1e-6,
     )
 
 
@@ -120,6 +123,22 @@ def test_the_same_call_gives_the_same_bytes():
         relabel_dataset([SOURCE], TARGET, HAZARD, seed, task=TASK, overwrite=True)
         rewards.append(b"".join(x.rewards.tobytes() for x in stored(TARGET)))
     assert rewards[0] == rewards[1] != rewards[2]
+
+
+def test_the_bytes_are_those_of_every_version():
+    count = np.arange(1000)
+    reward, _, _ = relabel_rewards(HAZARD, 0.25 * count, 0.0625 * (count % 7 - 3), 7)
+    assert hashlib.sha256(reward.astype("<f8").tobytes()).hexdigest() == (
+        "10b9fe17121c6636785fe19753c6494774853aede7d59f5d143fc5b0f13d6621"
+    )
+
+
+def test_every_algorithm_is_named_once():
+    names = {"made/one-v0": "SAC", "made/two-v0": "TD3", "made/three-v0": "SAC"}
+    for name, algorithm in names.items():
+        make([sway(0)], name, algorithm=algorithm)
+    relabel_dataset(list(names), TARGET, HAZARD, 0)
+    assert open_dataset(TARGET).storage.metadata["algorithm_name"] == "SAC, TD3"
 
 
 def test_the_extra_end_cuts_episodes_and_keeps_the_draws_of_the_rest():
@@ -146,7 +165,7 @@ def test_the_extra_end_cuts_episodes_and_keeps_the_draws_of_the_rest():
     truncated = [bool(x.truncations.any()) for x in got]
     assert truncated == [False, True, False, False]
     # The third episode ended there by itself.
-    assert (made.ended, made.dropped, made.steps) == (2, 2, 10)
+    assert (made.summary.ended, made.summary.dropped, made.summary.steps) == (2, 2, 10)
     draws = np.random.default_rng(0).random(12)
     np.testing.assert_array_equal(
         got[1].rewards, [1, 2, 3] - 50.0 * ([1, 1, 0] & (draws[5:8] < 0.5))
@@ -169,6 +188,7 @@ def test_a_task_brings_its_environment_and_reference_returns(folder):
     assert record["hazard"] == HAZARD._asdict() | {"end_low": None, "end_high": None}
     assert (record["seed"], record["task"]) == (5, TASK)
     source = load_datasets([SOURCE]).sources[0]
+    assert f"{SOURCE} (sha256 {source.sha256[:12]})" in metadata["description"]
     assert record["sources"] == [source._asdict()]
     assert record["versions"].keys() == {"ramac_jax", "numpy", "gymnasium", "minari"}
     assert read_record(SOURCE) is None
@@ -200,6 +220,18 @@ def test_a_hazard_of_your_own_goes_around_the_robot():
         assert env.hazard == mild and "penalty" in info
 
 
+@pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
+def test_a_hazard_of_your_own_takes_the_version_asked_for(folder):
+    plain = make([sway(0)], env_spec=gym.make("Hopper-v5", max_episode_steps=70).spec)
+    relabel_dataset([plain], TARGET, HAZARD, 5, robot_version=4)
+    env = open_dataset(TARGET).recover_environment()
+    assert (env.spec.id, env.spec.max_episode_steps) == ("Hopper-v4", 70)
+    assert env.unwrapped.__class__.__module__.endswith("hopper_v4")
+    assert env.hazard == HAZARD
+    with pytest.raises(InputError, match="Hopper-v5 has no version 9 .*or none"):
+        relabel_dataset([plain], "made/none-v0", HAZARD, 5, robot_version=9)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "often", "share"), [(-9, 9, "never", 0), (8, 9, "always", 1)]
 )
@@ -210,7 +242,7 @@ def test_a_hazard_that_makes_no_difference(low, high, often, share):
     assert made.warning.startswith(
         f"the hazard {often} fires: a share of {share} of the steps is risky"
     )
-    assert made.risky_share == share
+    assert made.summary.risky_share == share
 
 
 def test_ids_of_tasks():
@@ -258,6 +290,9 @@ def test_sources_that_do_not_fit(folder):
     assert "observations of 2 coordinates: there is no 8, the x velocity" in (
         refusal(folder, cart, hazard=fast)
     )
+    assert "the x velocity of Hopper-v5 is coordinate 5: give that" in (
+        refusal(folder, plain, hazard=fast)
+    )
     assert "the action spaces must agree" in refusal(folder, other, task=TASK)
     assert "datasets to be joined must agree" in refusal(folder, plain, other)
     assert "no robots of version 3" in refusal(
@@ -279,6 +314,31 @@ def test_options_that_do_not_fit(folder):
         relabel_dataset([plain], plain, HAZARD, 0, overwrite=True)
     with pytest.raises(InputError, match="is there already"):
         relabel_dataset(["made/other-v0"], plain, HAZARD, 0)
+
+
+def test_spellings_of_the_source_as_the_target(folder):
+    name = make([sway(0)], TARGET)
+    for source in (f"../{folder.name}/{name}", f"./{name}", "no-version"):
+        assert f"{source!r} is no Minari id" in refusal(folder, source, overwrite=True)
+    for source in (name, name.replace("/", "//", 1)):
+        assert "would replace its own source" in (
+            refusal(folder, source, overwrite=True)
+        )
+
+
+def test_positions_may_shift_what_a_robot_shows():
+    wide = {"exclude_current_positions_from_observation": False}
+    env = gym.make("Hopper-v5", **wide)
+    lean = sway(0)
+    shifted = dataclasses.replace(
+        lean, observations=np.pad(lean.observations, ((0, 0), (1, 0)))
+    )
+    spaces = {"observation_space": env.observation_space, "env_spec": env.spec}
+    make([shifted], **spaces)
+    made = relabel_dataset([SOURCE], TARGET, HAZARD._replace(coordinate=2), 0)
+    assert made.summary.risky_share > 0.1
+    with pytest.raises(InputError, match="Hopper-v5 is not known here"):
+        find_coordinate([SOURCE], "torso angle")
 
 
 def test_what_is_charged_already(folder):
@@ -310,6 +370,8 @@ def test_a_real_dataset(tmp_path, monkeypatch):
         pytest.skip(f"{REAL} is not under MINARI_DATASETS_PATH")
     (tmp_path / "local").symlink_to(os.path.join(ROOT, "local"))
     made = relabel_dataset([REAL], TARGET, HAZARD, 0, task=TASK)
-    assert made.steps == 64000
-    np.testing.assert_allclose(made.risky_share, 0.16, atol=0.01)
-    np.testing.assert_allclose(made.charged_share, 0.1 * made.risky_share, atol=0.002)
+    assert made.summary.steps == 64000
+    np.testing.assert_allclose(made.summary.risky_share, 0.16, atol=0.01)
+    np.testing.assert_allclose(
+        made.summary.charged_share, 0.1 * made.summary.risky_share, atol=0.002
+    )

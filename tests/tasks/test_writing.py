@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ramac_jax import InputError
 from ramac_jax.tasks.datasets import load_datasets, open_dataset
+from ramac_jax.tasks.opening import is_local
 from ramac_jax.tasks.writing import move_into_place, write_dataset
 
 ID = "made/pendulum/small-v0"
@@ -154,5 +155,6 @@ def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
         write()
     (folder / "file").touch()
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder / "file"))
-    with pytest.raises(InputError, match="no folder for datasets"):
-        write()
+    for refused in (write, lambda: is_local(ID), lambda: open_dataset(ID)):
+        with pytest.raises(InputError, match="no folder for datasets"):
+            refused()

@@ -1,0 +1,91 @@
+"""Tables of evaluated runs, for people and for papers."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.figures.runs import Scored
+from ramac_jax.tasks.hazards import Hazard
+
+COLUMNS = {
+    "mean": ("mean", 1.0),
+    "pooled_cvar": ("CVaR", 1.0),
+    "per_seed_cvar": ("CVaR per seed", 1.0),
+    "iqm": ("IQM", 1.0),
+    "normalized_score": ("score", 1.0),
+    "risky_share": ("risky steps, %", 100.0),
+    "length": ("length", 1.0),
+}
+"""What the tables show of a summary: its title, and the unit in which it is told."""
+
+
+class Run(NamedTuple):
+    """One folder, read."""
+
+    task: str
+    horizon: int
+    hazard: Hazard
+    scored: Scored
+    record: Mapping[str, Any]  # its evaluation.json
+
+
+def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
+    """A figure and its interval, with the digits that it is worth."""
+    if figure["value"] is None:
+        return ["-"] * 3
+    values = [unit * value for value in figure.values() if value is not None]
+    digits = 0 if max(map(abs, values)) >= 100.0 else 1
+    return [f"{value:.{digits}f}" for value in values]
+
+
+def cells(run: Run) -> Iterable[tuple[str, str, str]]:
+    """Each column of a row: value, lower and upper bound."""
+    for name, (_, unit) in COLUMNS.items():
+        value, low, high = told(run.scored.summary[name], unit)
+        yield value, low, high
+
+
+def titles(level: float) -> list[str]:
+    """The titles of the columns after the first two, the level with each CVaR."""
+    return [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
+
+
+def markdown(runs: Sequence[Run], level: float) -> str:
+    """The table and its notes."""
+    head = ["task", "policy", *titles(level), "seeds x episodes x steps"]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    for run in runs:
+        row = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
+        population, num_episodes = run.scored.episodes.returns.shape
+        size = f"{population} x {num_episodes} x {run.horizon}"
+        name = run.scored.name.replace("|", r"\|")
+        lines.append(" | ".join([run.task, name, *row, size]))
+    table = "\n".join(f"| {line} |" for line in lines)
+    notes = "\n".join(
+        f"- {run.task}, {run.scored.name}: {note}."
+        for run in runs
+        for note in run.scored.summary["notes"]
+    )
+    return (
+        f"{table}\n\nBrackets: 95 % bootstrap intervals over the episodes of these "
+        "seeds. CVaR: of all episodes together; CVaR per seed: the mean over seeds of "
+        f"each one's own. Score: D4RL's, in percent.\n\n{notes}\n"
+    )
+
+
+def latex(runs: Sequence[Run], level: float) -> str:
+    """The table for a paper, with booktabs."""
+    head = ["task", "policy", *titles(level)]
+    lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
+    for run in runs:
+        row = [
+            rf"${value}$ {{\scriptsize $[{low}, {high}]$}}"
+            for value, low, high in cells(run)
+        ]
+        name = re.sub(r"([_&#%$])", r"\\\1", run.scored.name)
+        lines.append(" & ".join([run.task, name, *row]) + r" \\")
+    body = "\n".join(lines)
+    return (
+        f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
