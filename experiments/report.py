@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.markdown import Markdown
 
 import ramac_jax as rj
 from experiments import console
@@ -29,7 +28,7 @@ from experiments.figures.runs import (
     draw_risk_return,
 )
 from experiments.scoring import read_evaluation
-from experiments.tables import Run, latex, markdown
+from experiments.tables import Run, latex, markdown, terminal
 from ramac_jax.evaluation import summarise
 from ramac_jax.tasks.hazards import Hazard
 
@@ -128,7 +127,9 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
         console.write_json(drafts / "report.json", record)
         for draft in drafts.iterdir():
             draft.replace(out / draft.name)
-    Console().print(Markdown(text))
+    output = Console()
+    output.print(terminal(runs, level))
+    output.print(f"{out}: report.md, report.tex, report.json, figures", soft_wrap=True)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rich.markup import escape
+from rich.table import Table
+
 from experiments.figures.runs import Scored
 from ramac_jax.tasks.hazards import Hazard
 
@@ -61,10 +64,13 @@ def markdown(runs: Sequence[Run], level: float) -> str:
         name = run.scored.name.replace("|", r"\|")
         lines.append(" | ".join([run.task, name, *row, size]))
     table = "\n".join(f"| {line} |" for line in lines)
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.scored.summary["notes"]:
+            said.setdefault(note, []).append(f"{run.task} {run.scored.name}")
     notes = "\n".join(
-        f"- {run.task}, {run.scored.name}: {note}."
-        for run in runs
-        for note in run.scored.summary["notes"]
+        f"- {'All' if len(who) == len(runs) else ', '.join(who)}: {note}."
+        for note, who in said.items()
     )
     return (
         f"{table}\n\nBrackets: 95 % bootstrap intervals over the episodes of these "
@@ -89,3 +95,18 @@ def latex(runs: Sequence[Run], level: float) -> str:
         f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
         "\\bottomrule\n\\end{tabular}\n"
     )
+
+
+def terminal(runs: Sequence[Run], level: float) -> Table:
+    """The columns that matter most, narrow enough for a terminal."""
+    table = Table(title="value [95 % of resampled episodes]")
+    shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
+    for title in ("task", "policy", *(title for title, _ in shown.values())):
+        table.add_column(title.replace("CVaR", f"CVaR {level:g}"))
+    for run in runs:
+        row = []
+        for name, (_, unit) in shown.items():
+            value, low, high = told(run.scored.summary[name], unit)
+            row.append(escape(f"{value} [{low}, {high}]"))
+        table.add_row(run.task, escape(run.scored.name), *row)
+    return table

@@ -12,7 +12,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import checkpoints
-from ramac_jax.tasks.datasets import Scaling, normalize_observation, unscale_action
+from ramac_jax.scaling import Scaling, normalize_observation, unscale_action
 
 OPTIONS = {
     "diffusion": {"num_steps": 3, "widths": [8], "time_width": 4},

@@ -49,8 +49,6 @@ def draw_learning(
         axis.tick_params(labelsize=7)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
         axis.xaxis.get_offset_text().set_fontsize(7)
-        if name == "bc_loss":
-            axis.set_yscale("log")
     for axis in axes[-3:]:
         axis.set_xlabel("updates", fontsize=8)
     return figure
@@ -70,7 +68,7 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
             axis.axvline(tail, color="black", linewidth=1.2, label=label)
             label = f"mean {mean:.0f}"
             axis.axvline(mean, color="black", linewidth=1.2, ls=":", label=label)
-            axis.legend(fontsize=6, frameon=False, loc="upper right")
+            axis.legend(fontsize=6, frameon=False, loc="upper left")
         axis.set_title(run.name, fontsize=8, loc="left", pad=2)
         axis.tick_params(labelsize=7)
         axis.set_ylabel("episodes", fontsize=7)
