@@ -216,7 +216,14 @@ def test_divergence_is_reported_recorded_and_ends_with_status_1(
 
     def calls(agent, states, *args, **kwargs):
         for critic_loss in ([1.0, 2.0], [3.0, math.nan], [4.0, math.inf]):
-            yield states, {"bc_loss": np.ones(2), "critic_loss": np.array(critic_loss)}
+            yield (
+                states,
+                {
+                    "bc_loss": np.ones(2),
+                    "critic_loss": np.array(critic_loss),
+                    "risk_value": np.ones(2),
+                },
+            )
 
     monkeypatch.setattr(train, "init_population", init)
     monkeypatch.setattr(train, "train_population", calls)
