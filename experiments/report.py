@@ -128,7 +128,8 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
         for draft in drafts.iterdir():
             draft.replace(out / draft.name)
     output = Console()
-    output.print(terminal(runs, level))
+    for task in dict.fromkeys(run.task for run in runs):
+        output.print(terminal([run for run in runs if run.task == task], level))
     output.print(f"{out}: report.md, report.tex, report.json, figures", soft_wrap=True)
 
 

@@ -98,15 +98,15 @@ def latex(runs: Sequence[Run], level: float) -> str:
 
 
 def terminal(runs: Sequence[Run], level: float) -> Table:
-    """The columns that matter most, narrow enough for a terminal."""
-    table = Table(title="value [95 % of resampled episodes]")
+    """The columns that matter most of runs on one task, narrow enough for a terminal."""
+    table = Table(title=f"{runs[0].task}, value [95 % of resampled episodes]")
     shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
-    for title in ("task", "policy", *(title for title, _ in shown.values())):
+    for title in ("policy", *(title for title, _ in shown.values())):
         table.add_column(title.replace("CVaR", f"CVaR {level:g}"))
     for run in runs:
         row = []
         for name, (_, unit) in shown.items():
             value, low, high = told(run.scored.summary[name], unit)
             row.append(escape(f"{value} [{low}, {high}]"))
-        table.add_row(run.task, escape(run.scored.name), *row)
+        table.add_row(escape(run.scored.name), *row)
     return table
