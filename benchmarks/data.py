@@ -32,6 +32,7 @@ import ramac_jax as rj
 from experiments import console
 from ramac_jax.tasks.charging import relabel_rewards
 from ramac_jax.tasks.datasets import load_datasets
+from ramac_jax.tasks.environments import no_advice
 from ramac_jax.tasks.hazards import find_task
 from ramac_jax.tasks.relabelling import relabel_dataset
 from ramac_jax.tasks.writing import write_dataset
@@ -161,7 +162,8 @@ def use_folder(folder: str) -> None:
 
 def make_dataset(steps: int) -> None:
     """Write the dataset to be loaded."""
-    env = gymnasium.make(ROBOT)
+    with no_advice():
+        env = gymnasium.make(ROBOT)
     write_dataset(
         DATASET_ID,
         make_episodes(steps),

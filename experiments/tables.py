@@ -98,7 +98,7 @@ def latex(runs: Sequence[Run], level: float) -> str:
 
 
 def terminal(runs: Sequence[Run], level: float) -> Table:
-    """The columns that matter most of runs on one task, narrow enough for a terminal."""
+    """What matters most of runs on one task, narrow enough for a terminal."""
     table = Table(title=f"{runs[0].task}, value [95 % of resampled episodes]")
     shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
     for title in ("policy", *(title for title, _ in shown.values())):
