@@ -2,8 +2,12 @@
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import gymnasium as gym
+import jax
+import jax.numpy as jnp
 import minari
 import numpy as np
 import pytest
@@ -144,6 +148,17 @@ def test_a_tasks_dataset_under_another_name_is_a_run_of_the_task(tmp_path):
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["task"] == TASK
     assert record["dataset_records"][0]["seed"] == 3
+
+
+def test_the_readme_tells_how_a_checkpoint_acts(run):
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    assert '"runs/radac/checkpoint"' in block
+    block = block.replace('"runs/radac/checkpoint"', repr(str(run / "checkpoint")))
+    names = {"observation": jnp.zeros(11), "key": jax.random.key(0)}
+    exec(compile(block, "README.md", "exec"), names)
+    assert names["action"].shape == (3,)
+    assert (abs(names["action"]) <= 1.0).all()
 
 
 def test_a_report_takes_the_run(run, tmp_path):
