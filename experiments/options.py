@@ -40,7 +40,8 @@ def read_presets() -> dict[str, dict[str, Any]]:
             both = of_task.get(agent, {})
             general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
             presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
-        presets.setdefault(f"published/{task}", published[task.removesuffix("-older")])
+        if (original := task.removesuffix("-older")) in published:
+            presets[f"published/{task}"] = published[original]
     return {
         name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         for name, settings in presets.items()

@@ -66,15 +66,6 @@ def play(
         )
 
 
-def summarise_episodes(
-    episodes: Episodes, seeds: Sequence[int], settings: Settings
-) -> dict[str, Any]:
-    """What the episodes come to, at the settings' level and by their references."""
-    return summarise(
-        episodes, seeds, level=settings.level, reference=settings.reference
-    )
-
-
 def write_evaluation(
     folder: Path,
     episodes: Episodes,
@@ -94,7 +85,9 @@ def write_evaluation(
       command: that repeats it.
       run: the record of the run that trained them, {} if unknown.
     """
-    summary = summarise_episodes(episodes, seeds, settings)
+    summary = summarise(
+        episodes, seeds, level=settings.level, reference=settings.reference
+    )
     console.writable_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
         with open(Path(drafts, EPISODES), "w", newline="") as file:

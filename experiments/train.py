@@ -133,10 +133,8 @@ def warn_of_divergence(
         names = [name for name, x in metrics.items() if not np.isfinite(x[index])]
         if names and seed not in known:
             diverged.append({"seed": seed, "step": step, "metrics": names})
-            console.CONSOLE.print(
-                f"warning: seed {seed} diverged by step {step}: "
-                f"{', '.join(names)} not finite",
-                soft_wrap=True,
+            console.warn(
+                f"seed {seed} diverged by step {step}: {', '.join(names)} not finite"
             )
 
 
