@@ -1,1 +1,1 @@
-"""How fast the library is: `python -m benchmarks.throughput`."""
+"""How fast the library is: `python -m benchmarks.NAME`."""

@@ -8,7 +8,6 @@ of the size of the transitions.
 """
 
 import dataclasses
-import datetime
 import multiprocessing
 import os
 import re
@@ -29,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
+from benchmarks.circumstances import circumstances
 from experiments import console
 from ramac_jax.tasks.charging import relabel_rewards
 from ramac_jax.tasks.datasets import load_datasets
@@ -193,12 +193,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     return {
         "steps": arguments.steps,
         **dict(zip(PARTS, measured, strict=True)),
-        "device": jax.devices()[0].device_kind,
-        "platform": jax.default_backend(),
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
-        "date": datetime.date.today().isoformat(),
-        "command": ["python", "-m", "benchmarks.data", *sys.argv[1:]],
+        **circumstances("data"),
     }
 
 

@@ -5,8 +5,6 @@ Compiling and making the simulators come before the clock starts.
 """
 
 import dataclasses
-import datetime
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
+from benchmarks.circumstances import circumstances
 from experiments import console
 from ramac_jax.checkpoints import Policy, PolicySpec
 from ramac_jax.evaluation import Environments, evaluate
@@ -118,13 +117,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         "episodes": arguments.episodes,
         "horizon": horizon,
         "rows": rows,
-        "cpu_count": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "platform": jax.default_backend(),
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
-        "date": datetime.date.today().isoformat(),
-        "command": ["python", "-m", "benchmarks.evaluation", *sys.argv[1:]],
+        **circumstances("evaluation"),
     }
 
 

@@ -5,9 +5,7 @@ Everything is measured in one run, in turns, so that ratios survive a noisy mach
 """
 
 import dataclasses
-import datetime
 import functools
-import json
 import math
 import statistics
 import sys
@@ -23,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
+from benchmarks.circumstances import circumstances
 from experiments import console, population
 
 OBSERVATION_DIM, ACTION_DIM, BATCH_SIZE, DATASET_SIZE = 17, 6, 256, 65_536
@@ -146,12 +145,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         "batch_size": BATCH_SIZE,
         "gigaflop_per_update": gigaflop,
         "populations": rows,
-        "device": jax.devices()[0].device_kind,
-        "platform": jax.default_backend(),
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
-        "date": datetime.date.today().isoformat(),
-        "command": ["python", "-m", "benchmarks.throughput", *sys.argv[1:]],
+        **circumstances("throughput"),
     }
 
 
@@ -187,7 +181,7 @@ def main(argv: Sequence[str]) -> None:
     result = measure(arguments)
     print_table(result)
     if arguments.out is not None:
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+        console.write_json(arguments.out, result)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,23 @@
+"""What a measurement has to be read beside."""
+
+import datetime
+import os
+import sys
+from typing import Any
+
+import jax
+
+from experiments import console
+
+
+def circumstances(module: str) -> dict[str, Any]:
+    """The machine, versions, commit, date and command of a module's measurement."""
+    return {
+        "cpu_count": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "platform": jax.default_backend(),
+        "versions": console.versions(),
+        "git_commit": console.git_commit(),
+        "date": datetime.date.today().isoformat(),
+        "command": ["python", "-m", f"benchmarks.{module}", *sys.argv[1:]],
+    }
