@@ -5,7 +5,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ramac_jax.types import Agent, Hyperparams, Key, Metrics, State, Transition
+from ramac_jax.types import (
+    Agent,
+    Array,
+    Hyperparams,
+    Key,
+    Metrics,
+    State,
+    Tally,
+    Transition,
+)
 from ramac_jax.validation import InputError, check_names
 
 
@@ -13,6 +22,61 @@ def sample_batch(dataset: Transition, key: Key, batch_size: int) -> Transition:
     """Draw `batch_size` rows of a dataset [D, ...] uniformly with replacement."""
     rows = jax.random.randint(key, (batch_size,), 0, dataset.reward.shape[0])
     return jax.tree.map(lambda x: x[rows], dataset)
+
+
+def all_finite(tree: Any) -> Array:
+    """Whether no number of any leaf is NaN or infinite, as a scalar."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]))
+
+
+def empty_tally(
+    agent: Agent, state: State, dataset: Transition, hyperparams: Hyperparams
+) -> Tally:
+    """Zeros for the metrics that one update of this agent tells."""
+    example = jax.tree.map(lambda x: x[:1], dataset)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    metrics = jax.eval_shape(agent.update, state, example, key, hyperparams)[1]
+    sums = {
+        name: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32))
+        for name, x in metrics.items()
+    }
+    return Tally(sums, jnp.zeros((), jnp.int32))
+
+
+def advance(
+    agent: Agent,
+    state: State,
+    tally: Tally,
+    dataset: Transition,
+    key: Key,
+    hyperparams: Hyperparams,
+    *,
+    num_steps: int | Array,
+    batch_size: int,
+) -> tuple[State, Tally]:
+    """Try `num_steps` updates, a number or traced, adding their metrics to the tally.
+
+    Update number i draws its batch and noise from `fold_in(key, i)`, so a run cut into
+    several calls with the same key is the same run. An update that would leave a NaN or
+    an infinity in the state or the metrics is refused: the state stays as it was, its
+    `step` included, so that the same update is tried, and refused, ever after.
+    """
+
+    def one_update(_, carried):
+        state, tally = carried
+        batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
+        batch = sample_batch(dataset, batch_key, batch_size)
+        updated, metrics = agent.update(state, batch, update_key, hyperparams)
+        finite = all_finite((updated, metrics))
+        state = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old), updated, state
+        )
+        sums = jax.tree.map(
+            lambda total, x: total + jnp.where(finite, x, 0.0), tally.sums, metrics
+        )
+        return state, Tally(sums, tally.updates + finite)
+
+    return jax.lax.fori_loop(0, num_steps, one_update, (state, tally))
 
 
 def train(
@@ -25,12 +89,13 @@ def train(
     num_steps: int,
     batch_size: int = 256,
 ) -> tuple[State, Metrics]:
-    """Run `num_steps` updates in one scan; metrics are means over them.
+    """Run `num_steps` updates in one loop; metrics are means over those made.
 
     Pure: jit it once, vmap it over states, keys and hyperparameters for a population
-    (`in_axes=(0, None, 0, 0)` after `agent`). Update number i draws its batch and noise
-    from `fold_in(key, i)`, so a run cut into several calls with the same key is the
-    same run. Raises `InputError` for an empty dataset or a length below 1.
+    (`in_axes=(0, None, 0, 0)` after `agent`). A run that diverges stops at its last
+    finite state (see `advance`): its `step` then tells less than `num_steps`, and its
+    metrics are NaN once no update is made. Raises `InputError` for an empty dataset or
+    a length below 1.
     """
     if num_steps < 1 or batch_size < 1:
         raise InputError(
@@ -38,15 +103,17 @@ def train(
         )
     if not dataset.reward.shape[0]:
         raise InputError("the dataset is empty: train needs at least one transition")
-
-    def one_update(state, _):
-        step_key = jax.random.fold_in(key, state.step)
-        batch_key, update_key = jax.random.split(step_key)
-        batch = sample_batch(dataset, batch_key, batch_size)
-        return agent.update(state, batch, update_key, hyperparams)
-
-    state, metrics = jax.lax.scan(one_update, state, length=num_steps)
-    return state, jax.tree.map(lambda x: jnp.mean(x, axis=0), metrics)
+    state, tally = advance(
+        agent,
+        state,
+        empty_tally(agent, state, dataset, hyperparams),
+        dataset,
+        key,
+        hyperparams,
+        num_steps=num_steps,
+        batch_size=batch_size,
+    )
+    return state, jax.tree.map(lambda total: total / tally.updates, tally.sums)
 
 
 def grid(base: Hyperparams, **axes) -> Hyperparams:

@@ -79,6 +79,13 @@ class State(NamedTuple):
     step: Array  # [], updates made so far
 
 
+class Tally(NamedTuple):
+    """What one agent's updates came to since the tally was empty."""
+
+    sums: Metrics  # of each metric over the updates made
+    updates: Array  # [], how many were made; those refused are not among them
+
+
 class InitFn(Protocol):
     """Initial parameters; of the examples [..., O] and [..., A] only shapes matter."""
 

@@ -1,0 +1,29 @@
+"""Populations: many seeds and hyperparameters as one program, and no run lost."""
+
+from ramac_jax.populations.interrupts import Interrupted
+from ramac_jax.populations.journal import Journal
+from ramac_jax.populations.placement import initialize_hosts, is_first_host
+from ramac_jax.populations.running import (
+    Progress,
+    Schedule,
+    Trained,
+    train_population,
+)
+from ramac_jax.populations.saving import lock
+from ramac_jax.populations.search import Members, cross, halving, random_search
+
+__all__ = [
+    "Interrupted",
+    "Journal",
+    "Members",
+    "Progress",
+    "Schedule",
+    "Trained",
+    "cross",
+    "halving",
+    "initialize_hosts",
+    "is_first_host",
+    "lock",
+    "random_search",
+    "train_population",
+]

@@ -1,0 +1,66 @@
+"""What a population has told so far: rows of metrics and of whatever watches it."""
+
+import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+Rows = dict[str, np.ndarray]  # each [rows, P], beside "step" [rows]
+
+
+class Journal(NamedTuple):
+    """The history of P members, every array as long as there are rows."""
+
+    metrics: Rows  # means since the row before; NaN for a member that made no update
+    watched: Rows  # what a watcher told
+
+    def add_metrics(self, step: int, values: Mapping[str, np.ndarray]) -> "Journal":
+        """With one more row of metrics [P]."""
+        return self._replace(metrics=append(self.metrics, step, values))
+
+    def add_watched(self, step: int, values: Mapping[str, np.ndarray]) -> "Journal":
+        """With one more row of a watcher's figures [P]."""
+        return self._replace(watched=append(self.watched, step, values))
+
+    def frozen(self) -> dict[int, int]:
+        """The step at which each diverged member stopped, as far as the rows tell."""
+        if not self.metrics:
+            return {}
+        made, tried = self.metrics["member_step"][-1], self.metrics["step"][-1]
+        return {int(i): int(made[i]) for i in np.flatnonzero(made < tried)}
+
+
+EMPTY = Journal({}, {})
+
+
+def append(rows: Rows, step: int, values: Mapping[str, np.ndarray]) -> Rows:
+    """Rows with one more at their end."""
+    new = {"step": np.asarray(step), **values}
+    if not rows:
+        return {name: np.asarray(x)[None] for name, x in new.items()}
+    return {name: np.concatenate([rows[name], new[name][None]]) for name in rows}
+
+
+def join(journals: list[Journal]) -> Journal:
+    """The journals of chunks of one population as one, its members side by side."""
+
+    def beside(*columns: np.ndarray) -> np.ndarray:
+        return columns[0] if columns[0].ndim == 1 else np.concatenate(columns, axis=1)
+
+    return jax.tree.map(beside, *journals)
+
+
+def take(journal: Journal, size: int) -> Journal:
+    """The journal of the first `size` members."""
+    return jax.tree.map(lambda x: x if x.ndim == 1 else x[:, :size], journal)
+
+
+def fingerprint(tree) -> int:
+    """A checksum of NumPy arrays, their order, types and shapes."""
+    total = 0
+    for path, leaf in jax.tree.leaves_with_path(tree):
+        head = f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}"
+        total = zlib.crc32(leaf.tobytes(), zlib.crc32(head.encode(), total))
+    return total

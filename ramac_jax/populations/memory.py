@@ -1,0 +1,110 @@
+"""How many members fit the memory of a device, by XLA's own count."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import psutil
+
+from ramac_jax.populations.placement import agree, is_first_host
+from ramac_jax.populations.programs import Programs
+from ramac_jax.validation import InputError
+
+T = TypeVar("T")
+SHARE = 0.9  # of the free memory: allocators lose some of it
+
+
+def memory_per_device() -> int:
+    """Bytes that each device of this host has to give."""
+    devices = jax.local_devices()
+    stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
+    if stats and "bytes_limit" in stats:
+        return int(SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
+    return int(SHARE * psutil.virtual_memory().available / len(devices))
+
+
+def bytes_needed(compiled: Any) -> int:
+    """Memory of one device that a compiled program takes, its arguments included."""
+    count = compiled.memory_analysis()
+    if count is None:  # a backend that does not tell
+        return 0
+    return (
+        count.argument_size_in_bytes
+        + count.output_size_in_bytes
+        - count.alias_size_in_bytes
+        + count.temp_size_in_bytes
+    )
+
+
+def choose_chunk(
+    compile_for: Callable[[int], Programs],
+    population: int,
+    num_devices: int,
+    memory: int | None,
+    kept: Path | None,
+) -> tuple[int, Programs]:
+    """The size of the chunks to train one after another, and its programs.
+
+    Args:
+      compile_for: gives the programs of a number of members, itself a multiple of the
+        number of devices.
+      population: P.
+      num_devices: that share it.
+      memory: bytes that each device may use; None: what is free.
+      kept: file that keeps the size for the run that goes on from here; None: not kept.
+
+    Raises `InputError` where not even one member for each device fits, or where
+    the size kept is none for these devices.
+    """
+    if kept is not None and kept.exists():
+        size = json.loads(kept.read_text())["size"]
+        if size % num_devices:
+            raise InputError(
+                f"{kept.parent} holds a run in chunks of {size}, which {num_devices} "
+                f"devices cannot share: give a number of devices that divides {size}"
+            )
+        return size, compile_for(size)
+    budget = memory_per_device() if memory is None else memory
+    each, programs = fit(
+        lambda each: compile_for(each * num_devices),
+        lambda programs: bytes_needed(programs.go_on),
+        math.ceil(population / num_devices),
+        int(agree([budget])[0]),
+    )
+    if kept is not None and is_first_host():
+        kept.write_text(json.dumps({"size": each * num_devices}) + "\n")
+    return each * num_devices, programs
+
+
+def fit(
+    compile_for: Callable[[int], T], needs: Callable[[T], int], most: int, budget: int
+) -> tuple[int, T]:
+    """Members of one device that fit its memory, in equal chunks, and their program.
+
+    Args:
+      compile_for: gives the program of a number of members.
+      needs: tells the bytes that a program takes.
+      most: members that the device has to train in all.
+      budget: bytes that it has.
+
+    Raises `InputError` where not even one fits.
+    """
+    program = compile_for(most)
+    needed = needs(program)
+    if needed <= budget:
+        return most, program
+    alone = needed if most == 1 else needs(compile_for(1))
+    if alone > budget:
+        raise InputError(
+            f"one member alone needs {alone / 2**30:.3g} GiB of a device and "
+            f"{max(budget, 0) / 2**30:.3g} are free: give a smaller dataset, batch or "
+            "network"
+        )
+    one_more = (needed - alone) / (most - 1)
+    fitting = min(1 + int((budget - alone) / one_more), most - 1)
+    # As few chunks as fit, and each as small as that number of them allows.
+    each = math.ceil(most / math.ceil(most / fitting))
+    return each, compile_for(each)

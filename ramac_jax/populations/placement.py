@@ -1,0 +1,106 @@
+"""Where a population lives: its axis over every device of every host.
+
+No member needs another, so each device runs its own share: nothing is communicated
+while they train.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+AXIS = "population"
+LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JAX_NUM_PROCESSES")
+
+
+def initialize_hosts() -> None:
+    """Join the other hosts of this program, where a launcher started several.
+
+    Call it before anything else of JAX. SLURM, Open MPI, indexed Kubernetes jobs and
+    Cloud TPU are told by their own environment; any other launcher sets
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+    """
+    told = os.environ
+    several = any(int(told.get(name, 1)) > 1 for name in LAUNCHERS)
+    pod_slice = "," in told.get("TPU_WORKER_HOSTNAMES", "")
+    if not (several or pod_slice or "JOB_COMPLETION_INDEX" in told):
+        return
+    if "JAX_NUM_PROCESSES" in told:
+        jax.distributed.initialize(
+            num_processes=int(told["JAX_NUM_PROCESSES"]),
+            process_id=int(told["JAX_PROCESS_ID"]),
+        )
+    else:
+        jax.distributed.initialize()
+
+
+def is_first_host() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return jax.process_index() == 0
+
+
+def make_mesh() -> Mesh:
+    """All devices of all hosts in a row, one share of the population each."""
+    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def sharding(mesh: Mesh, axis: int | None = 0) -> NamedSharding:
+    """Leaves [P, ...] in shares along their first axis; None: whole on every device."""
+    return NamedSharding(mesh, PartitionSpec() if axis is None else PartitionSpec(AXIS))
+
+
+def spread(tree: Any, mesh: Mesh, axis: int | None = 0) -> Any:
+    """Put leaves that every host holds whole on the devices, as `sharding` says."""
+    where = sharding(mesh, axis)
+
+    def put(leaf):
+        leaf = np.asarray(leaf)
+        return jax.make_array_from_callback(leaf.shape, where, lambda i: leaf[i])
+
+    placed = jax.tree.map(put, tree)
+    if axis is None:
+        return placed
+    # Device memory of its own: what may be donated must not be the caller's array.
+    return jax.jit(lambda x: jax.tree.map(jnp.copy, x), out_shardings=where)(placed)
+
+
+def gather(tree: Any) -> Any:
+    """Leaves [P, ...] as NumPy arrays, whole on every host."""
+    if jax.process_count() == 1:
+        return jax.tree.map(np.array, jax.device_get(tree))
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def per_member(
+    function: Callable, mesh: Mesh, in_axes: Sequence[int | None]
+) -> Callable:
+    """A function of one member as one of the population, each device doing its share.
+
+    Args:
+      function: of one member.
+      mesh: where the members are.
+      in_axes: for each argument 0, where members differ in it, or None.
+    """
+    specs = tuple(
+        PartitionSpec() if axis is None else PartitionSpec(AXIS) for axis in in_axes
+    )
+    return jax.shard_map(
+        jax.vmap(function, in_axes=tuple(in_axes)),
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=PartitionSpec(AXIS),
+        check_vma=False,
+    )
+
+
+def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
+    """The same numbers on every host: the least of what each says, or as told."""
+    if jax.process_count() == 1:
+        return list(values)
+    everyone = multihost_utils.process_allgather(np.asarray(values, np.float32))
+    return [float(x) for x in reduce(everyone, axis=0)]

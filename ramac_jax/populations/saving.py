@@ -1,0 +1,210 @@
+"""A population in training on disk: asynchronous, checked, the last good one kept."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import filelock
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from ramac_jax.populations.journal import Journal, fingerprint
+from ramac_jax.populations.placement import gather
+from ramac_jax.types import Hyperparams, State, Tally, Transition
+from ramac_jax.validation import InputError, first_line
+
+CARRY, JOURNAL, RECORD = "carry", "journal", "record"
+KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
+LOCK = ".lock"
+
+
+class Carry(NamedTuple):
+    """All that training goes on from; every leaf [P, ...], on the devices."""
+
+    states: State
+    tally: Tally  # of the updates since the last row of metrics
+    key_data: jax.Array  # [P, ...] uint32, of the keys to train with
+    hyperparams: Hyperparams
+
+
+class Saved(NamedTuple):
+    """One checkpoint, read."""
+
+    step: int  # updates tried
+    carry: Carry
+    journal: Journal
+
+
+def lock(folder: Path) -> filelock.BaseFileLock:
+    """Hold a folder for this process alone, until it releases the lock or ends.
+
+    Raises `InputError` where another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(folder / LOCK)
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        raise InputError(
+            f"another run is at work in {folder}: wait for it, or give another folder"
+        ) from None
+    return held
+
+
+def check_settings(path: Path, settings: Mapping[str, Any]) -> bool:
+    """Keep a run's settings in a file, or compare with those that are there.
+
+    Returns whether they were there. Raises `InputError` with the first difference.
+    """
+    asked = json.loads(json.dumps(settings))
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.new")
+        draft.write_text(json.dumps(asked, indent=1) + "\n")
+        draft.replace(path)
+        return False
+    try:
+        held = json.loads(path.read_text())
+        differing = first_difference(held, asked)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: {first_line(error)}") from None
+    if differing is not None:
+        name, was, now = differing
+        raise InputError(
+            f"{path.parent} holds a run with {name} {was}, not {now}: ask for that, or "
+            "give another folder"
+        )
+    return True
+
+
+def first_difference(held: Any, asked: Any, name: str = "") -> tuple | None:
+    """The dotted name of the first difference of two JSON values, and both."""
+    if isinstance(held, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys([*asked, *held]):
+            inside = f"{name}.{key}" if name else key
+            if (
+                found := first_difference(held.get(key), asked.get(key), inside)
+            ) is not None:
+                return found
+        return None
+    return None if held == asked else (name, shorten(held), shorten(asked))
+
+
+def shorten(value: Any) -> str:
+    """A value of JSON in one short line."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def dataset_digest(dataset: Transition) -> str:
+    """A hash of every number of a dataset."""
+    digest = hashlib.sha256()
+    for leaf in dataset:
+        leaf = np.ascontiguousarray(leaf)
+        digest.update(f"{leaf.dtype} {leaf.shape}".encode())
+        digest.update(leaf)
+    return digest.hexdigest()
+
+
+@jax.jit
+def checksums(carry: Carry) -> jax.Array:
+    """A checksum [P, leaves] of each member's numbers, bit by bit."""
+
+    def of_leaf(leaf):
+        bits = leaf
+        if jnp.issubdtype(leaf.dtype, jnp.floating):
+            unsigned = jnp.dtype(f"uint{8 * leaf.dtype.itemsize}")
+            bits = jax.lax.bitcast_convert_type(leaf, unsigned)
+        return jnp.sum(bits.reshape(len(leaf), -1).astype(jnp.uint32), axis=1)
+
+    return jnp.stack([of_leaf(leaf) for leaf in jax.tree.leaves(carry)], axis=1)
+
+
+def open_manager(folder: Path) -> ocp.CheckpointManager:
+    """Orbax's manager of the checkpoints in a folder, made where it is not there."""
+    return ocp.CheckpointManager(
+        folder.absolute(),
+        item_names=(CARRY, JOURNAL, RECORD),
+        options=ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT, cleanup_tmp_directories=True
+        ),
+    )
+
+
+def save(
+    manager: ocp.CheckpointManager, step: int, carry: Carry, journal: Journal
+) -> None:
+    """Begin to save; returns as soon as the devices may go on."""
+    if step in manager.all_steps():
+        return
+    told = {"journal": journal._asdict(), "checksums": gather(checksums(carry))}
+    manager.save(
+        step,
+        args=ocp.args.Composite(
+            **{
+                CARRY: ocp.args.PyTreeSave(carry),
+                JOURNAL: ocp.args.PyTreeSave(told),
+                RECORD: ocp.args.JsonSave({"fingerprint": fingerprint(told)}),
+            }
+        ),
+    )
+
+
+def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
+    """Read one checkpoint; raises one error or another where it is damaged."""
+    placed = jax.tree.map(
+        lambda x: ocp.ArrayRestoreArgs(sharding=x.sharding, dtype=x.dtype), like
+    )
+    read = manager.restore(
+        step,
+        args=ocp.args.Composite(
+            **{
+                CARRY: ocp.args.PyTreeRestore(like, restore_args=placed),
+                JOURNAL: ocp.args.PyTreeRestore(),
+                RECORD: ocp.args.JsonRestore(),
+            }
+        ),
+    )
+    told, carry = read[JOURNAL], read[CARRY]
+    whole = fingerprint(told) == read[RECORD]["fingerprint"]
+    if not whole or (gather(checksums(carry)) != told["checksums"]).any():
+        raise InputError("its numbers are not those that were written")
+    return Saved(step, carry, Journal(**told["journal"]))
+
+
+def restore_newest(
+    manager: ocp.CheckpointManager, like: Carry, say: Callable[[str], None]
+) -> Saved | None:
+    """The newest checkpoint that is whole; None where there is none at all.
+
+    Args:
+      manager: of the folder.
+      like: shapes, types and placement (`jax.ShapeDtypeStruct`) of what was saved.
+      say: told of each damaged checkpoint, which is removed once a whole one is found.
+
+    Raises `InputError` where there are checkpoints and all are damaged.
+    """
+    damaged: dict[int, Exception] = {}
+    for step in sorted(manager.all_steps(), reverse=True):
+        try:
+            saved = restore(manager, step, like)
+        except Exception as error:  # damage takes as many forms as there are bytes
+            damaged[step] = error
+            continue
+        for bad, error in damaged.items():
+            say(
+                f"checkpoint {manager.directory / str(bad)} is damaged "
+                f"({first_line(error)[:200]}): going on from {step}, the one before"
+            )
+            manager.delete(bad)
+        return saved
+    if damaged:
+        error = damaged[max(damaged)]
+        raise InputError(
+            f"every checkpoint in {manager.directory} is damaged "
+            f"({first_line(error)[:200]}): give another folder, or begin anew"
+        ) from error
+    return None
