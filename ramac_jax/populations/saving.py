@@ -194,17 +194,17 @@ def restore_newest(
         except Exception as error:  # damage takes as many forms as there are bytes
             damaged[step] = error
             continue
-        for bad, error in damaged.items():
+        for bad, cause in damaged.items():
             say(
                 f"checkpoint {manager.directory / str(bad)} is damaged "
-                f"({first_line(error)[:200]}): going on from {step}, the one before"
+                f"({first_line(cause)[:200]}): going on from {step}, the one before"
             )
             manager.delete(bad)
         return saved
     if damaged:
-        error = damaged[max(damaged)]
+        newest = damaged[max(damaged)]
         raise InputError(
             f"every checkpoint in {manager.directory} is damaged "
-            f"({first_line(error)[:200]}): give another folder, or begin anew"
-        ) from error
+            f"({first_line(newest)[:200]}): give another folder, or begin anew"
+        ) from newest
     return None
