@@ -1,6 +1,8 @@
 """The two compiled programs of a population: one begins, one goes on."""
 
-from typing import Any, NamedTuple
+import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +20,71 @@ HASTY: dict[str, Any] = {
 }
 
 
-class Programs(NamedTuple):
-    """Compiled for one number of members; what they take is on the mesh."""
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """What `size` members run, each program compiled when it is first asked for."""
 
-    begin: Any  # (seeds [P], hyperparams, dataset) -> Carry
-    go_on: Any  # (states, tally, key_data, hyperparams, dataset, num_steps) -> first 2
-    like: Carry  # shapes, types and placement of a Carry
+    agent: Agent  # that all members are
+    dataset: Transition  # of which the shapes matter
+    size: int  # P, a multiple of the number of devices
+    mesh: Mesh  # where the members live
+    batch_size: int  # transitions of an update
+    cloning: bool = False  # whether this is the phase before the training proper
+
+    @functools.cached_property
+    def begin(self) -> Any:
+        """(seeds [P] uint32, hyperparams [P], dataset) -> `Carry`."""
+        seeds, knobs, data, _ = self.shapes()
+        return self.beginning.lower(seeds, knobs, data).compile(HASTY)
+
+    @functools.cached_property
+    def go_on(self) -> Any:
+        """(`Carry`, its fields apart, dataset, num_steps) -> (states, tally)."""
+        data, count = self.shapes()[2:]
+        mapped = per_member(self.advance_one, self.mesh, (0, 0, 0, 0, None, None))
+        jitted = jax.jit(mapped, donate_argnums=(0, 1))
+        return jitted.lower(*self.like, data, count).compile()
+
+    @functools.cached_property
+    def like(self) -> Carry:
+        """Shapes, types and placement of a `Carry`."""
+        seeds, knobs, data, _ = self.shapes()
+        shapes = jax.eval_shape(self.beginning, seeds, knobs, data)
+        return jax.tree.map(self.placed, shapes)
+
+    @functools.cached_property
+    def beginning(self) -> Any:
+        """`begin` before it is compiled."""
+        return jax.jit(per_member(self.begin_one, self.mesh, (0, 0, None)))
+
+    def begin_one(
+        self, seed: Array, hyperparams: Hyperparams, dataset: Transition
+    ) -> Carry:
+        """A fresh member, its tally empty."""
+        init_key, train_key = member_keys(seed, self.cloning)
+        state = self.agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
+        tally = empty_tally(self.agent, state, dataset, hyperparams)
+        return Carry(state, tally, jax.random.key_data(train_key), hyperparams)
+
+    def advance_one(self, state, tally, key_data, hyperparams, dataset, num_steps):
+        """`advance` for one member."""
+        key = jax.random.wrap_key_data(key_data)
+        arguments = (self.agent, state, tally, dataset, key, hyperparams)
+        return advance(*arguments, num_steps=num_steps, batch_size=self.batch_size)
+
+    def placed(self, leaf: Any, axis: int | None = 0) -> jax.ShapeDtypeStruct:
+        """The shape of a leaf and where it lives."""
+        where = sharding(self.mesh, axis)
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+
+    def shapes(self) -> tuple[Any, Any, Any, Any]:
+        """Of seeds, hyperparameters, dataset and number of updates."""
+        one_each: Any = jax.ShapeDtypeStruct((self.size,), jnp.float32)
+        seeds = jax.ShapeDtypeStruct((self.size,), jnp.uint32)
+        knobs = jax.tree.map(lambda _: self.placed(one_each), Hyperparams())
+        data = jax.tree.map(lambda x: self.placed(x, None), self.dataset)
+        count = self.placed(jax.ShapeDtypeStruct((), jnp.int32), None)
+        return self.placed(seeds), knobs, data, count
 
 
 def member_keys(seed: Array, cloning: bool) -> tuple[Key, Key]:
@@ -31,64 +92,3 @@ def member_keys(seed: Array, cloning: bool) -> tuple[Key, Key]:
     key, cloning_key = jax.random.split(jax.random.key(seed))
     init_key, train_key = jax.random.split(cloning_key if cloning else key)
     return init_key, train_key
-
-
-def make_programs(
-    agent: Agent,
-    dataset: Transition,
-    size: int,
-    mesh: Mesh,
-    batch_size: int,
-    *,
-    cloning: bool = False,
-) -> Programs:
-    """Compile for `size` members, of the dataset the shapes alone.
-
-    Args:
-      agent: that all members are.
-      dataset: to train on.
-      size: P, a multiple of the number of devices.
-      mesh: where they live.
-      batch_size: transitions of an update.
-      cloning: whether this is the phase before the training proper.
-    """
-
-    def begin(seed: Array, hyperparams: Hyperparams, dataset: Transition) -> Carry:
-        init_key, train_key = member_keys(seed, cloning)
-        state = agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
-        tally = empty_tally(agent, state, dataset, hyperparams)
-        return Carry(state, tally, jax.random.key_data(train_key), hyperparams)
-
-    def go_on(state, tally, key_data, hyperparams, dataset, num_steps):
-        return advance(
-            agent,
-            state,
-            tally,
-            dataset,
-            jax.random.wrap_key_data(key_data),
-            hyperparams,
-            num_steps=num_steps,
-            batch_size=batch_size,
-        )
-
-    def placed(leaf, axis: int | None = 0):
-        return jax.ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=sharding(mesh, axis)
-        )
-
-    data = jax.tree.map(lambda x: placed(x, None), dataset)
-    number = jax.ShapeDtypeStruct((size,), jnp.float32, sharding=sharding(mesh))
-    knobs = Hyperparams(*[number] * len(Hyperparams._fields))  # type: ignore[arg-type]
-    seeds = jax.ShapeDtypeStruct((size,), jnp.uint32, sharding=sharding(mesh))
-    count = jax.ShapeDtypeStruct((), jnp.int32, sharding=sharding(mesh, None))
-
-    beginning = jax.jit(per_member(begin, mesh, (0, 0, None)))
-    like = jax.tree.map(placed, jax.eval_shape(beginning, seeds, knobs, data))
-    going_on = jax.jit(
-        per_member(go_on, mesh, (0, 0, 0, 0, None, None)), donate_argnums=(0, 1)
-    )
-    return Programs(
-        beginning.lower(seeds, knobs, data).compile(HASTY),
-        going_on.lower(*like, data, count).compile(),
-        like,
-    )

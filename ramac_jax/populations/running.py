@@ -26,7 +26,7 @@ from ramac_jax.populations.placement import (
     make_mesh,
     spread,
 )
-from ramac_jax.populations.programs import Programs, make_programs
+from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.saving import Carry, Saved
 from ramac_jax.populations.search import Members
 from ramac_jax.types import Agent, Params, State, Transition
@@ -160,7 +160,7 @@ def train_population(
             record = describe(members, dataset, schedule, settings or {})
             saving.check_settings(home / "settings.json", record)
         size, programs = choose_chunk(
-            lambda size: make_programs(agent, dataset, size, mesh, batch_size),
+            lambda size: Programs(agent, dataset, size, mesh, batch_size),
             population,
             mesh.size,
             memory,
@@ -168,9 +168,7 @@ def train_population(
         )
         cloning = None
         if cloner is not None and schedule.bc_steps and states is None:
-            cloning = make_programs(
-                cloner, dataset, size, mesh, batch_size, cloning=True
-            )
+            cloning = Programs(cloner, dataset, size, mesh, batch_size, cloning=True)
         num_chunks = math.ceil(population / size)
         if num_chunks > 1:
             say(

@@ -103,9 +103,9 @@ def dataset_digest(dataset: Transition) -> str:
     """A hash of every number of a dataset."""
     digest = hashlib.sha256()
     for leaf in dataset:
-        leaf = np.ascontiguousarray(leaf)
-        digest.update(f"{leaf.dtype} {leaf.shape}".encode())
-        digest.update(leaf)
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.data)
     return digest.hexdigest()
 
 
