@@ -5,7 +5,6 @@ Compiling and making the simulators come before the clock starts.
 """
 
 import dataclasses
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,4 +152,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()
+    console.run_command(main, keep_programs=False)

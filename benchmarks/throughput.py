@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,4 +184,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()
+    console.run_command(main, keep_programs=False)

@@ -1,12 +1,16 @@
-"""From options to an agent."""
+"""From options to an agent, and to a trained population of it."""
 
 import inspect
+from pathlib import Path
+from typing import Any
 
 import ramac_jax as rj
-from experiments.options import DISTORTIONS, Arguments
-from ramac_jax import checkpoints
+from experiments import console
+from experiments.options import CHANGES_NOTHING, DISTORTIONS, Arguments
+from ramac_jax import checkpoints, populations
 from ramac_jax.actors import BUILDERS
 from ramac_jax.scaling import Scaling
+from ramac_jax.tasks.datasets import OfflineDataset
 from ramac_jax.validation import check_names
 
 
@@ -47,3 +51,62 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     distortion = DISTORTIONS[arguments.distortion][0]
     actor = checkpoints.build_actor(spec)
     return rj.ramac(actor, critic, distortion, arguments.num_quantiles)
+
+
+def train_members(
+    arguments: Arguments,
+    dataset: OfflineDataset,
+    members: populations.Members,
+    folder: Path,
+    *,
+    num_steps: int | None = None,
+    start: int = 0,
+    states: rj.State | None = None,
+    watch: Any = None,
+    report: Any,
+) -> populations.Trained:
+    """Train a population as the options say.
+
+    Args:
+      arguments: the options.
+      dataset: to train on, rewards as they are.
+      members: seeds and hyperparameters, which stand above those of the options.
+      folder: for its checkpoints; the run there is gone on with.
+      num_steps: updates at the end; None: as the options say.
+      start: updates that the states have behind them.
+      states: to go on from; None: fresh ones, cloned first where that is asked.
+      watch: see `ramac_jax.populations.train_population`.
+      report: likewise.
+    """
+    spec = policy_spec(arguments, dataset.scaling)
+    rewards = arguments.reward_scale * dataset.transitions.reward
+    schedule = populations.Schedule(
+        num_steps=num_steps or arguments.num_steps,
+        batch_size=arguments.batch_size,
+        bc_steps=arguments.bc_steps,
+        log_every=arguments.log_every,
+        save_every=arguments.save_every,
+        watch_every=arguments.eval_every if watch is not None else None,
+        start=start,
+    )
+    return populations.train_population(
+        build_agent(arguments, spec),
+        dataset.transitions._replace(reward=rewards),
+        members,
+        schedule,
+        cloner=build_cloner(spec),
+        states=states,
+        folder=folder,
+        settings=lasting_options(arguments),
+        watch=watch,
+        report=report,
+        say=console.warn,
+        memory=None if arguments.memory is None else int(arguments.memory * 2**30),
+    )
+
+
+def lasting_options(arguments: Arguments) -> dict[str, Any]:
+    """The options that a run must be gone on with unchanged, for JSON."""
+    options = vars(arguments).items()
+    kept = {k: v for k, v in options if k not in CHANGES_NOTHING | {"hyperparams"}}
+    return kept | {"hyperparams": arguments.hyperparams._asdict()}

@@ -8,7 +8,6 @@ term is done first, in a program that needs no sampler, and once for all of them
 import collections
 import dataclasses
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -292,4 +291,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()
+    console.run_command(main)

@@ -1,28 +1,33 @@
-"""What every command shares: its errors, its output folder, its progress bar."""
+"""What every command shares: its process, errors, output folder and progress bar."""
 
+import contextlib
 import functools
 import importlib.metadata
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+import jax
+import platformdirs
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 import ramac_jax as rj
+from ramac_jax.populations import initialize_hosts, is_first_host
 
 CONSOLE = Console(stderr=True)
 PACKAGES = (
@@ -39,8 +44,54 @@ PACKAGES = (
 )
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where nothing else heeds it."""
+
+    number = signal.SIGTERM
+
+
+def run_command(
+    main: Callable[[Sequence[str]], None], *, keep_programs: bool = True
+) -> None:
+    """Run a command as this process, on every host that the launcher started.
+
+    Args:
+      main: takes the words of the command line.
+      keep_programs: keep compiled programs for the next process, and use those kept.
+    """
+
+    def terminate(number: int, frame: Any) -> None:
+        raise Terminated("SIGTERM: what is written stays; nothing more is")
+
+    signal.signal(signal.SIGTERM, terminate)
+    initialize_hosts()
+    if keep_programs:
+        use_cache()
+    command = exit_on_bad_input(lambda: main(sys.argv[1:]))
+    if is_first_host():
+        command()
+    else:  # one host speaks for all
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            CONSOLE.quiet = True
+            command()
+
+
+def use_cache() -> None:
+    """Keep compiled programs in the user's cache folder, where JAX knows no other."""
+    known = getattr(jax.config, "jax_compilation_cache_dir", None)
+    if known is None:
+        folder = Path(platformdirs.user_cache_dir("ramac_jax"), "programs")
+        with contextlib.suppress(OSError):  # a folder that cannot be: no cache
+            folder.mkdir(parents=True, exist_ok=True)
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:
-    """Turn an `InputError` of `main` into one line on stderr and exit status 2."""
+    """Turn an `InputError` of `main` into one line on stderr and exit status 2.
+
+    A signal is one line too, and 128 plus its number.
+    """
 
     @functools.wraps(main)
     def command() -> None:
@@ -49,6 +100,9 @@ def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:
         except rj.InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
+        except KeyboardInterrupt as error:
+            print(str(error) or "interrupted", file=sys.stderr)
+            sys.exit(128 + getattr(error, "number", signal.SIGINT))
 
     return command
 
@@ -120,21 +174,21 @@ def write_json(path: Path, record: dict) -> None:
     draft.replace(path)
 
 
-class UpdatesPerSecond(ProgressColumn):
-    """Updates of the whole population per second, lately."""
+class LiveProgress(Progress):
+    """Bars with updates done and the time left, and a line of the caller's below."""
 
-    def render(self, task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("compiling" if speed is None else f"{speed:,.0f} updates/s")
+    status = ""
 
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=CONSOLE,
+        )
 
-def progress_bar() -> Progress:
-    """A bar with updates done, updates/s and the time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        UpdatesPerSecond(),
-        TimeRemainingColumn(),
-        console=CONSOLE,
-    )
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.status:
+            yield Text(self.status)

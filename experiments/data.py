@@ -7,7 +7,6 @@ says. Exit status 2: bad input, and nothing was written.
 
 import dataclasses
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -250,4 +249,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()
+    console.run_command(main)

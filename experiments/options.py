@@ -5,12 +5,13 @@ import dataclasses
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 import ramac_jax as rj
 from experiments.settings import FIRST_SEED
+from experiments.sinks import check_sinks
 from ramac_jax.actors import BUILDERS
 from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.validation import POSITIVE, Range, check_names
@@ -52,6 +53,17 @@ PRESETS = read_presets()
 AGENTS = dict.fromkeys(
     name.partition("/")[2] for name in PRESETS if not name.startswith("published/")
 )
+CHANGES_NOTHING = {
+    "out",
+    "preset",
+    "overwrite",
+    "save_every",
+    "memory",
+    "tensorboard",
+    "wandb",
+    "workers",
+}
+"""Options that a run may be gone on with otherwise: no number depends on them."""
 DESCRIPTION = """Train a population of agents on a task, and score it.
 
 --task NAME does the whole job: it finds or makes the stochastic dataset, trains with
@@ -88,7 +100,8 @@ class Arguments:
         ),
     ] = None
     overwrite: bool = False
-    """Replace the run that the folder already holds."""
+    """Replace the run that the folder already holds, finished or not; without it an
+    unfinished one is gone on with, if its options are these."""
     normalize: bool = False
     """Give each observation coordinate mean 0 and deviation 1."""
     num_seeds: int = 1
@@ -106,10 +119,17 @@ class Arguments:
     some tens suit them."""
     log_every: int = 500
     """Updates between two rows of metrics, each the mean over them."""
-    save_every: int = 100_000
-    """Updates between two checkpoints, rounded up to a row; one is kept."""
+    save_every: int = 1_000
+    """Updates between two checkpoints to go on from; the last two are kept."""
+    memory: float | None = None
+    """GiB of each device to train in, in several rounds if need be; None: what is
+    free."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard too."""
+    wandb: str | None = None
+    """Project of Weights & Biases to log to; WANDB_MODE=offline needs no account."""
     eval_every: int | None = None
-    """Updates between two evaluations, rounded up to a row; None: only at the end."""
+    """Updates between two evaluations; None: only at the end."""
     eval_episodes: int = 20
     """Episodes per seed of the evaluations on the way."""
     episodes: int = 100
@@ -149,6 +169,7 @@ class Arguments:
         return range(self.seed, self.seed + self.num_seeds)
 
 
+Chosen = TypeVar("Chosen", bound=Arguments)
 MAY_BE_ZERO = {
     "bc_steps",
     "episodes",
@@ -160,7 +181,12 @@ MAY_BE_ZERO = {
 }
 
 
-def parse(argv: Sequence[str]) -> Arguments:
+def parse(
+    argv: Sequence[str],
+    kind: type[Chosen] = Arguments,  # type: ignore[assignment]
+    prog: str = "python -m experiments.train",
+    description: str = DESCRIPTION,
+) -> Chosen:
     """Read the command line over the preset it names; exits where it is malformed."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default=None, nargs="?")
@@ -170,13 +196,11 @@ def parse(argv: Sequence[str]) -> Arguments:
     values = {} if preset is None else dict(PRESETS[preset])
     traced = {k: values.pop(k) for k in rj.Hyperparams._fields if k in values}
     found = tyro.cli(
-        Arguments,
-        prog="python -m experiments.train",
-        description=DESCRIPTION,
+        kind,
+        prog=prog,
+        description=description,
         args=list(argv),
-        default=Arguments(
-            out=tyro.MISSING, hyperparams=rj.Hyperparams(**traced), **values
-        ),
+        default=kind(out=tyro.MISSING, hyperparams=rj.Hyperparams(**traced), **values),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     return dataclasses.replace(found, preset=preset)
@@ -212,12 +236,22 @@ def check(arguments: Arguments) -> None:
         raise rj.InputError(
             f"--reward-scale is {arguments.reward_scale:g}: it must be {POSITIVE}"
         )
+    if arguments.memory is not None and arguments.memory not in POSITIVE:
+        raise rj.InputError(
+            f"--memory is {arguments.memory:g}: it must be {POSITIVE}, in GiB"
+        )
+    check_sinks(arguments.tensorboard, arguments.wandb)
     check_names("actor", [arguments.actor], BUILDERS)
     check_names("distortion", [arguments.distortion], DISTORTIONS)
-    rj.check_hyperparams(arguments.hyperparams)
-    level = arguments.hyperparams.risk_level
-    allowed = DISTORTIONS[arguments.distortion][1]
+    check_traced(arguments.hyperparams, arguments.distortion)
+
+
+def check_traced(hyperparams: rj.Hyperparams, distortion: str) -> None:
+    """Raise `InputError` for one setting's values, or a level that is not the risk
+    measure's."""
+    rj.check_hyperparams(hyperparams)
+    level, allowed = hyperparams.risk_level, DISTORTIONS[distortion][1]
     if level not in allowed:
         raise rj.InputError(
-            f"risk_level is {level:g}: for {arguments.distortion} it must be {allowed}"
+            f"risk_level is {level:g}: for {distortion} it must be {allowed}"
         )

@@ -1,12 +1,9 @@
 """A population in training: fresh states, and one compiled program under a live bar."""
 
-import collections
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ramac_jax as rj
@@ -61,7 +58,7 @@ def train_population(
             states, dataset, keys, hyperparams
         )
 
-    with console.progress_bar() as bar:
+    with console.LiveProgress() as bar:
         task = bar.add_task(title, total=num_steps)
         for done in range(0, num_steps, updates_per_call):
             length = min(updates_per_call, num_steps - done)
@@ -69,46 +66,3 @@ def train_population(
             metrics = jax.device_get(metrics)
             bar.advance(task, length)
             yield states, metrics
-
-
-def pretrain(
-    cloner: rj.Agent,
-    states: rj.State,
-    dataset: rj.Transition,
-    keys: jax.Array,
-    hyperparams: rj.Hyperparams,
-    *,
-    num_steps: int,
-    batch_size: int,
-) -> rj.State:
-    """The states with actors that have cloned the behaviour; their step stays 0.
-
-    Args:
-      cloner: the same actor, without a critic to speak of.
-      states: of the population, fresh; they take over actors and their optimisers.
-      dataset: what to clone.
-      keys: one per agent, used for nothing else.
-      hyperparams: of the population, stacked; the learning rate does not decay here.
-      num_steps: updates of the cloner.
-      batch_size: transitions of each.
-    """
-    example = jax.tree.map(lambda x: x[:1], dataset)
-    clones, keys = init_population(cloner, example, keys)
-    forever: Any = jnp.full_like(hyperparams.decay_steps, jnp.inf)
-    calls = train_population(
-        cloner,
-        clones,
-        dataset,
-        keys,
-        hyperparams._replace(decay_steps=forever),
-        num_steps=num_steps,
-        batch_size=batch_size,
-        title="cloning",
-        updates_per_call=-(-num_steps // 10),
-    )
-    clones = collections.deque(calls, maxlen=1).pop()[0]
-    return states._replace(
-        actor_params=clones.actor_params,
-        target_actor_params=clones.target_actor_params,
-        actor_opt_state=clones.actor_opt_state,
-    )

@@ -9,7 +9,6 @@ bad input, and no file is touched.
 import collections
 import dataclasses
 import shlex
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -159,4 +158,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.exit_on_bad_input(lambda: main(sys.argv[1:]))()
+    console.run_command(main)

@@ -1,34 +1,47 @@
 """The folder of a run: the files in it, and the record that repeats the run."""
 
+import contextlib
 import datetime
+import json
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 import ramac_jax as rj
-from experiments import console, scoring
+from experiments import console, scoring, sinks
+from experiments.agents import lasting_options
 from experiments.options import Arguments
+from experiments.recording import EVALUATIONS, METRICS
 from experiments.settings import Settings
-from ramac_jax import checkpoints
+from ramac_jax import checkpoints, populations
 from ramac_jax.tasks.datasets import OfflineDataset
 from ramac_jax.tasks.relabelling import read_record
+from ramac_jax.validation import first_line
 
+POPULATION = "population"  # checkpoints to go on from
+FOLDERS = ("checkpoint", POPULATION, *sinks.FOLDERS)
 FILES = (
     "run.json",
-    "metrics.csv",
-    "evaluations.csv",
+    METRICS,
+    EVALUATIONS,
     "learning.png",
-    "checkpoint",
+    *FOLDERS,
     *scoring.FILES,
 )
+ENDED = ("finished", "diverged")
 
 
-def check_folder(arguments: Arguments) -> None:
-    """Raise `InputError` unless a run can be written to --out; touches nothing."""
+def check_folder(arguments: Arguments) -> bool:
+    """Whether --out holds an unfinished run of these options, to be gone on with.
+
+    Raises `InputError` where a run can neither be begun nor gone on with there, with
+    the first option that differs; touches nothing.
+    """
     try:
         held = [name for name in FILES if (arguments.out / name).exists()]
     except OSError as error:
@@ -36,30 +49,68 @@ def check_folder(arguments: Arguments) -> None:
             f"cannot use {arguments.out}: {error.strerror}; give another --out"
         ) from None
     console.check_writable(arguments.out)
+    kinds = {name: (arguments.out / name).is_dir() for name in held}
     checkpoint = arguments.out / "checkpoint"
-    others = [name for name in held if name != "checkpoint"]
-    if (checkpoint.exists() and not (checkpoint / checkpoints.SPEC).is_file()) or any(
-        (arguments.out / name).is_dir() for name in others
+    if any(is_folder != (name in FOLDERS) for name, is_folder in kinds.items()) or (
+        checkpoint.exists() and not (checkpoint / checkpoints.SPEC).is_file()
     ):
         raise rj.InputError(
             f"{arguments.out} holds something else by the name of a run's files "
             f"({', '.join(held)}): give another --out"
         )
-    if held and not arguments.overwrite:
+    if not held or arguments.overwrite:
+        return False
+    unfinished = arguments.out / POPULATION / populations.SETTINGS
+    if not unfinished.exists() or read_record_of(arguments.out)["status"] in ENDED:
         raise rj.InputError(
             f"{arguments.out} already holds a run ({', '.join(held)}): give another "
             "--out, or --overwrite"
         )
+    populations.check_settings(unfinished, {"settings": lasting_options(arguments)})
+    return True
+
+
+def read_record_of(folder: Path) -> dict[str, Any]:
+    """What run.json says; `InputError` where it is damaged."""
+    try:
+        record = json.loads((folder / "run.json").read_text())
+        return {"status": None, **record}
+    except (OSError, ValueError, TypeError) as error:
+        raise rj.InputError(
+            f"cannot read {folder / 'run.json'}: {first_line(error)}"
+        ) from None
 
 
 def clear_folder(arguments: Arguments) -> None:
     """Make --out, and remove what an earlier run left in it."""
     console.writable_folder(arguments.out)
     for name in FILES:
-        if name == "checkpoint":
+        if name in FOLDERS:
             shutil.rmtree(arguments.out / name, ignore_errors=True)
         else:
             (arguments.out / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(arguments: Arguments, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Hold --out for one run, its record written; gives that of the run gone on with.
+
+    Raises `InputError` as `check_folder` does, and where another run is at work.
+    """
+    out = console.writable_folder(arguments.out)
+    with populations.lock(out):
+        if check_folder(arguments):
+            earlier = read_record_of(out)
+            again = [*earlier.get("resumed", ()), record["started"]]
+            record = {**earlier, "resumed": again, "status": "running"}
+        else:
+            clear_folder(arguments)
+        console.write_json(out / "run.json", record)
+        try:
+            yield record
+        except KeyboardInterrupt:
+            console.write_json(out / "run.json", record | {"status": "interrupted"})
+            raise
 
 
 def describe(
@@ -68,12 +119,13 @@ def describe(
     dataset: OfflineDataset,
     spec: checkpoints.PolicySpec,
     settings: Settings | None,
+    command: str = "train",
 ) -> dict[str, Any]:
     """Everything needed to repeat the run, as run.json holds it."""
     options = vars(arguments).copy()
     hyperparams = options.pop("hyperparams")
     return {
-        "command": shlex.join(["python", "-m", "experiments.train", *argv]),
+        "command": shlex.join(["python", "-m", f"experiments.{command}", *argv]),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "running",
         "task": settings.task if settings else arguments.task,

@@ -1,6 +1,7 @@
 """From a trained policy to figures in files: what evaluate and train share."""
 
 import csv
+import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from experiments.settings import Settings
 from ramac_jax.checkpoints import Policy
 from ramac_jax.evaluation import Environments, Episodes, evaluate, summarise
 from ramac_jax.evaluation.statistics import normalized_score
+from ramac_jax.populations.placement import join_hosts, share_of_host
 from ramac_jax.validation import first_line
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
@@ -31,6 +33,7 @@ def play(
     settings: Settings,
     *,
     environments: Environments | None = None,
+    first: int = 0,
     progress: bool = False,
 ) -> Episodes:
     """Run every agent of a policy through its episodes.
@@ -40,7 +43,10 @@ def play(
       seeds: what to call them.
       settings: how to evaluate.
       environments: open ones of the settings' kind and horizon, kept open; None: made.
+      first: number of the first agent; agent p plays the episodes of its number.
       progress: show a bar.
+
+    Several hosts play a share of the agents each.
 
     Raises `InputError` where policy, seeds and environment do not fit.
     """
@@ -53,17 +59,29 @@ def play(
         with Environments(
             settings.env, horizon=settings.horizon, num_workers=settings.workers
         ) as made:
-            return play(policy, seeds, settings, environments=made, progress=progress)
+            return play(
+                policy,
+                seeds,
+                settings,
+                environments=made,
+                first=first,
+                progress=progress,
+            )
+    mine = share_of_host(policy.population)
+    ours = dataclasses.replace(
+        policy, params=jax.tree.map(lambda x: x[mine], policy.params)
+    )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console.CONSOLE, disable=not progress) as bar:
         task = bar.add_task(f"{policy.population} agents, {settings.env.id}")
-        return evaluate(
-            policy,
+        episodes = evaluate(
+            ours,
             environments,
             num_episodes=settings.episodes,
-            seed=settings.seed,
+            seed=settings.seed + (first + mine[0]) * settings.episodes,
             on_step=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    return join_hosts(episodes, policy.population)
 
 
 def write_evaluation(
@@ -163,3 +181,11 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
     returns = columns.pop("return")
     episodes = Episodes(returns=returns, failed=failed, monitored=monitored, **columns)
     return record, episodes
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; none where it was not written."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))

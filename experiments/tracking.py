@@ -1,108 +1,140 @@
-"""What a training run is worth: scored on its way and at its end."""
+"""What agents are worth while they train, and once they have."""
 
 import contextlib
-import csv
 import dataclasses
-import math
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
 from experiments.evaluate import print_summary
 from experiments.figures.runs import DPI, draw_learning
 from experiments.options import Arguments
-from experiments.scoring import play, write_evaluation
+from experiments.recording import EVALUATIONS, METRICS
+from experiments.scoring import play, read_rows, write_evaluation
 from experiments.settings import Settings, make_settings
 from ramac_jax import checkpoints
 from ramac_jax.evaluation import Environments, Episodes, cvar
+from ramac_jax.populations import Members
+from ramac_jax.types import Params
 
 
-class Tracker(NamedTuple):
-    """How a run is scored, its simulators held open."""
+@dataclasses.dataclass(frozen=True)
+class Arena:
+    """Where the agents of a run are played, its simulators held open."""
 
-    watch: Callable[[int, rj.State], None]  # on its way: step, states
-    finish: Callable[[Mapping[str, Any]], None]  # at its end, with the run's record
+    spec: checkpoints.PolicySpec
+    settings: Settings
+    environments: Environments
+
+    def play(
+        self,
+        params: Params,
+        first: int = 0,
+        *,
+        progress: bool = False,
+        **changed: Any,
+    ) -> Episodes:
+        """The episodes of agents, their parameters [P, ...].
+
+        Args:
+          params: of their actors.
+          first: number of the first agent in its population: each has its own episodes.
+          progress: show a bar.
+          changed: fields of the settings that are other than the arena's.
+        """
+        settings = dataclasses.replace(self.settings, **changed)
+        actor = checkpoints.build_actor(self.spec)
+        policy = checkpoints.Policy(self.spec, actor, params)
+        return play(
+            policy,
+            range(policy.population),
+            settings,
+            environments=self.environments,
+            first=first,
+            progress=progress,
+        )
 
 
 def evaluation_settings(arguments: Arguments, env: str | EnvSpec) -> Settings:
     """How a run is scored at its end; `InputError` where it cannot be."""
-    return make_settings(
-        arguments.task,
-        env,
-        arguments.horizon,
-        episodes=arguments.episodes,
-        level=arguments.eval_level,
-        seed=arguments.eval_seed,
-        workers=arguments.workers,
-    )
+    try:
+        return make_settings(
+            arguments.task,
+            env,
+            arguments.horizon,
+            episodes=arguments.episodes,
+            level=arguments.eval_level,
+            seed=arguments.eval_seed,
+            workers=arguments.workers,
+        )
+    except rj.InputError as error:
+        raise without_evaluation(error) from None
 
 
 @contextlib.contextmanager
-def track(
-    arguments: Arguments, spec: checkpoints.PolicySpec, settings: Settings
-) -> Iterator[Tracker]:
+def open_arena(spec: checkpoints.PolicySpec, settings: Settings) -> Iterator[Arena]:
     """Open the environments of a run; `InputError` where they cannot be made."""
-    with Environments(
-        settings.env, horizon=settings.horizon, num_workers=settings.workers
-    ) as environments:
-        actor = checkpoints.build_actor(spec)
-        fewer = dataclasses.replace(settings, episodes=arguments.eval_episodes)
-
-        def watch(step: int, states: rj.State) -> None:
-            policy = checkpoints.Policy(spec, actor, states.actor_params)
-            seeds = arguments.seeds
-            add_rows(
-                arguments, step, play(policy, seeds, fewer, environments=environments)
-            )
-
-        def finish(record: Mapping[str, Any]) -> None:
-            policy = checkpoints.load_policy(arguments.out / "checkpoint")
-            episodes = play(
-                policy,
-                arguments.seeds,
-                settings,
-                environments=environments,
-                progress=True,
-            )
-            summary = write_evaluation(
-                arguments.out,
-                episodes,
-                arguments.seeds,
-                settings,
-                command=repeating_command(arguments, settings),
-                run=record,
-            )
-            print_summary(summary, settings, arguments.out)
-
-        yield Tracker(watch, finish)
+    try:
+        environments = Environments(
+            settings.env, horizon=settings.horizon, num_workers=settings.workers
+        )
+    except rj.InputError as error:
+        raise without_evaluation(error) from None
+    with environments:
+        yield Arena(spec, settings, environments)
 
 
-def add_rows(arguments: Arguments, step: int, episodes: Episodes) -> None:
-    """Add a row per seed to evaluations.csv; failed episodes are left out, counted."""
-    path = arguments.out / "evaluations.csv"
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "seed", "mean", "cvar", "risky_share", "failed"])
-        for agent, seed in enumerate(arguments.seeds):
-            failed, length = episodes.failed[agent], episodes.length[agent]
-            returns = episodes.returns[agent][~failed]
-            scores = [math.nan, math.nan]
-            if returns.size:
-                tail = cvar(returns, arguments.eval_level)
-                scores = [returns.mean(), float(tail)]
-            risky = episodes.risky_steps[agent].sum() / max(length.sum(), 1)
-            writer.writerow([step, seed, *scores, risky, failed.sum()])
+def without_evaluation(error: rj.InputError) -> rj.InputError:
+    """The same complaint, with the way around it."""
+    return rj.InputError(f"{error} (--episodes 0 trains without an evaluation)")
 
 
-def repeating_command(arguments: Arguments, settings: Settings) -> str:
+def figures_of(episodes: Episodes, level: float) -> dict[str, np.ndarray]:
+    """What each agent's episodes come to, [P]; failed ones are left out, counted."""
+    figures = []
+    for returns, failed, length, risky in zip(
+        episodes.returns,
+        episodes.failed,
+        episodes.length,
+        episodes.risky_steps,
+        strict=True,
+    ):
+        kept = returns[~failed]
+        scores = (kept.mean(), float(cvar(kept, level))) if kept.size else (np.nan,) * 2
+        figures.append((*scores, risky.sum() / max(length.sum(), 1), failed.sum()))
+    names = ("mean", "cvar", "risky_share", "failed")
+    return dict(zip(names, np.asarray(figures, np.float64).T, strict=True))
+
+
+def position(some: Members, everyone: Members) -> int:
+    """The number of the first of some members in their population."""
+    same = (everyone.setting == some.setting[0]) & (everyone.seed == some.seed[0])
+    return int(np.flatnonzero(same)[0])
+
+
+def write_scores(
+    arguments: Arguments, arena: Arena, episodes: Episodes, record: Mapping[str, Any]
+) -> None:
+    """Write and print what the episodes at a run's end come to."""
+    summary = write_evaluation(
+        arguments.out,
+        episodes,
+        arguments.seeds,
+        arena.settings,
+        command=repeating_command(arguments.out, arena.settings),
+        run=record,
+    )
+    print_summary(summary, arena.settings, arguments.out)
+
+
+def repeating_command(folder: Path, settings: Settings) -> str:
     """The command that plays the same episodes of the same checkpoint again."""
-    words = ["python", "-m", "experiments.evaluate", str(arguments.out)]
+    words = ["python", "-m", "experiments.evaluate", str(folder)]
     for name in ("episodes", "horizon", "level", "seed", "workers"):
         words += [f"--{name}", str(getattr(settings, name))]
     return shlex.join(words)
@@ -110,13 +142,5 @@ def repeating_command(arguments: Arguments, settings: Settings) -> str:
 
 def save_learning(folder: Path) -> None:
     """Draw learning.png from the tables that the run has written."""
-    tables = [read_rows(folder / x) for x in ("metrics.csv", "evaluations.csv")]
+    tables = [read_rows(folder / x) for x in (METRICS, EVALUATIONS)]
     draw_learning(*tables).savefig(folder / "learning.png", dpi=DPI)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a table; none where it was not written."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))

@@ -107,7 +107,7 @@ def save(directory: str | Path, states: State, spec: PolicySpec) -> None:
         dir=directory.parent, prefix=f".{directory.name}-"
     ) as workplace:
         new, old = Path(workplace, "new"), Path(workplace, "old")
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with local_checkpointer() as checkpointer:
             checkpointer.save(new / STATE, args=ocp.args.PyTreeSave(states))
         (new / SPEC).write_text(text)
         if directory.exists():
@@ -177,8 +177,20 @@ def read_arrays(directory: Path, like: Any) -> Any:
     """Read the leaves that `like` has into NumPy, whichever device saved them."""
     on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
     arguments = ocp.args.PyTreeRestore(like, restore_args=on_host, partial_restore=True)
-    with ocp.PyTreeCheckpointer() as checkpointer:
+    with local_checkpointer() as checkpointer:
         return checkpointer.restore(directory / STATE, args=arguments)
+
+
+def local_checkpointer() -> ocp.Checkpointer:
+    """Orbax's checkpointer, of this host alone where there are several."""
+    host = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=host,
+        active_processes={host},
+        barrier_sync_key_prefix=f"host-{host}",
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def check_shapes(read: Any, expected: Any) -> None:

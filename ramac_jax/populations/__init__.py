@@ -2,24 +2,32 @@
 
 from ramac_jax.populations.interrupts import Interrupted
 from ramac_jax.populations.journal import Journal
-from ramac_jax.populations.placement import initialize_hosts, is_first_host
+from ramac_jax.populations.placement import (
+    first_host_first,
+    initialize_hosts,
+    is_first_host,
+)
 from ramac_jax.populations.running import (
+    SETTINGS,
     Progress,
     Schedule,
     Trained,
     train_population,
 )
-from ramac_jax.populations.saving import lock
+from ramac_jax.populations.saving import check_settings, lock
 from ramac_jax.populations.search import Members, cross, halving, random_search
 
 __all__ = [
+    "SETTINGS",
     "Interrupted",
     "Journal",
     "Members",
     "Progress",
     "Schedule",
     "Trained",
+    "check_settings",
     "cross",
+    "first_host_first",
     "halving",
     "initialize_hosts",
     "is_first_host",

@@ -4,9 +4,10 @@ No member needs another, so each device runs its own share: nothing is communica
 while they train.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+T = TypeVar("T")
 AXIS = "population"
 LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JAX_NUM_PROCESSES")
 
@@ -104,3 +106,38 @@ def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
         return list(values)
     everyone = multihost_utils.process_allgather(np.asarray(values, np.float32))
     return [float(x) for x in reduce(everyone, axis=0)]
+
+
+def first_host_first(make: Callable[[], T]) -> T:
+    """Make something on the first host, and once it is there on the others."""
+    if is_first_host():
+        made = make()
+        agree([0.0])
+    else:
+        agree([0.0])
+        made = make()
+    return made
+
+
+def share_of_host(size: int) -> np.ndarray:
+    """Which of `size` things, all known to every host, this one works on.
+
+    Every host has as many, the last thing again where they run out.
+    """
+    each = math.ceil(size / jax.process_count())
+    return np.minimum(jax.process_index() * each + np.arange(each), size - 1)
+
+
+def join_hosts(tree: Any, size: int) -> Any:
+    """The hosts' shares together again, NumPy leaves [share, ...] as [size, ...]."""
+    if jax.process_count() == 1:
+        return tree
+
+    def join(leaf: np.ndarray) -> np.ndarray:
+        # As bytes: JAX would make 32-bit numbers of 64-bit ones.
+        raw = np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8)
+        everyone = multihost_utils.process_allgather(raw)
+        rows = np.ascontiguousarray(everyone.reshape(-1, raw.shape[1])[:size])
+        return rows.view(leaf.dtype).reshape(size, *leaf.shape[1:])
+
+    return jax.tree.map(join, tree)

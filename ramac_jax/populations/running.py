@@ -32,6 +32,7 @@ from ramac_jax.populations.search import Members
 from ramac_jax.types import Agent, Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
+SETTINGS = "settings.json"  # of the run that a folder holds
 SLICE_SECONDS = 1.0  # of training between two looks at the clock and for signals
 
 
@@ -155,10 +156,11 @@ def train_population(
         home = None
         if folder is not None:
             home = Path(folder).absolute()
+            record = describe(members, dataset, schedule, settings or {})
+            saving.check_settings(home / SETTINGS, record)
             if is_first_host():
                 stack.enter_context(saving.lock(home))
-            record = describe(members, dataset, schedule, settings or {})
-            saving.check_settings(home / "settings.json", record)
+                saving.keep_settings(home / SETTINGS, record)
         size, programs = choose_chunk(
             lambda size: Programs(agent, dataset, size, mesh, batch_size),
             population,
@@ -332,7 +334,7 @@ def run(
     tell()  # what was told before
     with noted_signals() as received:
         length = 1
-        while step < num_steps:
+        while step < num_steps and len(journal.frozen()) < len(chunk.members.seed):
             length = min(length, updates_to_next_event(chunk.schedule, step, num_steps))
             # The least of all hosts' numbers: the shortest slice, and any signal.
             length, signalled = (int(x) for x in agree([length, -received()]))
@@ -347,12 +349,13 @@ def run(
             if phase == "training" and chunk.watch and every and step % every == 0:
                 journal = add_watched(chunk, chunk.watch, step, journal, carry)
             tell()
-            due = step % chunk.schedule.save_every == 0 or step == num_steps
+            due = step % chunk.schedule.save_every == 0
             if manager is not None and (due or signalled):
                 saving.save(manager, step, carry, journal)
             if signalled:
                 stop(-signalled, phase, step, manager)
     if manager is not None:
+        saving.save(manager, step, carry, journal)
         manager.wait_until_finished()
     return Saved(step, carry, journal)
 

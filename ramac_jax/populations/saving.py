@@ -55,29 +55,32 @@ def lock(folder: Path) -> filelock.BaseFileLock:
     return held
 
 
-def check_settings(path: Path, settings: Mapping[str, Any]) -> bool:
-    """Keep a run's settings in a file, or compare with those that are there.
+def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Raise `InputError` where the settings kept in a file are others, saying which.
 
-    Returns whether they were there. Raises `InputError` with the first difference.
+    A file that is not there says nothing; names that are only in the file do not count.
     """
-    asked = json.loads(json.dumps(settings))
     if not path.exists():
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_text(json.dumps(asked, indent=1) + "\n")
-        draft.replace(path)
-        return False
+        return
+    asked = json.loads(json.dumps(settings))
     try:
         held = json.loads(path.read_text())
-        differing = first_difference(held, asked)
+        differing = first_difference({name: held.get(name) for name in asked}, asked)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {first_line(error)}") from None
     if differing is not None:
         name, was, now = differing
         raise InputError(
-            f"{path.parent} holds a run with {name} {was}, not {now}: ask for that, or "
-            "give another folder"
+            f"{path.parent} holds an unfinished run with {name} {was}, not {now}: go "
+            "on with that, or give another folder"
         )
-    return True
+
+
+def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Write settings to a file in one move."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(json.dumps(settings, indent=1) + "\n")
+    draft.replace(path)
 
 
 def first_difference(held: Any, asked: Any, name: str = "") -> tuple | None:

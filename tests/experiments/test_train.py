@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from experiments import console, train
+from experiments import console, recording, train
 from ramac_jax import checkpoints
 
 DATASET = "made/constant-v0"
@@ -205,33 +204,53 @@ def test_the_process_itself_ends_with_status_2(tmp_path):
     assert ended.stderr == "error: --num-steps is 0: give 1 or more\n"
 
 
-def test_divergence_is_reported_recorded_and_ends_with_status_1(
-    tmp_path, capsys, monkeypatch
-):
+def test_divergence_is_reported_recorded_and_ends_with_status_1(tmp_path, capsys):
     (tmp_path / "run.json").write_text("of an earlier run")
-
-    def init(agent, example, keys):
-        shapes = jax.eval_shape(agent.init, jax.random.key(0), example)
-        return jax.tree.map(lambda x: jnp.zeros((2, *x.shape), x.dtype), shapes), keys
-
-    def calls(agent, states, *args, **kwargs):
-        for critic_loss in ([1.0, 2.0], [3.0, math.nan], [4.0, math.inf]):
-            yield (
-                states,
-                {
-                    "bc_loss": np.ones(2),
-                    "critic_loss": np.array(critic_loss),
-                    "risk_value": np.ones(2),
-                },
-            )
-
-    monkeypatch.setattr(train, "init_population", init)
-    monkeypatch.setattr(train, "train_population", calls)
     options = ["--dataset", DATASET, "--out", str(tmp_path), "--overwrite", *TINY]
+    options += ["--critic-learning-rate", "1e38", "--num-critics", "1"]
     assert exit_status(*options) == 1
-    warning = "warning: seed 6 diverged by step 60: critic_loss not finite\n"
-    assert capsys.readouterr().err == warning
+    said = capsys.readouterr().err
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["status"] == "diverged"
-    assert record["diverged"] == [{"seed": 6, "step": 60, "metrics": ["critic_loss"]}]
-    assert [row["critic_loss"] for row in rows(tmp_path)[2:4]] == ["3.0", "nan"]
+    assert [entry["seed"] for entry in record["diverged"]] == [5, 6]
+    for entry in record["diverged"]:
+        line = f"warning: seed-{entry['seed']} diverged after update {entry['step']} of"
+        assert said.count(line) == 1
+        assert 0 <= entry["step"] < record["num_steps"]
+    assert not (tmp_path / "population").exists()
+
+
+class Died(Exception):
+    pass
+
+
+def test_a_run_that_was_broken_off_is_gone_on_with(run, tmp_path, monkeypatch, capsys):
+    actor, whole = run
+    options = ["--dataset", DATASET, "--actor", actor, *TINY, "--save-every", "20"]
+    options += ["--out", str(tmp_path / "out")]
+    tell = recording.Table.update
+
+    def die(self, leg, columns, rows):
+        tell(self, leg, columns, rows)
+        if len(rows.get("step", ())) == 2:
+            raise Died
+
+    monkeypatch.setattr(recording.Table, "update", die)
+    with pytest.raises(Died):
+        train.main(options)
+    monkeypatch.setattr(recording.Table, "update", tell)
+    assert exit_status(*options, "--num-quantiles", "8") == 2
+    assert "with settings.num_quantiles 4, not 8" in capsys.readouterr().err
+    train.main(options)
+    for name in ("metrics.csv", "learning.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+    one, other = (
+        checkpoints.load_policy(out / "checkpoint").params
+        for out in (whole, tmp_path / "out")
+    )
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert len(record["resumed"]) == 1
+    assert exit_status(*options) == 2
+    assert "already holds a run" in capsys.readouterr().err

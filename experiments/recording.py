@@ -1,0 +1,179 @@
+"""What a population tells while it trains: two tables, the sinks and a live bar."""
+
+import contextlib
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import console
+from experiments.options import Arguments
+from experiments.sinks import Sink, open_sinks
+from ramac_jax.populations import Members, Progress, is_first_host
+
+METRICS, EVALUATIONS = "metrics.csv", "evaluations.csv"
+Columns = Mapping[str, np.ndarray]  # name -> [P]: what tells the members apart
+Leg = tuple[str, int]  # a stretch of training: its name, and the chunk of members
+
+
+class Table:
+    """A CSV file with a line for each row of a journal and each of its members.
+
+    Each process writes it anew from its first row, which the checkpoints hold: so a run
+    that was broken off ends with the same lines as any other.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._known: dict[Leg, int] = {}  # rows of each leg that are there
+
+    def update(self, leg: Leg, columns: Columns, rows: Mapping[str, Any]) -> None:
+        """Add the rows (name -> [rows, P], beside "step" [rows]) that are new."""
+        if not self._known:
+            self._path.unlink(missing_ok=True)
+        known, length = self._known.get(leg, 0), len(rows.get("step", ()))
+        self._known[leg] = length
+        if known == length:
+            return
+        names = [name for name in rows if name not in ("step", "member_step")]
+        with open(self._path, "a", newline="") as file:
+            writer = csv.writer(file)
+            if not file.tell():
+                writer.writerow(["step", *columns, *names])
+            for row in range(known, length):
+                told = zip(
+                    *columns.values(), *(rows[x][row] for x in names), strict=True
+                )
+                writer.writerows([rows["step"][row], *line] for line in told)
+
+
+class Feed:
+    """Sends to sinks what a leg tells from here on, and nothing that it told before."""
+
+    def __init__(self, progress: Progress, open_: Callable[[int | None], Any]):
+        self._known = lengths(progress)
+        steps = list(progress.journal.metrics.get("step", ()))
+        resumed_at = int(steps[-1]) if len(steps) else None
+        self._stack = contextlib.ExitStack()
+        self._sinks: tuple[Sink, ...] = ()
+        if progress.step < progress.num_steps:
+            self._sinks = self._stack.enter_context(open_(resumed_at))
+        self.close = self._stack.close
+
+    def update(self, labels: list[str], progress: Progress) -> None:
+        """Send the rows that are new."""
+        now = lengths(progress)
+        tables = (progress.journal.metrics, progress.journal.watched)
+        for rows, before, after in zip(tables, self._known, now, strict=True):
+            for row in range(before, after):
+                told = {k: x[row] for k, x in rows.items() if k != "step"}
+                for sink in self._sinks:
+                    sink.write(int(rows["step"][row]), labels, told)
+        self._known = now
+
+
+def lengths(progress: Progress) -> list[int]:
+    """How many rows of each kind there are."""
+    tables = (progress.journal.metrics, progress.journal.watched)
+    return [len(rows.get("step", ())) for rows in tables]
+
+
+@contextlib.contextmanager
+def recording(
+    arguments: Arguments,
+    columns_of: Callable[[Members], Columns],
+    config: Mapping[str, Any],
+) -> Iterator[Callable[[str, Progress], None]]:
+    """Give a function that tells the progress of a leg, by its name; "" if alone.
+
+    Args:
+      arguments: the options of the run.
+      columns_of: what tells the members apart, in the tables and by name.
+      config: of the run, for the sinks that show it.
+    """
+    metrics = Table(arguments.out / METRICS)
+    evaluations = Table(arguments.out / EVALUATIONS)
+    feeds: dict[Leg, Feed] = {}
+    tasks: dict[tuple[str, Leg], Any] = {}
+    warned: set[str] = set()
+
+    with console.LiveProgress() as bar, contextlib.ExitStack() as stack:
+
+        def report(name: str, progress: Progress) -> None:
+            if not is_first_host():
+                return
+            leg = (name, progress.chunk)
+            columns = columns_of(progress.members)
+            labels = labels_of(columns)
+            if (task := (progress.phase, leg)) not in tasks:
+                title = describe_leg(name, progress)
+                tasks[task] = bar.add_task(title, total=progress.num_steps)
+            if progress.phase == "training":
+                metrics.update(leg, columns, progress.journal.metrics)
+                evaluations.update(leg, columns, progress.journal.watched)
+                if leg not in feeds:
+                    folder = "-".join(filter(None, ["logs", name, str(leg[1] or "")]))
+                    place = arguments.out / (folder if name or leg[1] else "")
+                    feeds[leg] = Feed(
+                        progress,
+                        lambda step: open_sinks(
+                            place,
+                            arguments.tensorboard,
+                            arguments.wandb,
+                            f"{arguments.out.name} {name}".strip(),
+                            config,
+                            step,
+                        ),
+                    )
+                    stack.callback(feeds[leg].close)
+                feeds[leg].update(labels, progress)
+            for member, step in progress.journal.frozen().items():
+                if labels[member] not in warned:
+                    warned.add(labels[member])
+                    console.warn(
+                        f"{labels[member]} diverged after update {step} of "
+                        f"{progress.phase}: it stays as it was there"
+                    )
+            bar.status = status_of(progress, labels)
+            bar.update(tasks[task], completed=progress.step)
+
+        yield report
+
+
+def labels_of(columns: Columns) -> list[str]:
+    """A name for each member, such as setting-3-seed-0."""
+    return [
+        "-".join(f"{name}-{value}" for name, value in zip(columns, values, strict=True))
+        for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def describe_leg(name: str, progress: Progress) -> str:
+    """What the bar calls a leg of training."""
+    chunk = f"{progress.chunk + 1}/{progress.num_chunks}"
+    parts = [name, progress.phase, chunk if progress.num_chunks > 1 else ""]
+    return " ".join(filter(None, parts))
+
+
+def status_of(progress: Progress, labels: list[str]) -> str:
+    """Speed, best member so far and members frozen, in a line."""
+    if np.isnan(progress.updates_per_s):
+        return "compiling"
+    frozen = progress.journal.frozen()
+    speed = progress.updates_per_s
+    working = len(labels) - len(frozen)
+    parts = [f"{speed:,.3g} updates/s, {speed * working:,.4g} agent-updates/s"]
+    journal = progress.journal
+    for rows, name, title in (
+        (journal.watched, "cvar", "CVaR"),
+        (journal.metrics, "risk_value", "estimated value"),
+    ):
+        if name in rows and np.isfinite(rows[name][-1]).any():
+            best = int(np.nanargmax(rows[name][-1]))
+            parts.append(f"best {labels[best]}: {title} {rows[name][-1][best]:.4g}")
+            break
+    if frozen:
+        parts.append(f"{len(frozen)} frozen")
+    return ", ".join(parts)
