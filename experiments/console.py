@@ -157,18 +157,19 @@ def git_commit() -> str | None:
     return run.stdout.strip()
 
 
+def strict(value: Any) -> Any:
+    """A value as strict JSON holds it: inf, nan and paths become strings."""
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return str(value) if isinstance(value, Path) else value
+
+
 def write_json(path: Path, record: dict) -> None:
-    """Replace a file by strict JSON in one move; inf and nan become strings."""
-
-    def strict(value):
-        if isinstance(value, dict):
-            return {key: strict(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [strict(item) for item in value]
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)
-        return str(value) if isinstance(value, Path) else value
-
+    """Replace a file by strict JSON in one move."""
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(json.dumps(strict(record), indent=2, allow_nan=False) + "\n")
     draft.replace(path)

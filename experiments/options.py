@@ -176,6 +176,7 @@ MAY_BE_ZERO = {
     "seed",
     "data_seed",
     "eval_seed",
+    "search_seed",
     "workers",
     "num_critics",
 }

@@ -14,6 +14,7 @@ from experiments.sinks import Sink, open_sinks
 from ramac_jax.populations import Members, Progress, is_first_host
 
 METRICS, EVALUATIONS = "metrics.csv", "evaluations.csv"
+FIGURES = ("mean", "cvar", "risky_share", "failed")  # of an agent's episodes
 Columns = Mapping[str, np.ndarray]  # name -> [P]: what tells the members apart
 Leg = tuple[str, int]  # a stretch of training: its name, and the chunk of members
 
@@ -37,7 +38,10 @@ class Table:
         self._known[leg] = length
         if known == length:
             return
-        names = [name for name in rows if name not in ("step", "member_step")]
+        names = sorted(
+            rows, key=lambda name: FIGURES.index(name) if name in FIGURES else 0
+        )
+        names = [name for name in names if name not in ("step", "member_step")]
         with open(self._path, "a", newline="") as file:
             writer = csv.writer(file)
             if not file.tell():

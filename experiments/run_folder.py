@@ -7,10 +7,11 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from rich.console import Console
 
 import ramac_jax as rj
 from experiments import console, scoring, sinks
@@ -24,92 +25,125 @@ from ramac_jax.tasks.relabelling import read_record
 from ramac_jax.validation import first_line
 
 POPULATION = "population"  # checkpoints to go on from
-FOLDERS = ("checkpoint", POPULATION, *sinks.FOLDERS)
-FILES = (
-    "run.json",
-    METRICS,
-    EVALUATIONS,
-    "learning.png",
-    *FOLDERS,
-    *scoring.FILES,
-)
 ENDED = ("finished", "diverged")
 
 
-def check_folder(arguments: Arguments) -> bool:
+class Layout(NamedTuple):
+    """What a command writes to --out."""
+
+    record: str  # what repeats the run, and tells how it stands
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything, the record first."""
+        return (self.record, *self.files, *self.folders)
+
+
+TRAIN = Layout(
+    "run.json",
+    (METRICS, EVALUATIONS, "learning.png", *scoring.FILES),
+    ("checkpoint", POPULATION, *sinks.FOLDERS),
+)
+
+
+def check_folder(arguments: Arguments, layout: Layout) -> bool:
     """Whether --out holds an unfinished run of these options, to be gone on with.
 
     Raises `InputError` where a run can neither be begun nor gone on with there, with
     the first option that differs; touches nothing.
     """
+    out = arguments.out
     try:
-        held = [name for name in FILES if (arguments.out / name).exists()]
+        held = [name for name in layout.names if (out / name).exists()]
     except OSError as error:
         raise rj.InputError(
-            f"cannot use {arguments.out}: {error.strerror}; give another --out"
+            f"cannot use {out}: {error.strerror}; give another --out"
         ) from None
-    console.check_writable(arguments.out)
-    kinds = {name: (arguments.out / name).is_dir() for name in held}
-    checkpoint = arguments.out / "checkpoint"
-    if any(is_folder != (name in FOLDERS) for name, is_folder in kinds.items()) or (
-        checkpoint.exists() and not (checkpoint / checkpoints.SPEC).is_file()
-    ):
+    console.check_writable(out)
+    if any((out / name).is_dir() != (name in layout.folders) for name in held):
         raise rj.InputError(
-            f"{arguments.out} holds something else by the name of a run's files "
+            f"{out} holds something else by the name of a run's files "
             f"({', '.join(held)}): give another --out"
         )
     if not held or arguments.overwrite:
         return False
-    unfinished = arguments.out / POPULATION / populations.SETTINGS
-    if not unfinished.exists() or read_record_of(arguments.out)["status"] in ENDED:
+    if not unfinished(out, layout, held):
         raise rj.InputError(
-            f"{arguments.out} already holds a run ({', '.join(held)}): give another "
-            "--out, or --overwrite"
+            f"{out} already holds a run ({', '.join(held)}): give another --out, or "
+            "--overwrite"
         )
-    populations.check_settings(unfinished, {"settings": lasting_options(arguments)})
+    asked = console.strict(lasting_options(arguments))
+    record = read_record_of(out / layout.record)
+    populations.check_settings(
+        out / layout.record, {"options": {**record["options"], **asked}}
+    )
     return True
 
 
-def read_record_of(folder: Path) -> dict[str, Any]:
-    """What run.json says; `InputError` where it is damaged."""
+def unfinished(out: Path, layout: Layout, held: Sequence[str]) -> bool:
+    """Whether the files that a folder holds are of a run to be gone on with."""
+    if layout.record not in held:
+        return False
+    status = read_record_of(out / layout.record).get("status")
+    begun = POPULATION in held or list(held) == [layout.record]
+    return begun and status in ("running", "interrupted")
+
+
+def read_record_of(path: Path) -> dict[str, Any]:
+    """What the record of a run says; `InputError` where it is damaged."""
     try:
-        record = json.loads((folder / "run.json").read_text())
-        return {"status": None, **record}
+        record = dict(json.loads(path.read_text()))
+        if not isinstance(record.get("options", {}), dict):
+            raise TypeError("its options are no object")
+        return record
     except (OSError, ValueError, TypeError) as error:
-        raise rj.InputError(
-            f"cannot read {folder / 'run.json'}: {first_line(error)}"
-        ) from None
+        raise rj.InputError(f"cannot read {path}: {first_line(error)}") from None
 
 
-def clear_folder(arguments: Arguments) -> None:
+def clear_folder(out: Path, layout: Layout) -> None:
     """Make --out, and remove what an earlier run left in it."""
-    console.writable_folder(arguments.out)
-    for name in FILES:
-        if name in FOLDERS:
-            shutil.rmtree(arguments.out / name, ignore_errors=True)
+    console.writable_folder(out)
+    for name in layout.names:
+        if name in layout.folders:
+            shutil.rmtree(out / name, ignore_errors=True)
         else:
-            (arguments.out / name).unlink(missing_ok=True)
+            (out / name).unlink(missing_ok=True)
+
+
+def print_written(out: Path, layout: Layout) -> None:
+    """Print what is there."""
+    written = [name for name in layout.names if (out / name).exists()]
+    Console().print(f"{out}: {', '.join(written)}", soft_wrap=True, highlight=False)
 
 
 @contextlib.contextmanager
-def held(arguments: Arguments, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def hold(
+    arguments: Arguments, layout: Layout, record: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Hold --out for one run, its record written; gives that of the run gone on with.
 
-    Raises `InputError` as `check_folder` does, and where another run is at work.
+    Raises `InputError` as `check_folder` does, and where another run is at work. Of
+    several hosts the first holds it for all.
     """
+    if not populations.is_first_host():
+        yield record
+        return
     out = console.writable_folder(arguments.out)
     with populations.lock(out):
-        if check_folder(arguments):
-            earlier = read_record_of(out)
+        if check_folder(arguments, layout):
+            earlier = read_record_of(out / layout.record)
             again = [*earlier.get("resumed", ()), record["started"]]
             record = {**earlier, "resumed": again, "status": "running"}
         else:
-            clear_folder(arguments)
-        console.write_json(out / "run.json", record)
+            clear_folder(out, layout)
+        console.write_json(out / layout.record, record)
         try:
             yield record
         except KeyboardInterrupt:
-            console.write_json(out / "run.json", record | {"status": "interrupted"})
+            broken = record | {"status": "interrupted"}
+            console.write_json(out / layout.record, broken)
             raise
 
 
@@ -122,8 +156,7 @@ def describe(
     command: str = "train",
 ) -> dict[str, Any]:
     """Everything needed to repeat the run, as run.json holds it."""
-    options = vars(arguments).copy()
-    hyperparams = options.pop("hyperparams")
+    options = {k: v for k, v in vars(arguments).items() if k != "hyperparams"}
     return {
         "command": shlex.join(["python", "-m", f"experiments.{command}", *argv]),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -131,8 +164,8 @@ def describe(
         "task": settings.task if settings else arguments.task,
         "preset": arguments.preset,
         "seeds": list(arguments.seeds),
-        "options": options,
-        "hyperparams": hyperparams._asdict(),
+        "options": options | {"hyperparams": arguments.hyperparams._asdict()},
+        "hyperparams": arguments.hyperparams._asdict(),
         "actor_options": spec.actor_options,
         "datasets": [source._asdict() for source in dataset.sources],
         "dataset_records": [read_record(source.id) for source in dataset.sources],

@@ -14,7 +14,7 @@ import ramac_jax as rj
 from experiments.evaluate import print_summary
 from experiments.figures.runs import DPI, draw_learning
 from experiments.options import Arguments
-from experiments.recording import EVALUATIONS, METRICS
+from experiments.recording import EVALUATIONS, FIGURES, METRICS
 from experiments.scoring import play, read_rows, write_evaluation
 from experiments.settings import Settings, make_settings
 from ramac_jax import checkpoints
@@ -30,6 +30,10 @@ class Arena:
     spec: checkpoints.PolicySpec
     settings: Settings
     environments: Environments
+
+    def of(self, spec: checkpoints.PolicySpec) -> "Arena":
+        """The same place for agents of another kind."""
+        return dataclasses.replace(self, spec=spec)
 
     def play(
         self,
@@ -106,9 +110,10 @@ def figures_of(episodes: Episodes, level: float) -> dict[str, np.ndarray]:
     ):
         kept = returns[~failed]
         scores = (kept.mean(), float(cvar(kept, level))) if kept.size else (np.nan,) * 2
-        figures.append((*scores, risky.sum() / max(length.sum(), 1), failed.sum()))
-    names = ("mean", "cvar", "risky_share", "failed")
-    return dict(zip(names, np.asarray(figures, np.float64).T, strict=True))
+        figures.append((*scores, risky.sum() / max(length.sum(), 1)))
+    columns = np.asarray(figures, np.float64).T
+    told = dict(zip(FIGURES, columns, strict=False))
+    return told | {"failed": episodes.failed.sum(axis=-1)}
 
 
 def position(some: Members, everyone: Members) -> int:

@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
     arguments: Arguments = parse(argv)
     check(arguments)
-    run_folder.check_folder(arguments)
+    run_folder.check_folder(arguments, run_folder.TRAIN)
     names = populations.first_host_first(lambda: training_datasets(arguments))
     dataset = load_datasets(names, normalize=arguments.normalize)
     spec = policy_spec(arguments, dataset.scaling)
@@ -118,8 +118,9 @@ def main(argv: Sequence[str]) -> None:
             settings = tracking.evaluation_settings(arguments, dataset.env_spec)
             arena = stack.enter_context(tracking.open_arena(spec, settings))
         record = run_folder.describe(arguments, argv, dataset, spec, settings)
-        if populations.is_first_host():
-            record = stack.enter_context(run_folder.held(arguments, record))
+        record = stack.enter_context(
+            run_folder.hold(arguments, run_folder.TRAIN, record)
+        )
         begin = time.perf_counter()
         trained = fit(arguments, dataset, arena, record)
         record |= {
@@ -132,8 +133,7 @@ def main(argv: Sequence[str]) -> None:
             "wall_time_s": round(time.perf_counter() - begin, 3),
         }
         write_outcome(arguments, trained, spec, arena, record)
-    written = [name for name in run_folder.FILES if (arguments.out / name).exists()]
-    Console().print(f"{arguments.out}: {', '.join(written)}", soft_wrap=True)
+    run_folder.print_written(arguments.out, run_folder.TRAIN)
     if trained.frozen:
         sys.exit(1)
 

@@ -112,7 +112,7 @@ def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
 
 
 def test_everything_that_was_promised_is_there(run):
-    assert {x.name for x in run.iterdir()} == set(run_folder.FILES)
+    assert {x.name for x in run.iterdir()} == set(run_folder.TRAIN.names)
 
 
 def test_behaviour_cloning_needs_no_critic(tmp_path):

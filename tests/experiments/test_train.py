@@ -240,7 +240,7 @@ def test_a_run_that_was_broken_off_is_gone_on_with(run, tmp_path, monkeypatch, c
         train.main(options)
     monkeypatch.setattr(recording.Table, "update", tell)
     assert exit_status(*options, "--num-quantiles", "8") == 2
-    assert "with settings.num_quantiles 4, not 8" in capsys.readouterr().err
+    assert "with options.num_quantiles 4, not 8" in capsys.readouterr().err
     train.main(options)
     for name in ("metrics.csv", "learning.png"):
         assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()

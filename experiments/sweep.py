@@ -1,0 +1,181 @@
+"""Search hyperparameters: `python -m experiments.sweep --grid risk_weight=.02,.2`.
+
+Every setting with every seed is a member of one population. Writes sweep.json, which
+holds all that is needed to do it again, metrics.csv and evaluations.csv (one row per
+member and interval), and where there is an environment agents.csv (one row per agent
+that chose or scored), report.md, frontier.png and best/, a run of the chosen setting
+for `experiments.evaluate`. agents/V/checkpoint holds every member that was trained to
+the end with the static options V. The same command goes on with a search that was
+broken off. Exit status 1: a member diverged; 2: bad input; 130 or 143: a signal, heeded
+after saving.
+"""
+
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+import ramac_jax as rj
+from experiments import console, ranking, run_folder, tracking
+from experiments.agents import policy_spec
+from experiments.figures.runs import DPI
+from experiments.figures.sweep import draw_frontier
+from experiments.recording import EVALUATIONS, METRICS, recording
+from experiments.searching import Found, Searcher, write_agents
+from experiments.sweep_options import (
+    Search,
+    SweepArguments,
+    how_chosen,
+    make_search,
+    parse,
+)
+from experiments.train import training_datasets
+from ramac_jax import checkpoints, populations
+from ramac_jax.populations import Members
+from ramac_jax.tasks.datasets import OfflineDataset, load_datasets
+
+LAYOUT = run_folder.Layout(
+    "sweep.json",
+    (METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png"),
+    ("agents", "best", "logs", run_folder.POPULATION),
+)
+
+
+def columns_of(members: Members) -> dict[str, np.ndarray]:
+    """What tells the members apart."""
+    return {"setting": members.setting, "seed": members.seed}
+
+
+def describe_search(arguments: SweepArguments, search: Search) -> dict[str, Any]:
+    """The settings and the way through them, for sweep.json."""
+    return {
+        "settings": [
+            {
+                "setting": number,
+                "label": label,
+                "variant": int(search.variant[number]),
+                "hyperparams": one_setting(search, number)._asdict(),
+            }
+            for number, label in search.labels.items()
+        ],
+        "rungs": [rung._asdict() for rung in search.rungs],
+        "selection": how_chosen(arguments) if arguments.episodes else None,
+    }
+
+
+def one_setting(search: Search, number: int) -> rj.Hyperparams:
+    """The hyperparameters of a setting, as floats."""
+    return jax.tree.map(lambda x: float(x[number]), search.hyperparams)
+
+
+def say_plan(arguments: SweepArguments, search: Search) -> None:
+    """Say what is about to be trained."""
+    settings, seeds = len(search.labels), arguments.num_seeds
+    rungs = ", ".join(f"{r.num_settings} to {r.num_steps:,}" for r in search.rungs)
+    console.CONSOLE.print(
+        f"{settings} settings x {seeds} seeds = {settings * seeds} members, programs: "
+        f"{len(search.variants)}; settings to updates: {rungs}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def write_best(
+    arguments: SweepArguments,
+    search: Search,
+    dataset: OfflineDataset,
+    found: Found,
+    argv: Sequence[str],
+    settings: tracking.Settings | None,
+) -> None:
+    """Write the members of the chosen setting as a run of their own."""
+    number = found.ranked[0].setting
+    leg = next(leg for leg in found.legs if number in leg.numbers)
+    rows = np.flatnonzero(leg.trained.members.setting == number)
+    states = jax.tree.map(lambda x: x[rows], leg.trained.states)
+    variant = search.variants[leg.variant]
+    spec = policy_spec(variant, dataset.scaling)
+    checkpoints.save(arguments.out / "best" / "checkpoint", states, spec)
+    record = run_folder.describe(variant, argv, dataset, spec, settings, "sweep")
+    hyperparams = one_setting(search, number)._asdict()
+    named = {"setting": number, "label": search.labels[number], "status": "finished"}
+    record |= {**named, "hyperparams": hyperparams}
+    console.write_json(arguments.out / "best" / "run.json", record)
+
+
+def write_found(
+    arguments: SweepArguments,
+    search: Search,
+    dataset: OfflineDataset,
+    found: Found,
+) -> None:
+    """Write and print what the search came to."""
+    out, level = arguments.out, arguments.eval_level
+    for leg in found.legs:
+        spec = policy_spec(search.variants[leg.variant], dataset.scaling)
+        place = out / "agents" / str(leg.variant) / "checkpoint"
+        checkpoints.save(place, leg.trained.states, spec)
+    if not found.ranked:
+        return
+    write_agents(out / "agents.csv", found.agents)
+    text = ranking.markdown(found.ranked, level, how_chosen(arguments))
+    (out / "report.md").write_text(text)
+    draw_frontier(found.ranked, level).savefig(out / "frontier.png", dpi=DPI)
+    Console().print(ranking.terminal(found.ranked, level))
+    Console().print(how_chosen(arguments), soft_wrap=True, highlight=False)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command; exits with status 1 where a member diverged."""
+    arguments = parse(argv)
+    search = make_search(arguments)
+    run_folder.check_folder(arguments, LAYOUT)
+    names = populations.first_host_first(lambda: training_datasets(arguments))
+    dataset = load_datasets(names, normalize=arguments.normalize)
+    specs = [policy_spec(variant, dataset.scaling) for variant in search.variants]
+    with contextlib.ExitStack() as stack:
+        settings = arenas = None
+        if dataset.env_spec is not None and arguments.episodes:
+            settings = tracking.evaluation_settings(arguments, dataset.env_spec)
+            arena = stack.enter_context(tracking.open_arena(specs[0], settings))
+            arenas = [arena.of(spec) for spec in specs]
+        elif arguments.halving is not None:
+            raise rj.InputError(
+                "--halving chooses by episodes, and the dataset names no environment: "
+                "give --task, or leave it out"
+            )
+        record = run_folder.describe(
+            arguments, argv, dataset, specs[0], settings, "sweep"
+        )
+        record |= describe_search(arguments, search)
+        record = stack.enter_context(run_folder.hold(arguments, LAYOUT, record))
+        say_plan(arguments, search)
+        begin = time.perf_counter()
+        with recording(arguments, columns_of, record) as report:
+            found = Searcher(arguments, search, dataset, arenas, report).run()
+        record |= {
+            "status": "diverged" if found.diverged else "finished",
+            "ranking": ranking.to_json(found.ranked),
+            "eliminated": found.eliminated,
+            "diverged": found.diverged,
+            "wall_time_s": round(time.perf_counter() - begin, 3),
+        }
+        if populations.is_first_host():
+            write_found(arguments, search, dataset, found)
+            if found.ranked:
+                write_best(arguments, search, dataset, found, argv, settings)
+            console.write_json(arguments.out / LAYOUT.record, record)
+            shutil.rmtree(arguments.out / run_folder.POPULATION)
+    run_folder.print_written(arguments.out, LAYOUT)
+    if found.diverged:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    console.run_command(main)
