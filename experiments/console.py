@@ -30,6 +30,7 @@ import ramac_jax as rj
 from ramac_jax.populations import initialize_hosts, is_first_host
 
 CONSOLE = Console(stderr=True)
+WORTH_KEEPING = 0.3  # seconds that a program took to compile
 PACKAGES = (
     "jax",
     "jaxlib",
@@ -84,7 +85,7 @@ def use_cache() -> None:
         with contextlib.suppress(OSError):  # a folder that cannot be: no cache
             folder.mkdir(parents=True, exist_ok=True)
             jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
 
 
 def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:

@@ -5,9 +5,10 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+NAMES = ["embed", "grid", "own-loop", "population", "environment"]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["embed", "population", "environment"])
+@pytest.mark.parametrize("block", BLOCKS, ids=NAMES)
 def test_every_example_runs(block):
     exec(compile(block, "README.md", "exec"), {})
 
