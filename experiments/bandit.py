@@ -5,7 +5,6 @@ policy that minds its value goes on from behaviour cloning: warming up without t
 term is done first, in a program that needs no sampler, and once for all of them.
 """
 
-import collections
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -20,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from experiments import console, population
+from experiments import console
 from experiments.figures.bandit import TITLES, save_bandit_figure
+from ramac_jax import populations
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import bandit
@@ -30,6 +30,7 @@ from ramac_jax.tasks.datasets import load_datasets
 NUM_SAMPLES = 4000  # actions per seed behind every figure of the table
 RISK_LEVEL = 0.1
 NUM_QUANTILES = 16
+APART = 10**6  # between the seeds of one phase and of the next
 CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
 READING = rj.Hyperparams(actor_learning_rate=0.0, critic_learning_rate=1e-2)
 MINDING = rj.Hyperparams(
@@ -101,36 +102,29 @@ def without_sampler(actor: rj.Actor) -> rj.Actor:
 def train(
     title: str,
     agent: rj.Agent,
-    states: rj.State,
     dataset: rj.Transition,
-    keys: jax.Array,
-    hyperparams: rj.Hyperparams,
+    settings: Sequence[rj.Hyperparams],
+    seeds: Sequence[int],
     num_steps: int,
+    states: rj.State | None = None,
     batch_size: int = 256,
 ) -> rj.State:
-    """Train a copy of a population on a cosine schedule of its own."""
-    size = len(keys)
-    hyperparams = hyperparams._replace(decay_steps=float(num_steps))
-    hyperparams = jax.tree.map(
-        lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (size,)), hyperparams
-    )
-    calls = population.train_population(
-        agent,
-        jax.tree.map(jnp.copy, states)._replace(step=jnp.zeros(size, jnp.int32)),
-        dataset,
-        keys,
-        hyperparams,
-        num_steps=num_steps,
-        batch_size=batch_size,
-        title=title,
-        updates_per_call=-(-num_steps // 20),
-    )
-    return collections.deque(calls, maxlen=1).pop()[0]
-
-
-def repeat(tree: Any, times: int) -> Any:
-    """Stack a population `times` over along its axis."""
-    return jax.tree.map(lambda x: jnp.concatenate([x] * times), tree)
+    """Train every setting with every seed, on a cosine schedule; setting by setting."""
+    stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *settings)
+    decay: Any = np.full(len(settings), num_steps, np.float32)
+    members = populations.cross(stacked._replace(decay_steps=decay), seeds)
+    schedule = populations.Schedule(num_steps, batch_size, log_every=num_steps)
+    with console.LiveProgress() as bar:
+        task = bar.add_task(title, total=num_steps)
+        trained = populations.train_population(
+            agent,
+            dataset,
+            members,
+            schedule,
+            states=states,
+            report=lambda progress: bar.update(task, completed=progress.step),
+        )
+    return trained.states
 
 
 def learn_kind(
@@ -142,46 +136,42 @@ def learn_kind(
     second takes them as they are.
     """
     actor, size = actors()[kind], arguments.num_seeds
-    keys = jax.vmap(jax.random.key)(arguments.seed + jnp.arange(size))
-    agent = rj.ramac(actor, small_critic(), rj.risk.cvar, NUM_QUANTILES)
-    example = jax.tree.map(lambda x: x[:1], dataset)
-    states, keys = population.init_population(agent, example, keys)
+    # Each phase has keys of its own.
+    reading, cloning, minding = (
+        range(first, first + size)
+        for first in range(arguments.seed, arguments.seed + 3 * APART, APART)
+    )
     if critics is None:
         reader = rj.ramac(
             without_sampler(actor), small_critic(), rj.risk.cvar, NUM_QUANTILES
         )
         critics = train(
-            "critics", reader, states, dataset, keys, READING, arguments.critic_steps
+            "critics", reader, dataset, [READING], reading, arguments.critic_steps
         )
-    name = f"bc-{kind}"
     cloner = rj.ramac(actor, rj.constant_critic())
-    clones, _ = population.init_population(cloner, example, keys)
-    clones = train(name, cloner, clones, dataset, keys, CLONING, arguments.bc_steps)
+    name = f"bc-{kind}"
+    clones = train(name, cloner, dataset, [CLONING], cloning, arguments.bc_steps)
 
-    warm = states._replace(
+    warm = critics._replace(
         actor_params=clones.actor_params,
         target_actor_params=clones.target_actor_params,
-        critic_params=critics.critic_params,
-        target_critic_params=critics.target_critic_params,
-        critic_opt_state=critics.critic_opt_state,
+        actor_opt_state=jax.tree.map(np.zeros_like, clones.actor_opt_state),
+        step=jnp.zeros(size, jnp.int32),
     )
-    names = list(MINDS[kind])
-    minds = [mind for name in names for mind in [MINDS[kind][name]] * size]
-    varied: dict[str, Any] = {
-        field: jnp.array([mind[field] for mind in minds]) for field in minds[0]
-    }
+    minds = MINDS[kind]
+    agent = rj.ramac(actor, small_critic(), rj.risk.cvar, NUM_QUANTILES)
     states = train(
-        " and ".join(names),
+        " and ".join(minds),
         agent,
-        repeat(warm, len(names)),
         dataset,
-        repeat(keys, len(names)),
-        MINDING._replace(**varied),
+        [MINDING._replace(**mind) for mind in minds.values()],
+        minding,
         arguments.risk_steps,
+        jax.tree.map(lambda x: np.concatenate([x] * len(minds)), warm),
         batch_size=128,
     )
     policies = {name: (cloner, clones)}
-    for index, name in enumerate(names):
+    for index, name in enumerate(minds):
         members = slice(index * size, (index + 1) * size)
         policies[name] = (agent, jax.tree.map(lambda x, m=members: x[m], states))
     return policies, critics
@@ -245,7 +235,7 @@ def check(arguments: Arguments) -> None:
         if getattr(arguments, name) < 1:
             option, value = name.replace("_", "-"), getattr(arguments, name)
             raise rj.InputError(f"--{option} is {value}: give 1 or more")
-    if not 0 <= arguments.seed < 2**31 - arguments.num_seeds:
+    if not 0 <= arguments.seed < 2**31 - 3 * APART - arguments.num_seeds:
         raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
 
 

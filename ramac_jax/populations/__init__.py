@@ -8,21 +8,20 @@ from ramac_jax.populations.placement import (
     is_first_host,
 )
 from ramac_jax.populations.running import (
-    SETTINGS,
     Progress,
     Schedule,
     Trained,
     train_population,
 )
 from ramac_jax.populations.saving import check_settings, lock
-from ramac_jax.populations.search import Members, cross, halving, random_search
+from ramac_jax.populations.search import Members, Rung, cross, halving, random_search
 
 __all__ = [
-    "SETTINGS",
     "Interrupted",
     "Journal",
     "Members",
     "Progress",
+    "Rung",
     "Schedule",
     "Trained",
     "check_settings",

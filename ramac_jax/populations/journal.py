@@ -44,12 +44,33 @@ def append(rows: Rows, step: int, values: Mapping[str, np.ndarray]) -> Rows:
 
 
 def join(journals: list[Journal]) -> Journal:
-    """The journals of chunks of one population as one, its members side by side."""
+    """The journals of chunks of one population as one, its members side by side.
 
-    def beside(*columns: np.ndarray) -> np.ndarray:
-        return columns[0] if columns[0].ndim == 1 else np.concatenate(columns, axis=1)
+    Where all members of a chunk froze, it has fewer rows than the others: its members
+    stay at their step, and are NaN in what else is told.
+    """
+    sizes = [x.metrics["member_step"].shape[1] for x in journals if x.metrics]
+    return Journal(
+        beside([x.metrics for x in journals], sizes),
+        beside([x.watched for x in journals], sizes),
+    )
 
-    return jax.tree.map(beside, *journals)
+
+def beside(chunks: list[Rows], sizes: list[int]) -> Rows:
+    """The rows of chunks of these sizes side by side, as many as the longest has."""
+    longest = max(chunks, key=lambda rows: len(rows.get("step", ())))
+
+    def column(name: str, rows: Rows, size: int) -> np.ndarray:
+        known = rows.get(name, longest[name][:0, :1].repeat(size, axis=1))
+        told = np.full(size, np.nan, np.result_type(known, np.float16))
+        last = known[-1] if name == "member_step" else told
+        return np.concatenate([known, *[last[None]] * (len(longest[name]) - len(known))])
+
+    joined = {"step": longest["step"]} if longest else {}
+    for name in [x for x in longest if x != "step"]:
+        columns = [column(name, *of) for of in zip(chunks, sizes, strict=True)]
+        joined[name] = np.concatenate(columns, axis=1)
+    return joined
 
 
 def take(journal: Journal, size: int) -> Journal:

@@ -4,6 +4,7 @@ No member needs another, so each device runs its own share: nothing is communica
 while they train.
 """
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -68,7 +69,13 @@ def spread(tree: Any, mesh: Mesh, axis: int | None = 0) -> Any:
     if axis is None:
         return placed
     # Device memory of its own: what may be donated must not be the caller's array.
-    return jax.jit(lambda x: jax.tree.map(jnp.copy, x), out_shardings=where)(placed)
+    return copier(where)(placed)
+
+
+@functools.cache
+def copier(where: NamedSharding) -> Callable[[Any], Any]:
+    """A function that copies the leaves of a tree, compiled once for each tree."""
+    return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=where)
 
 
 def gather(tree: Any) -> Any:

@@ -354,9 +354,11 @@ def run(
                 saving.save(manager, step, carry, journal)
             if signalled:
                 stop(-signalled, phase, step, manager)
-    if manager is not None:
-        saving.save(manager, step, carry, journal)
-        manager.wait_until_finished()
+        if manager is not None:
+            saving.save(manager, step, carry, journal)
+            manager.wait_until_finished()
+        if signalled := int(agree([-received()])[0]):  # meanwhile
+            stop(-signalled, phase, step, manager)
     return Saved(step, carry, journal)
 
 
