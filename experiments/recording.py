@@ -14,6 +14,7 @@ from experiments.sinks import Sink, open_sinks
 from ramac_jax.populations import Members, Progress, is_first_host
 
 METRICS, EVALUATIONS = "metrics.csv", "evaluations.csv"
+LOGS = "logs"  # folder with what the sinks make, where there are several legs
 FIGURES = ("mean", "cvar", "risky_share", "failed")  # of an agent's episodes
 Columns = Mapping[str, np.ndarray]  # name -> [P]: what tells the members apart
 Leg = tuple[str, int]  # a stretch of training: its name, and the chunk of members
@@ -118,8 +119,10 @@ def recording(
                 metrics.update(leg, columns, progress.journal.metrics)
                 evaluations.update(leg, columns, progress.journal.watched)
                 if leg not in feeds:
-                    folder = "-".join(filter(None, ["logs", name, str(leg[1] or "")]))
-                    place = arguments.out / (folder if name or leg[1] else "")
+                    parts = [*filter(None, [name, str(leg[1] or "")])]
+                    place = arguments.out
+                    if parts:  # one of several
+                        place = place / LOGS / "-".join(parts)
                     feeds[leg] = Feed(
                         progress,
                         lambda step: open_sinks(
@@ -174,9 +177,11 @@ def status_of(progress: Progress, labels: list[str]) -> str:
         (journal.watched, "cvar", "CVaR"),
         (journal.metrics, "risk_value", "estimated value"),
     ):
-        if name in rows and np.isfinite(rows[name][-1]).any():
-            best = int(np.nanargmax(rows[name][-1]))
-            parts.append(f"best {labels[best]}: {title} {rows[name][-1][best]:.4g}")
+        last = np.array(rows[name][-1] if name in rows else (), float)
+        last[list(frozen)[: len(last)]] = np.nan
+        if np.isfinite(last).any():
+            best = int(np.nanargmax(last))
+            parts.append(f"best {labels[best]}: {title} {last[best]:.4g}")
             break
     if frozen:
         parts.append(f"{len(frozen)} frozen")

@@ -17,7 +17,7 @@ import ramac_jax as rj
 from experiments import console, scoring, sinks
 from experiments.agents import lasting_options
 from experiments.options import Arguments
-from experiments.recording import EVALUATIONS, METRICS
+from experiments.recording import EVALUATIONS, LOGS, METRICS
 from experiments.settings import Settings
 from ramac_jax import checkpoints, populations
 from ramac_jax.tasks.datasets import OfflineDataset
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 TRAIN = Layout(
     "run.json",
     (METRICS, EVALUATIONS, "learning.png", *scoring.FILES),
-    ("checkpoint", POPULATION, *sinks.FOLDERS),
+    ("checkpoint", POPULATION, LOGS, *sinks.FOLDERS),
 )
 
 
@@ -77,7 +77,7 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
     asked = console.strict(lasting_options(arguments))
     record = read_record_of(out / layout.record)
     populations.check_settings(
-        out / layout.record, {"options": {**record["options"], **asked}}
+        out / layout.record, {"options": {**record.get("options", {}), **asked}}
     )
     return True
 
@@ -132,7 +132,7 @@ def hold(
         return
     out = console.writable_folder(arguments.out)
     with populations.lock(out):
-        if check_folder(arguments, layout):
+        if resumed := check_folder(arguments, layout):
             earlier = read_record_of(out / layout.record)
             again = [*earlier.get("resumed", ()), record["started"]]
             record = {**earlier, "resumed": again, "status": "running"}
@@ -144,6 +144,10 @@ def hold(
         except KeyboardInterrupt:
             broken = record | {"status": "interrupted"}
             console.write_json(out / layout.record, broken)
+            raise
+        except rj.InputError:
+            if not (resumed or any((out / POPULATION).rglob("chunk-*"))):
+                clear_folder(out, layout)  # refused before it began
             raise
 
 

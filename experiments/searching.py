@@ -74,7 +74,8 @@ class Searcher:
         ranked: list[ranking.Ranked] = []
         for index, rung in enumerate(self.search.rungs):
             legs = self.train(index, alive, legs)
-            diverged += [x for leg in legs for x in divergences(leg)]
+            found = [x for leg in legs for x in divergences(leg)]
+            diverged += [x for x in found if x not in diverged]
             if self.arenas is None:
                 break
             last = index + 1 == len(self.search.rungs)
@@ -91,12 +92,12 @@ class Searcher:
                 kept = self.search.rungs[index + 1].num_settings
                 eliminated += [
                     {
-                        "setting": entry.setting,
-                        "label": entry.label,
+                        "setting": entry["setting"],
+                        "label": entry["label"],
                         "num_steps": rung.num_steps,
-                        "chosen_by": entry.chosen_by,
+                        "chosen_by": entry["chosen_by"],
                     }
-                    for entry in ranked[kept:]
+                    for entry in ranking.to_json(ranked[kept:])
                 ]
                 alive = np.array(sorted(entry.setting for entry in ranked[:kept]))
         return Found(legs, ranked, eliminated, agents, diverged)

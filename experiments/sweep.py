@@ -22,11 +22,11 @@ import numpy as np
 from rich.console import Console
 
 import ramac_jax as rj
-from experiments import console, ranking, run_folder, tracking
+from experiments import console, ranking, run_folder, sinks, tracking
 from experiments.agents import policy_spec
 from experiments.figures.runs import DPI
 from experiments.figures.sweep import draw_frontier
-from experiments.recording import EVALUATIONS, METRICS, recording
+from experiments.recording import EVALUATIONS, LOGS, METRICS, recording
 from experiments.searching import Found, Searcher, write_agents
 from experiments.sweep_options import (
     Search,
@@ -43,7 +43,7 @@ from ramac_jax.tasks.datasets import OfflineDataset, load_datasets
 LAYOUT = run_folder.Layout(
     "sweep.json",
     (METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png"),
-    ("agents", "best", "logs", run_folder.POPULATION),
+    ("agents", "best", run_folder.POPULATION, LOGS, *sinks.FOLDERS),
 )
 
 
@@ -52,7 +52,7 @@ def columns_of(members: Members) -> dict[str, np.ndarray]:
     return {"setting": members.setting, "seed": members.seed}
 
 
-def describe_search(arguments: SweepArguments, search: Search) -> dict[str, Any]:
+def describe_search(search: Search, selection: str | None) -> dict[str, Any]:
     """The settings and the way through them, for sweep.json."""
     return {
         "settings": [
@@ -65,13 +65,13 @@ def describe_search(arguments: SweepArguments, search: Search) -> dict[str, Any]
             for number, label in search.labels.items()
         ],
         "rungs": [rung._asdict() for rung in search.rungs],
-        "selection": how_chosen(arguments) if arguments.episodes else None,
+        "selection": selection,
     }
 
 
 def one_setting(search: Search, number: int) -> rj.Hyperparams:
-    """The hyperparameters of a setting, as floats."""
-    return jax.tree.map(lambda x: float(x[number]), search.hyperparams)
+    """The hyperparameters of a setting, each in the fewest digits that tell it."""
+    return jax.tree.map(lambda x: float(str(x[number])), search.hyperparams)
 
 
 def say_plan(arguments: SweepArguments, search: Search) -> None:
@@ -104,8 +104,12 @@ def write_best(
     checkpoints.save(arguments.out / "best" / "checkpoint", states, spec)
     record = run_folder.describe(variant, argv, dataset, spec, settings, "sweep")
     hyperparams = one_setting(search, number)._asdict()
-    named = {"setting": number, "label": search.labels[number], "status": "finished"}
-    record |= {**named, "hyperparams": hyperparams}
+    record |= {
+        "status": "diverged" if found.ranked[0].frozen else "finished",
+        "setting": number,
+        "label": search.labels[number],
+        "hyperparams": hyperparams,
+    }
     console.write_json(arguments.out / "best" / "run.json", record)
 
 
@@ -153,7 +157,8 @@ def main(argv: Sequence[str]) -> None:
         record = run_folder.describe(
             arguments, argv, dataset, specs[0], settings, "sweep"
         )
-        record |= describe_search(arguments, search)
+        selection = how_chosen(arguments) if arenas is not None else None
+        record |= describe_search(search, selection)
         record = stack.enter_context(run_folder.hold(arguments, LAYOUT, record))
         say_plan(arguments, search)
         begin = time.perf_counter()

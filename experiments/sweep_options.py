@@ -107,6 +107,11 @@ class Search(NamedTuple):
 
 def parse(argv: Sequence[str]) -> SweepArguments:
     """Read the command line over the preset it names; exits where it is malformed."""
+    for option in ("--grid", "--random"):  # of two the first would not count
+        if sum(word.partition("=")[0] == option for word in argv) > 1:
+            raise rj.InputError(
+                f"{option} is given twice: give it once, with all words"
+            )
     return options.parse(
         argv, SweepArguments, "python -m experiments.sweep", DESCRIPTION
     )
@@ -136,6 +141,7 @@ def make_search(arguments: SweepArguments) -> Search:
             changes = {name: getattr(one, name) for name in varied}
             labels[index * each + row] = label({**values, **changes})
     size = each * len(static)
+    check_episodes(arguments, size * arguments.num_seeds)
     rungs = [Rung(size, arguments.num_steps)]
     if arguments.halving is not None:
         rungs = halving(size, arguments.num_steps, arguments.halving)
@@ -151,12 +157,21 @@ def make_search(arguments: SweepArguments) -> Search:
 def check_selection(arguments: SweepArguments) -> None:
     """Raise `InputError` where no seeds are left to choose, or to score."""
     chosen, seeds = arguments.selection_seeds, arguments.num_seeds
-    if chosen is not None and chosen >= seeds > 1:
+    if chosen is not None and chosen >= max(seeds, 2):
         raise rj.InputError(
             f"--selection-seeds is {chosen} of {seeds} seeds: leave one to score"
         )
     if arguments.halving is not None and not arguments.episodes:
         raise rj.InputError("--halving chooses by episodes: --episodes 0 plays none")
+
+
+def check_episodes(arguments: SweepArguments, agents: int) -> None:
+    """Raise `InputError` where an episode that scores may be one that chooses."""
+    if arguments.eval_seed + agents * arguments.episodes > SELECTION_SEED:
+        raise rj.InputError(
+            f"--eval-seed is {arguments.eval_seed}: the episodes from "
+            f"{SELECTION_SEED:,} on choose between the settings; give a lower one"
+        )
 
 
 def split_seeds(arguments: SweepArguments) -> tuple[list[int], list[int]]:

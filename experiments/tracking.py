@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from experiments.settings import Settings, make_settings
 from ramac_jax import checkpoints
 from ramac_jax.evaluation import Environments, Episodes, cvar
 from ramac_jax.populations import Members
-from ramac_jax.types import Params
+from ramac_jax.types import Actor, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Arena:
     spec: checkpoints.PolicySpec
     settings: Settings
     environments: Environments
+
+    @functools.cached_property
+    def actor(self) -> Actor:
+        """Built once: an actor that is another compiles again."""
+        return checkpoints.build_actor(self.spec)
 
     def of(self, spec: checkpoints.PolicySpec) -> "Arena":
         """The same place for agents of another kind."""
@@ -52,8 +58,7 @@ class Arena:
           changed: fields of the settings that are other than the arena's.
         """
         settings = dataclasses.replace(self.settings, **changed)
-        actor = checkpoints.build_actor(self.spec)
-        policy = checkpoints.Policy(self.spec, actor, params)
+        policy = checkpoints.Policy(self.spec, self.actor, params)
         return play(
             policy,
             range(policy.population),

@@ -1,11 +1,14 @@
 """Scans of updates, populations and grids."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax import training
 
 KEY = jax.random.key(3)
 TRACES = []
@@ -117,6 +120,83 @@ def test_metrics_are_means_over_the_updates(make_batch):
     state, metrics = rj.train(COUNTING, state, dataset, KEY, None, num_steps=5)
     assert state.step == 5
     np.testing.assert_allclose((metrics["step"], metrics["reward"]), (2.0, 2.5))
+
+
+def walk(state, batch, key, poison):
+    """Update number 3 adds `poison` to the last of the parameters and metrics."""
+    poison = jax.tree.map(lambda x: jnp.where(state.step == 3, x, 0.0), poison)
+    params = state.actor_params + jnp.mean(batch.reward) + jax.random.uniform(key)
+    metrics = {"step": state.step, "first": params[0] + poison["metrics"]}
+    params = params.at[1].add(poison["state"])
+    return state._replace(actor_params=params, step=state.step + 1), metrics
+
+
+WALKING = rj.Agent(COUNTING.init, walk, COUNTING.act)
+SOUND = {"state": jnp.zeros(()), "metrics": jnp.zeros(())}
+
+
+@pytest.fixture(scope="module")
+def walking(make_batch):
+    """A fresh state, and the walk from any state for a traced number of updates."""
+    dataset, traces = make_batch(16), []
+
+    @jax.jit
+    def advance(state, poison, num_steps):
+        traces.append(1)
+        tally = training.empty_tally(WALKING, state, dataset, poison)
+        sizes = {"num_steps": num_steps, "batch_size": 4}
+        return training.advance(WALKING, state, tally, dataset, KEY, poison, **sizes)
+
+    def train(state, poison, num_steps):
+        sizes = {"num_steps": num_steps, "batch_size": 4}
+        return rj.train(WALKING, state, dataset, KEY, poison, **sizes)
+
+    fresh = rj.State(jnp.zeros(2), *[None] * 5, step=jnp.int32(0))
+    return SimpleNamespace(fresh=fresh, advance=advance, train=train, traces=traces)
+
+
+def assert_same_bits(left, right):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["state", "metrics"])
+def test_an_update_that_diverges_is_refused(walking, place, value):
+    poison = SOUND | {place: jnp.float32(value)}
+    third, _ = walking.advance(walking.fresh, SOUND, 3)
+    assert third.step == 3
+    state, tally = walking.advance(walking.fresh, poison, 7)
+    assert_same_bits(state, third)
+    assert tally.updates == 3
+    assert tally.sums["step"] == 0 + 1 + 2
+    again, tally = walking.advance(state, poison, 2)  # and ever after
+    assert_same_bits(again, third)
+    assert tally.updates == tally.sums["first"] == 0
+    healed, _ = walking.advance(state, SOUND, 4)
+    assert_same_bits(healed, walking.advance(walking.fresh, SOUND, 7)[0])
+
+
+def test_metrics_are_means_over_the_updates_made(walking):
+    poison = SOUND | {"state": jnp.float32(np.nan)}
+    state, metrics = walking.train(walking.fresh, poison, 7)
+    assert state.step == 3
+    assert metrics["step"] == 1.0  # of 0, 1 and 2
+    state, metrics = walking.train(state, poison, 7)
+    assert state.step == 3
+    assert np.isnan(metrics["step"]) and np.isnan(metrics["first"])
+
+
+def test_a_traced_length_is_the_same_run(walking, close):
+    for length in (1, 5):
+        state, metrics = walking.train(walking.fresh, SOUND, length)
+        found, tally = walking.advance(walking.fresh, SOUND, length)
+        assert found.step == tally.updates == length
+        close(found, state)
+        close(jax.tree.map(lambda x, n=length: x / n, tally.sums), metrics)
+    none, tally = walking.advance(walking.fresh, SOUND, 0)
+    assert_same_bits(none, walking.fresh)
+    assert len(walking.traces) == 1
 
 
 def test_batches_are_whole_rows_drawn_uniformly_with_replacement():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from experiments import console, data, evaluate, report, run_folder, train
+from experiments import console, data, evaluate, report, run_folder, scoring, train
 from ramac_jax.tasks.relabelling import read_record
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
@@ -112,7 +112,11 @@ def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
 
 
 def test_everything_that_was_promised_is_there(run):
-    assert {x.name for x in run.iterdir()} == set(run_folder.TRAIN.names)
+    """And no checkpoint to go on from, nor what a sink makes that nobody asked for."""
+    there = {x.name for x in run.iterdir() if x.name != ".lock"}
+    of_training = {"run.json", "metrics.csv", "learning.png", "checkpoint"}
+    assert there == of_training | {"evaluations.csv", *scoring.FILES}
+    assert there < set(run_folder.TRAIN.names)
 
 
 def test_behaviour_cloning_needs_no_critic(tmp_path):

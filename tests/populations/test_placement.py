@@ -1,0 +1,184 @@
+"""Members on many devices and hosts: each does its share, and no number changes."""
+
+import json
+import socket
+
+import jax
+import numpy as np
+import pytest
+
+from ramac_jax.populations import initialize_hosts, placement, train_population
+
+SIZE = 11  # members on 8 devices: two on each of the first five, then one and copies
+LENGTHS = {"bc_steps": 0, "save_every": 2}
+
+
+def found_by(text):
+    """What a worker found out, from what it printed."""
+    return json.loads(next(x for x in text.splitlines() if x.startswith("{")))
+
+
+@pytest.fixture(scope="module")
+def one_host(launch, finish, read, tmp_path_factory):
+    """One process with eight devices: what it found, and what became of its members."""
+    out = tmp_path_factory.mktemp("one") / "out.npz"
+    arguments = {"out": out, "size": SIZE, "lengths": LENGTHS, "surveyed": 16}
+    code, text = finish(launch(arguments, devices=8))
+    assert code == 0, text
+    return found_by(text), read(out)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def two_hosts(launch, finish, tmp_path_factory):
+    """Two processes with four devices each, and how they ended.
+
+    They are called twice: the first time one of them is told to stop.
+    """
+    home = tmp_path_factory.mktemp("two")
+    ended = []
+    for stop in ([1, "training", 5], None):
+        port = free_port()
+        processes = []
+        for host in (0, 1):
+            arguments = {
+                "out": home / f"{host}.npz",
+                "folder": home / "run",
+                "size": SIZE,
+                "lengths": LENGTHS,
+                "stop": stop,
+                "shared": None if stop else home / "meeting",
+            }
+            environment = {
+                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+                "JAX_NUM_PROCESSES": "2",
+                "JAX_PROCESS_ID": str(host),
+            }
+            processes.append(launch(arguments, devices=4, **environment))
+        ended.append([finish(process) for process in processes])
+    return home, *ended
+
+
+def test_every_device_has_its_share(one_host):
+    found, _ = one_host
+    assert found["hosts"] == 1
+    assert found["shares"] == {
+        "spread": [[2] * 8],
+        "begun": [[2] * 8],
+        "advanced": [[2] * 8],
+        "dataset": [[12] * 8],  # all of it, everywhere
+    }
+
+
+def test_nothing_is_communicated_in_training(one_host):
+    found, _ = one_host
+    assert found["control"] == ["all-reduce"]  # they are seen where there are any
+    assert found["collectives"] == []
+
+
+def test_eight_devices_give_what_one_does(one_host, toy, close):
+    members, lengths = toy.make_members(SIZE), toy.SCHEDULE._replace(**LENGTHS)
+    trained = train_population(
+        toy.AGENT, toy.DATASET, members, lengths, watch=toy.watch
+    )
+    leaves = jax.tree.leaves_with_path((trained.states, trained.journal))
+    expected = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+    assert expected["[0].step"].shape == (SIZE,)
+    close(one_host[1], expected, 1e-5, 1e-4)
+
+
+def test_a_signal_to_one_host_stops_them_all(two_hosts):
+    for code, text in two_hosts[1]:
+        assert code != 0
+        assert "Interrupted: SIGTERM after update 6 of training: all is saved" in text
+
+
+def test_two_hosts_go_on_to_the_numbers_of_one(two_hosts, one_host, same, read):
+    home, _, ended = two_hosts
+    for host, (code, text) in enumerate(ended):
+        assert code == 0, text
+        places = [x for x in text.splitlines() if x.startswith("training")]
+        assert places[0] == "training 6"
+        assert found_by(text)["hosts"] == 2
+        same(read(home / f"{host}.npz"), one_host[1])
+    kept = {x.name for x in (home / "run" / "chunk-0" / "training").iterdir()}
+    assert kept == {"8", "10"}
+
+
+def test_hosts_share_work_and_join_it(two_hosts):
+    home, _, ended = two_hosts
+    told = [found_by(text) for _, text in ended]
+    assert [x["rows"] for x in told] == [[0, 1, 2], [3, 4, 4]]
+    for found in told:
+        assert found["joined"] == {
+            "double": ["float64", [[i + 0.1, i + 1e-300] for i in range(5)]],
+            "whole": ["int64", [2**40 + i for i in range(5)]],
+            "flag": ["bool", [True, False, True, False, True]],
+        }
+        assert found["arrivals"] == ["0", "1"]
+        assert found["least"] == [1.5, -2.0]
+
+
+@pytest.fixture
+def joined(monkeypatch):
+    """What JAX is told of the hosts, where no launcher has left its variables."""
+    calls = []
+    for name in (*placement.LAUNCHERS, "TPU_WORKER_HOSTNAMES", "JOB_COMPLETION_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **x: calls.append(x))
+    return calls
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"SLURM_NTASKS": "1"},
+        {"JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0"},
+        {"TPU_WORKER_HOSTNAMES": "localhost"},
+    ],
+)
+def test_a_host_alone_joins_no_other(joined, monkeypatch, told):
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    initialize_hosts()
+    assert joined == []
+
+
+@pytest.mark.parametrize(
+    ("told", "passed"),
+    [
+        ({"SLURM_NTASKS": "4"}, {}),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, {}),
+        ({"TPU_WORKER_HOSTNAMES": "t-0,t-1"}, {}),
+        ({"JOB_COMPLETION_INDEX": "0"}, {}),
+        (
+            {"JAX_NUM_PROCESSES": "3", "JAX_PROCESS_ID": "2"},
+            {"num_processes": 3, "process_id": 2},
+        ),
+    ],
+)
+def test_what_a_launcher_says_is_passed_on(joined, monkeypatch, told, passed):
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    initialize_hosts()
+    assert joined == [passed]
+
+
+def test_what_is_spread_has_memory_of_its_own():
+    room = np.zeros(4096 + 64, np.uint8)  # aligned as JAX takes memory over
+    numbers = room[-room.ctypes.data % 64 :][:4096].view(np.float32)
+    numbers[:] = expected = np.arange(1024)
+    spread = placement.spread(numbers, placement.make_mesh())
+    copy = placement.gather(spread)
+    numbers[:] = -1.0
+    np.testing.assert_array_equal(spread, expected)
+    add = jax.jit(lambda x: x + 1.0, donate_argnums=0)
+    np.testing.assert_array_equal(add(spread), expected + 1)
+    assert spread.is_deleted()
+    np.testing.assert_array_equal(copy, expected)
