@@ -64,7 +64,8 @@ def beside(chunks: list[Rows], sizes: list[int]) -> Rows:
         known = rows.get(name, longest[name][:0, :1].repeat(size, axis=1))
         told = np.full(size, np.nan, np.result_type(known, np.float16))
         last = known[-1] if name == "member_step" else told
-        return np.concatenate([known, *[last[None]] * (len(longest[name]) - len(known))])
+        missing = len(longest[name]) - len(known)
+        return np.concatenate([known, *[last[None]] * missing])
 
     joined = {"step": longest["step"]} if longest else {}
     for name in [x for x in longest if x != "step"]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import signal
 import time
@@ -32,6 +33,8 @@ from ramac_jax.populations.search import Members
 from ramac_jax.types import Agent, Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
+# All that behaviour cloning depends on; who has it in common is cloned once.
+CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 SETTINGS = "settings.json"  # of the run that a folder holds
 SLICE_SECONDS = 1.0  # of training between two looks at the clock and for signals
 
@@ -135,7 +138,8 @@ def train_population(
       members: their seeds and hyperparameters; a seed decides a member's start and its
         batches, whatever its hyperparameters.
       schedule: how long.
-      cloner: an agent with the same actor that clones alone, for `schedule.bc_steps`.
+      cloner: an agent with the same actor that clones alone, for `schedule.bc_steps`,
+        and of the hyperparameters knows those in `CLONED_BY`.
       states: to go on from, leaves [P, ...]; None: fresh ones.
       folder: for checkpoints; None: nothing is saved. Hosts must share it.
       settings: what else makes this run what it is, as JSON holds it.
@@ -170,7 +174,14 @@ def train_population(
         )
         cloning = None
         if cloner is not None and schedule.bc_steps and states is None:
-            cloning = Programs(cloner, dataset, size, mesh, batch_size, cloning=True)
+            cloning = functools.partial(
+                Programs,
+                cloner,
+                dataset,
+                mesh=mesh,
+                batch_size=batch_size,
+                cloning=True,
+            )
         num_chunks = math.ceil(population / size)
         if num_chunks > 1:
             say(
@@ -245,7 +256,7 @@ def pick(tree: Any, rows: np.ndarray | slice) -> Any:
 def train_chunk(
     chunk: Chunk,
     programs: Programs,
-    cloning: Programs | None,
+    cloning: Callable[[int], Programs] | None,
     given: State | None,
     folder: Path | None,
 ) -> tuple[State, Journal]:
@@ -265,26 +276,43 @@ def train_chunk(
     return states, take(ended.journal, chunk.num_real)
 
 
-def clone(chunk: Chunk, programs: Programs, carry: Carry, folder: Path | None) -> Carry:
-    """The carry with actors that have cloned the behaviour; their step stays 0."""
+def clone(
+    chunk: Chunk,
+    programs_for: Callable[[int], Programs],
+    carry: Carry,
+    folder: Path | None,
+) -> Carry:
+    """The carry with actors that have cloned the behaviour; their step stays 0.
+
+    Members that differ in nothing but what cloning does not know share a clone.
+    """
+    rows, places = distinct_clones(chunk.members)
+    num_devices = chunk.mesh.size
+    size = num_devices * math.ceil(len(rows) / num_devices)
+    members = pick(chunk.members, np.resize(rows, size))
+    forever: Any = np.full(size, np.inf, np.float32)
+    knobs = members.hyperparams._replace(decay_steps=forever)
+    members = members._replace(hyperparams=knobs)
+    few = dataclasses.replace(chunk, members=members, num_real=len(rows))
+    programs = programs_for(size)
     with opened(folder, "cloning") as manager:
-        saved = restored(manager, programs, chunk)
+        saved = restored(manager, programs, few)
         if saved is None:
-            knobs = chunk.members.hyperparams
-            forever: Any = np.full_like(knobs.decay_steps, np.inf)
-            members = chunk.members._replace(
-                hyperparams=knobs._replace(decay_steps=forever)
-            )
-            fresh = begin(dataclasses.replace(chunk, members=members), programs)
-            saved = Saved(0, fresh, EMPTY)
+            saved = Saved(0, begin(few, programs), EMPTY)
         length = chunk.schedule.bc_steps
-        clones = run(chunk, programs, saved, manager, "cloning", length).carry.states
-    states = carry.states._replace(
-        actor_params=clones.actor_params,
-        target_actor_params=clones.target_actor_params,
-        actor_opt_state=clones.actor_opt_state,
-    )
-    return carry._replace(states=states)
+        clones = run(few, programs, saved, manager, "cloning", length).carry.states
+    cloned = ("actor_params", "target_actor_params", "actor_opt_state")
+    taken = {name: getattr(clones, name) for name in cloned}
+    everyone = spread(pick(gather(taken), places), chunk.mesh)
+    return carry._replace(states=carry.states._replace(**everyone))
+
+
+def distinct_clones(members: Members) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of members that clone differently, and which of these each member takes."""
+    knobs = [getattr(members.hyperparams, name) for name in CLONED_BY]
+    decisive = np.stack([members.seed, *knobs], axis=1)
+    found = np.unique(decisive, axis=0, return_index=True, return_inverse=True)
+    return found[1], found[2].ravel()
 
 
 @contextlib.contextmanager

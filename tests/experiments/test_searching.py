@@ -17,9 +17,9 @@ MADE_UP = {
     0: {1: 1.0},
     1: {1: 6.0, 3: 50.0},
     2: {1: np.nan},
-    3: {1: 99.0},  # diverged
+    3: {1: 2.0, 3: 70.0},
     4: {1: 7.0, 3: 60.0},
-    5: {1: 2.0, 3: 70.0},
+    5: {1: 99.0},  # diverged
 }
 SPREAD = {0: 0.0, 1: 0.5, 2: 0.0, 3: 0.0, 4: 20.0, 5: 0.0}  # so the worst is below
 
@@ -48,7 +48,7 @@ class Scene:
         frozen = {
             row: 1
             for row, agent in enumerate(zip(*who, strict=True))
-            if agent in ((3, 10), (4, 12))
+            if agent in ((4, 12), (5, 10))
         }
         journal = Journal({"step": np.array([num_steps])}, {})
         states = rj.State(params, {}, {}, {}, {}, {}, steps)
@@ -90,7 +90,7 @@ def scene(monkeypatch):
 
 
 def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_path):
-    """By the mean 4 comes before 1 and all others; by the worst episode 5 is second."""
+    """By the mean 4 comes before 1 and all others; by the worst episode it is not."""
     found = scene.searcher(tmp_path, "--select", "mean").run()
     assert scene.trained == [
         (4, [0, 1, 2], 0, 1),
@@ -115,15 +115,15 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
     assert found.eliminated == [
         {"setting": number, "label": label, "num_steps": 1, "chosen_by": chosen_by}
         for number, label, chosen_by in (
-            (5, "batch_size=8 actor_learning_rate=3", 2.0),
+            (3, "batch_size=8 actor_learning_rate=1", 2.0),
             (0, "batch_size=4 actor_learning_rate=1", 1.0),
-            (3, "batch_size=8 actor_learning_rate=1", 99.0),
+            (5, "batch_size=8 actor_learning_rate=3", 99.0),
             (2, "batch_size=4 actor_learning_rate=3", None),
         )
     ]
-    assert found.diverged == [  # the second in both rungs
-        {"setting": 3, "seed": 10, "step": 1},
+    assert found.diverged == [  # the first in both rungs
         {"setting": 4, "seed": 12, "step": 1},
+        {"setting": 5, "seed": 10, "step": 1},
     ]
     assert [(leg.variant, leg.numbers.tolist()) for leg in found.legs] == [
         (0, [1]),
@@ -131,11 +131,23 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
     ]
 
 
-def test_the_measure_of_the_selection_is_the_one_asked_for(scene, tmp_path):
-    """The worst episodes of 4 are -13 and 40, so others go on in its place."""
-    found = scene.searcher(tmp_path, "--select", "cvar").run()
-    assert [(x.setting, x.chosen_by) for x in found.ranked] == [(5, 70.0), (1, 49.5)]
-    assert [x["setting"] for x in found.eliminated] == [0, 4, 3, 2]
+def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
+    scene, tmp_path
+):
+    """The worst episodes of 4 are 20 below its mean: others go on in its place."""
+    options = ("--select", "cvar", "--selection-seeds", "2")
+    found = scene.searcher(tmp_path, *options).run()
+    assert [agents for agents, _ in scene.played] == [
+        [(setting, seed) for setting in (0, 1, 2) for seed in (10, 11)],
+        [(setting, seed) for setting in (3, 4, 5) for seed in (10, 11)],
+        [(1, 10), (1, 11)],
+        [(3, 10), (3, 11)],
+        [(1, 12)],
+        [(3, 12)],
+    ]
+    assert [(x.setting, x.chosen_by) for x in found.ranked] == [(3, 70.5), (1, 50.0)]
+    told = [(x["setting"], x["chosen_by"]) for x in found.eliminated]
+    assert told == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
 
 
 def test_what_was_played_is_not_played_again(scene, tmp_path):

@@ -91,29 +91,69 @@ def member(tree, i):
 
 def test_a_population_equals_a_loop_over_its_members(whole, toy, close):
     trained = whole[0]
-    clone, next_row, last_row = (
-        jax.jit(lambda *x, a=agent, n=n: rj.train(a, *x, num_steps=n, batch_size=4))
-        for agent, n in ((toy.CLONER, 4), (toy.AGENT, 4), (toy.AGENT, 2))
+    init = jax.jit(toy.init)
+    clone_two, train_two = (
+        jax.jit(lambda *x, a=agent: rj.train(a, *x, num_steps=2, batch_size=4))
+        for agent in (toy.CLONER, toy.AGENT)
     )
     for i in range(5):
         knobs = member(trained.members.hyperparams, i)
         steady = knobs._replace(decay_steps=np.float32(np.inf))
         init_key, key = programs.member_keys(i, cloning=True)
-        clones = toy.init(init_key, toy.DATASET)
-        clones, _ = clone(clones, toy.DATASET, key, steady)
+        clones = init(init_key, toy.DATASET)
+        for _ in range(2):
+            clones, _ = clone_two(clones, toy.DATASET, key, steady)
         init_key, key = programs.member_keys(i, cloning=False)
-        state = toy.init(init_key, toy.DATASET)._replace(
+        state = init(init_key, toy.DATASET)._replace(
             actor_params=clones.actor_params,
             target_actor_params=clones.target_actor_params,
             actor_opt_state=clones.actor_opt_state,
         )
         told = []
-        for advance in (next_row, next_row, last_row):
-            state, metrics = advance(state, toy.DATASET, key, knobs)
-            told.append(metrics | {"member_step": state.step})
+        for _ in range(5):
+            state, metrics = train_two(state, toy.DATASET, key, knobs)
+            told.append(metrics)
         close(member(trained.states, i), state, 1e-5, 1e-4)
-        rows = jax.tree.map(lambda *x: np.stack(x), *told)
-        close({k: trained.journal.metrics[k][:, i] for k in rows}, rows, 1e-5, 1e-4)
+        for name in ("error", "noise"):
+            each = [float(x[name]) for x in told]
+            rows = [np.mean(each[:2]), np.mean(each[2:4]), each[4]]
+            found = trained.journal.metrics[name][:, i]
+            np.testing.assert_allclose(found, rows, 1e-4, 1e-5)
+
+
+def test_members_that_clone_alike_share_a_clone(train, whole, toy, close):
+    rows = np.array([3, 1, 3, 0, 1])
+    members = jax.tree.map(lambda x: x[rows], toy.make_members())
+    level = np.linspace(0.1, 0.5, 5, dtype=np.float32)  # unknown to the toy
+    knobs = members.hyperparams._replace(risk_level=level)
+    cloned = []
+
+    def report(progress):
+        if progress.phase == "cloning":
+            cloned.append(sorted(progress.members.seed.tolist()))
+
+    members = members._replace(hyperparams=knobs)
+    trained = train(members=members, report=report)
+    assert cloned and all(seeds == [0, 1, 3] for seeds in cloned)
+    states = jax.tree.map(lambda x: x[rows], whole[0].states)
+    close(trained.states, states, 1e-5, 1e-4)
+
+
+@pytest.mark.parametrize("name", rj.Hyperparams._fields)
+def test_who_clones_alike(toy, name):
+    members = toy.make_members(2)
+    alike = jax.tree.map(lambda x: x[[0, 0, 0]], members)
+    values = np.array([0.5, 0.25, 0.5], np.float32)
+    knobs = alike.hyperparams._replace(**{name: values})
+    rows, places = running.distinct_clones(alike._replace(hyperparams=knobs))
+    if name in ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight"):
+        assert len(rows) == 2
+        np.testing.assert_array_equal(values[rows][places], values)
+    else:
+        np.testing.assert_array_equal(rows, [0])
+        np.testing.assert_array_equal(places, [0, 0, 0])
+    rows, places = running.distinct_clones(alike._replace(seed=np.array([5, 4, 5])))
+    np.testing.assert_array_equal(rows[places], [0, 1, 0])
 
 
 def test_phases_and_seeds_have_keys_of_their_own():

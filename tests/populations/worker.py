@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 import jax
 import numpy as np
@@ -75,6 +76,8 @@ def exchange(out):
     path = f"{out}-arrivals"
 
     def arrive():
+        if placement.is_first_host():
+            time.sleep(0.3)  # the other would be there before, if it did not wait
         with open(path, "a") as file:
             file.write(f"{jax.process_index()} ")
 
