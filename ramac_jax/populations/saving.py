@@ -13,13 +13,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ramac_jax.populations.journal import Journal, fingerprint
-from ramac_jax.populations.placement import gather
+from ramac_jax.populations.placement import agree, gather
 from ramac_jax.types import Hyperparams, State, Tally, Transition
 from ramac_jax.validation import InputError, first_line
 
 CARRY, JOURNAL, RECORD = "carry", "journal", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
+OTHER_NUMBERS = "its numbers are not those that were written"
 
 
 class Carry(NamedTuple):
@@ -157,25 +158,38 @@ def save(
 
 
 def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
-    """Read one checkpoint; raises one error or another where it is damaged."""
+    """Read one checkpoint.
+
+    Raises one error or another where it is damaged: on every host, if for any of them.
+    """
+    read = fault = None
+    try:
+        read = read_share(Path(manager.directory, str(step)), like)
+    except Exception as error:  # damage takes as many forms as there are bytes
+        fault = error
+    (whole,) = agree([fault is None])
+    if read is None or not whole:
+        raise fault or InputError("another host cannot read its share")
+    carry, told = read
+    if (gather(checksums(carry)) != told["checksums"]).any():
+        raise InputError(OTHER_NUMBERS)
+    return Saved(step, carry, Journal(**told["journal"]))
+
+
+def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any]]:
+    """What this host needs of a checkpoint, without a word to the others."""
     placed = jax.tree.map(
         lambda x: ocp.ArrayRestoreArgs(sharding=x.sharding, dtype=x.dtype), like
     )
-    read = manager.restore(
-        step,
-        args=ocp.args.Composite(
-            **{
-                CARRY: ocp.args.PyTreeRestore(like, restore_args=placed),
-                JOURNAL: ocp.args.PyTreeRestore(),
-                RECORD: ocp.args.JsonRestore(),
-            }
-        ),
+    reader = ocp.PyTreeCheckpointHandler()
+    carry = reader.restore(
+        folder / CARRY, args=ocp.args.PyTreeRestore(like, restore_args=placed)
     )
-    told, carry = read[JOURNAL], read[CARRY]
-    whole = fingerprint(told) == read[RECORD]["fingerprint"]
-    if not whole or (gather(checksums(carry)) != told["checksums"]).any():
-        raise InputError("its numbers are not those that were written")
-    return Saved(step, carry, Journal(**told["journal"]))
+    told = reader.restore(folder / JOURNAL, args=ocp.args.PyTreeRestore())
+    record = ocp.JsonCheckpointHandler().restore(folder / RECORD)
+    if fingerprint(told) != record["fingerprint"]:
+        raise InputError(OTHER_NUMBERS)
+    return carry, told
 
 
 def restore_newest(
@@ -194,7 +208,7 @@ def restore_newest(
     for step in sorted(manager.all_steps(), reverse=True):
         try:
             saved = restore(manager, step, like)
-        except Exception as error:  # damage takes as many forms as there are bytes
+        except Exception as error:
             damaged[step] = error
             continue
         for bad, cause in damaged.items():

@@ -43,7 +43,8 @@ SEEDS = "--num-seeds 3 --seed 5 --num-steps 6".split()
 ON_TASK = ["--task", TASK, "--dataset", SOURCE, "--preset", "bc-flow", *TINY, *SEEDS]
 ON_PLAIN = ["--dataset", PLAIN, "--preset", f"{TASK}/bc-flow", *TINY]
 RATES = "actor_learning_rate=0.5,0.02,0.3"
-SEARCH = [*ON_TASK, "--grid", RATES, "batch_size=4,8", "--halving", "3"]
+HALVING = [*ON_TASK, "--batch-size", "2", "--halving", "3"]
+SEARCH = [*HALVING, "--grid", RATES, "batch_size=4,8"]
 FILES = {"sweep.json", "metrics.csv", "evaluations.csv", "agents.csv", "report.md"}
 FILES |= {"frontier.png", "agents", "best"}
 
@@ -404,7 +405,7 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
         with pytest.raises(Died):
             sweep.main(command)
     finished = [*SEARCH, "--out", str(whole)]
-    other = [*ON_TASK, "--grid", RATES, "--halving", "3", "--out", str(out)]
+    other = [*HALVING, "--grid", RATES, "--out", str(out)]
     before = contents(out), contents(whole)
     capsys.readouterr()
     for words, said in (

@@ -31,6 +31,7 @@ def init(key, example):
 def update(state, batch, key, knobs):
     """Least squares with momentum and noise: every input changes every number."""
     weights = state.actor_params["weights"]
+    target = state.target_actor_params["weights"]
     noise = jax.random.uniform(key, batch.action.shape)
     error = batch.observation @ weights - batch.action + noise
     momentum = 0.9 * state.actor_opt_state + batch.observation.T @ error
@@ -41,9 +42,9 @@ def update(state, batch, key, knobs):
     critic = 0.9 * state.critic_params + jnp.mean(batch.reward)
     state = rj.State(
         actor_params={"weights": weights},
-        target_actor_params={"weights": 0.5 * weights},
+        target_actor_params={"weights": 0.5 * (target + weights)},
         critic_params=critic,
-        target_critic_params=0.5 * critic,
+        target_critic_params=0.5 * (state.target_critic_params + critic),
         actor_opt_state=momentum,
         critic_opt_state=(),
         step=state.step + 1,
@@ -66,8 +67,8 @@ AGENT = rj.Agent(init, update, act)
 CLONER = rj.Agent(init, clone, act)
 
 
-def make_dataset(size=12, observation_dim=40):
-    """Random transitions, wide enough that the weights fill a file of their own."""
+def make_dataset(size=12, observation_dim=100):
+    """Random transitions, wide enough that any two members fill a file of their own."""
     rng = np.random.default_rng(0)
     numbers = rj.Transition(
         rng.normal(size=(size, observation_dim)),
