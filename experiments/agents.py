@@ -13,6 +13,9 @@ from ramac_jax.scaling import Scaling
 from ramac_jax.tasks.datasets import OfflineDataset
 from ramac_jax.validation import check_names
 
+CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
+"""All that the agent of `build_cloner` reads of its hyperparameters."""
+
 
 def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpec:
     """The actor asked for, every option of its builder's that JSON holds spelled out.
@@ -95,6 +98,7 @@ def train_members(
         members,
         schedule,
         cloner=build_cloner(spec),
+        cloned_by=CLONED_BY,
         states=states,
         folder=folder,
         settings=lasting_options(arguments),

@@ -52,29 +52,36 @@ class Terminated(KeyboardInterrupt):
 
 
 def run_command(
-    main: Callable[[Sequence[str]], None], *, keep_programs: bool = True
+    main: Callable[[Sequence[str]], None],
+    *,
+    keep_programs: bool = True,
+    many_hosts: bool = False,
 ) -> None:
-    """Run a command as this process, on every host that the launcher started.
+    """Run a command as this process.
 
     Args:
       main: takes the words of the command line.
       keep_programs: keep compiled programs for the next process, and use those kept.
+      many_hosts: join the other hosts where a launcher started several.
     """
 
     def terminate(number: int, frame: Any) -> None:
-        raise Terminated("SIGTERM: what is written stays; nothing more is")
+        raise Terminated("SIGTERM")
 
-    signal.signal(signal.SIGTERM, terminate)
-    initialize_hosts()
-    if keep_programs:
-        use_cache()
-    command = exit_on_bad_input(lambda: main(sys.argv[1:]))
-    if is_first_host():
-        command()
-    else:  # one host speaks for all
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            CONSOLE.quiet = True
-            command()
+    def command() -> None:
+        if many_hosts:
+            initialize_hosts()
+        signal.signal(signal.SIGTERM, terminate)  # after JAX, which takes it too
+        if keep_programs:
+            use_cache()
+        if not many_hosts or is_first_host():
+            main(sys.argv[1:])
+        else:  # one host speaks for all
+            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+                CONSOLE.quiet = True
+                main(sys.argv[1:])
+
+    exit_on_bad_input(command)()
 
 
 def use_cache() -> None:
@@ -102,7 +109,7 @@ def exit_on_bad_input(main: Callable[[], None]) -> Callable[[], None]:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt as error:
-            print(str(error) or "interrupted", file=sys.stderr)
+            print(str(error).lstrip(": ") or "interrupted", file=sys.stderr)
             sys.exit(128 + getattr(error, "number", signal.SIGINT))
 
     return command

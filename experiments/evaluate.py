@@ -128,6 +128,11 @@ def main(argv: Sequence[str]) -> None:
     policy = load_policy(arguments.run / "checkpoint")
     settings = choose_settings(arguments, record)
     seeds = record.get("seeds", list(range(policy.population)))
+    if record.get("selection"):
+        console.warn(
+            f"these agents are of a sweep, and some of them chose the setting, which "
+            f"flatters it. {record['selection']}"
+        )
     folder = arguments.out or arguments.run
     console.check_writable(folder)
     episodes = play(policy, seeds, settings, progress=True)

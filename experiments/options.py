@@ -123,7 +123,7 @@ class Arguments:
     """Updates between two checkpoints to go on from; the last two are kept."""
     memory: float | None = None
     """GiB of each device to train in, in several rounds if need be; None: what is
-    free."""
+    free. A run that is gone on with keeps its rounds."""
     tensorboard: bool = False
     """Write event files for TensorBoard too."""
     wandb: str | None = None

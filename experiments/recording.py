@@ -59,12 +59,10 @@ class Feed:
 
     def __init__(self, progress: Progress, open_: Callable[[int | None], Any]):
         self._known = lengths(progress)
-        steps = list(progress.journal.metrics.get("step", ()))
-        resumed_at = int(steps[-1]) if len(steps) else None
         self._stack = contextlib.ExitStack()
         self._sinks: tuple[Sink, ...] = ()
         if progress.step < progress.num_steps:
-            self._sinks = self._stack.enter_context(open_(resumed_at))
+            self._sinks = self._stack.enter_context(open_(progress.step or None))
         self.close = self._stack.close
 
     def update(self, labels: list[str], progress: Progress) -> None:
@@ -102,7 +100,7 @@ def recording(
     evaluations = Table(arguments.out / EVALUATIONS)
     feeds: dict[Leg, Feed] = {}
     tasks: dict[tuple[str, Leg], Any] = {}
-    warned: set[str] = set()
+    warned: set[tuple[str, str]] = set()
 
     with console.LiveProgress() as bar, contextlib.ExitStack() as stack:
 
@@ -137,8 +135,8 @@ def recording(
                     stack.callback(feeds[leg].close)
                 feeds[leg].update(labels, progress)
             for member, step in progress.journal.frozen().items():
-                if labels[member] not in warned:
-                    warned.add(labels[member])
+                if (told := (progress.phase, labels[member])) not in warned:
+                    warned.add(told)
                     console.warn(
                         f"{labels[member]} diverged after update {step} of "
                         f"{progress.phase}: it stays as it was there"

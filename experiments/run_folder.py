@@ -25,7 +25,8 @@ from ramac_jax.tasks.relabelling import read_record
 from ramac_jax.validation import first_line
 
 POPULATION = "population"  # checkpoints to go on from
-ENDED = ("finished", "diverged")
+REPLACED = ".replaced"  # what --overwrite is to replace, until the run has ended
+RECORDS = ("run.json", "sweep.json")
 
 
 class Layout(NamedTuple):
@@ -67,6 +68,17 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
             f"{out} holds something else by the name of a run's files "
             f"({', '.join(held)}): give another --out"
         )
+    others = [name for name in RECORDS if name != layout.record]
+    for name in others:
+        if (out / name).exists():
+            raise rj.InputError(
+                f"{out} holds a run of another command ({name}): give another --out"
+            )
+    if held and layout.record not in held:
+        raise rj.InputError(
+            f"{out} holds {', '.join(held)} and no {layout.record} that they are of: "
+            "give another --out"
+        )
     if not held or arguments.overwrite:
         return False
     if not unfinished(out, layout, held):
@@ -84,8 +96,6 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
 
 def unfinished(out: Path, layout: Layout, held: Sequence[str]) -> bool:
     """Whether the files that a folder holds are of a run to be gone on with."""
-    if layout.record not in held:
-        return False
     status = read_record_of(out / layout.record).get("status")
     begun = POPULATION in held or list(held) == [layout.record]
     return begun and status in ("running", "interrupted")
@@ -102,16 +112,6 @@ def read_record_of(path: Path) -> dict[str, Any]:
         raise rj.InputError(f"cannot read {path}: {first_line(error)}") from None
 
 
-def clear_folder(out: Path, layout: Layout) -> None:
-    """Make --out, and remove what an earlier run left in it."""
-    console.writable_folder(out)
-    for name in layout.names:
-        if name in layout.folders:
-            shutil.rmtree(out / name, ignore_errors=True)
-        else:
-            (out / name).unlink(missing_ok=True)
-
-
 def print_written(out: Path, layout: Layout) -> None:
     """Print what is there."""
     written = [name for name in layout.names if (out / name).exists()]
@@ -122,7 +122,10 @@ def print_written(out: Path, layout: Layout) -> None:
 def hold(
     arguments: Arguments, layout: Layout, record: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Hold --out for one run, its record written; gives that of the run gone on with.
+    """Hold --out for one run; gives the record of it, or of that gone on with.
+
+    The record is written at once, and as it then stands at the end. What is replaced is
+    set aside until then, and put back where the run is refused before it began.
 
     Raises `InputError` as `check_folder` does, and where another run is at work. Of
     several hosts the first holds it for all.
@@ -132,23 +135,40 @@ def hold(
         return
     out = console.writable_folder(arguments.out)
     with populations.lock(out):
-        if resumed := check_folder(arguments, layout):
+        if check_folder(arguments, layout):
             earlier = read_record_of(out / layout.record)
             again = [*earlier.get("resumed", ()), record["started"]]
             record = {**earlier, "resumed": again, "status": "running"}
         else:
-            clear_folder(out, layout)
+            move(layout, out, out / REPLACED)
         console.write_json(out / layout.record, record)
         try:
             yield record
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             broken = record | {"status": "interrupted"}
             console.write_json(out / layout.record, broken)
+            if not isinstance(error, populations.Interrupted):
+                error.args = (f"{error}: the same command goes on with what is saved",)
             raise
         except rj.InputError:
-            if not (resumed or any((out / POPULATION).rglob("chunk-*"))):
-                clear_folder(out, layout)  # refused before it began
+            if not any((out / POPULATION).rglob("chunk-*")):
+                move(layout, out / REPLACED, out)  # refused before it began
             raise
+        console.write_json(out / layout.record, record)
+        for name in (POPULATION, REPLACED):
+            shutil.rmtree(out / name, ignore_errors=True)
+
+
+def move(layout: Layout, source: Path, target: Path) -> None:
+    """Move what a run is made of, in place of what the target held of it."""
+    target.mkdir(exist_ok=True)
+    for name in layout.names:
+        there = target / name
+        if there.is_dir():
+            shutil.rmtree(there)
+        there.unlink(missing_ok=True)
+        if (source / name).exists():
+            (source / name).rename(there)
 
 
 def describe(

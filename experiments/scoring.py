@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from ramac_jax.validation import first_line
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
 EVALUATION = "evaluation.json"
+AT_ONCE = 16  # agents that play side by side, each with several simulators
 FILES = (EPISODES, MONITORED, RETURNS, EVALUATION)
 
 
@@ -68,20 +70,34 @@ def play(
                 progress=progress,
             )
     mine = share_of_host(policy.population)
-    ours = dataclasses.replace(
-        policy, params=jax.tree.map(lambda x: x[mine], policy.params)
-    )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    played: list[Episodes] = []
     with Progress(*columns, console=console.CONSOLE, disable=not progress) as bar:
-        task = bar.add_task(f"{policy.population} agents, {settings.env.id}")
-        episodes = evaluate(
-            ours,
-            environments,
-            num_episodes=settings.episodes,
-            seed=settings.seed + (first + mine[0]) * settings.episodes,
-            on_step=lambda done, total: bar.update(task, completed=done, total=total),
+        task = bar.add_task(
+            f"{policy.population} agents, {settings.env.id}", total=len(mine)
         )
-    return join_hosts(episodes, policy.population)
+
+        def tell(start: int, size: int, done: int, total: int) -> None:
+            bar.update(task, completed=start + size * done / total)
+
+        for start in range(0, len(mine), AT_ONCE):
+            some = mine[start : start + AT_ONCE]
+            played.append(
+                evaluate(
+                    dataclasses.replace(policy, params=pick(policy.params, some)),
+                    environments,
+                    num_episodes=settings.episodes,
+                    seed=settings.seed + (first + int(some[0])) * settings.episodes,
+                    on_step=functools.partial(tell, start, len(some)),
+                )
+            )
+    together = jax.tree.map(lambda *x: np.concatenate(x), *played)
+    return join_hosts(together, policy.population)
+
+
+def pick(params: Any, rows: np.ndarray) -> Any:
+    """The parameters of some agents."""
+    return jax.tree.map(lambda x: x[rows], params)
 
 
 def write_evaluation(

@@ -156,6 +156,6 @@ def number_reader(name: str) -> Callable[[str], float]:
             raise ValueError("it must be a number")
         if value not in RANGES[name]:
             raise ValueError(f"it must be {RANGES[name]}")
-        return value
+        return float(np.float32(value))  # as it is computed with
 
     return read

@@ -11,7 +11,7 @@ after saving.
 """
 
 import contextlib
-import shutil
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from experiments.agents import policy_spec
 from experiments.figures.runs import DPI
 from experiments.figures.sweep import draw_frontier
 from experiments.recording import EVALUATIONS, LOGS, METRICS, recording
-from experiments.searching import Found, Searcher, write_agents
+from experiments.searching import Found, Leg, Searcher, write_agents
 from experiments.sweep_options import (
     Search,
     SweepArguments,
@@ -74,6 +74,13 @@ def one_setting(search: Search, number: int) -> rj.Hyperparams:
     return jax.tree.map(lambda x: float(str(x[number])), search.hyperparams)
 
 
+def members_of(leg: Leg) -> list[dict[str, int]]:
+    """Which setting and seed each member of agents/V/checkpoint has."""
+    members = leg.trained.members
+    pairs = zip(members.setting.tolist(), members.seed.tolist(), strict=True)
+    return [{"setting": setting, "seed": seed} for setting, seed in pairs]
+
+
 def say_plan(arguments: SweepArguments, search: Search) -> None:
     """Say what is about to be trained."""
     settings, seeds = len(search.labels), arguments.num_seeds
@@ -102,13 +109,13 @@ def write_best(
     variant = search.variants[leg.variant]
     spec = policy_spec(variant, dataset.scaling)
     checkpoints.save(arguments.out / "best" / "checkpoint", states, spec)
-    record = run_folder.describe(variant, argv, dataset, spec, settings, "sweep")
-    hyperparams = one_setting(search, number)._asdict()
+    chosen = dataclasses.replace(variant, hyperparams=one_setting(search, number))
+    record = run_folder.describe(chosen, argv, dataset, spec, settings, "sweep")
     record |= {
         "status": "diverged" if found.ranked[0].frozen else "finished",
         "setting": number,
         "label": search.labels[number],
-        "hyperparams": hyperparams,
+        "selection": how_chosen(arguments),
     }
     console.write_json(arguments.out / "best" / "run.json", record)
 
@@ -158,8 +165,11 @@ def main(argv: Sequence[str]) -> None:
             arguments, argv, dataset, specs[0], settings, "sweep"
         )
         selection = how_chosen(arguments) if arenas is not None else None
+        if arenas is None:
+            console.warn("no agent is played, so the settings are not ranked")
         record |= describe_search(search, selection)
-        record = stack.enter_context(run_folder.hold(arguments, LAYOUT, record))
+        holding = run_folder.hold(arguments, LAYOUT, record)
+        record = populations.first_host_first(lambda: stack.enter_context(holding))
         say_plan(arguments, search)
         begin = time.perf_counter()
         with recording(arguments, columns_of, record) as report:
@@ -169,18 +179,17 @@ def main(argv: Sequence[str]) -> None:
             "ranking": ranking.to_json(found.ranked),
             "eliminated": found.eliminated,
             "diverged": found.diverged,
+            "agents": {str(leg.variant): members_of(leg) for leg in found.legs},
             "wall_time_s": round(time.perf_counter() - begin, 3),
         }
         if populations.is_first_host():
             write_found(arguments, search, dataset, found)
             if found.ranked:
                 write_best(arguments, search, dataset, found, argv, settings)
-            console.write_json(arguments.out / LAYOUT.record, record)
-            shutil.rmtree(arguments.out / run_folder.POPULATION)
     run_folder.print_written(arguments.out, LAYOUT)
     if found.diverged:
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    console.run_command(main)
+    console.run_command(main, many_hosts=True)

@@ -107,11 +107,15 @@ class Search(NamedTuple):
 
 def parse(argv: Sequence[str]) -> SweepArguments:
     """Read the command line over the preset it names; exits where it is malformed."""
-    for option in ("--grid", "--random"):  # of two the first would not count
-        if sum(word.partition("=")[0] == option for word in argv) > 1:
+    for option in ("--grid", "--random"):
+        places = [i for i, word in enumerate(argv) if word == option]
+        if len(places) > 1:  # the first would not count
             raise rj.InputError(
                 f"{option} is given twice: give it once, with all words"
             )
+        for i in places:
+            if "".join(argv[i + 1 : i + 2]).startswith("--") or i + 1 == len(argv):
+                raise rj.InputError(f"{option} is empty: give NAME=VALUES after it")
     return options.parse(
         argv, SweepArguments, "python -m experiments.sweep", DESCRIPTION
     )
@@ -122,6 +126,8 @@ def make_search(arguments: SweepArguments) -> Search:
     options.check(arguments)
     check_names("measure", [arguments.select], MEASURES)
     check_selection(arguments)
+    if not arguments.grid and not arguments.random:
+        raise rj.InputError("nothing to search: give --grid or --random")
     space = parse_space(arguments.grid, arguments.random, STATIC)
     traced = settings_of(
         space,
@@ -145,6 +151,11 @@ def make_search(arguments: SweepArguments) -> Search:
     rungs = [Rung(size, arguments.num_steps)]
     if arguments.halving is not None:
         rungs = halving(size, arguments.num_steps, arguments.halving)
+        if len(rungs) == 1:
+            raise rj.InputError(
+                f"--halving is {arguments.halving} for {size} settings: none would be "
+                "left out; give a lower one, or leave it out"
+            )
     return Search(
         chosen,
         np.repeat(np.arange(len(static)), each),
@@ -167,6 +178,11 @@ def check_selection(arguments: SweepArguments) -> None:
 
 def check_episodes(arguments: SweepArguments, agents: int) -> None:
     """Raise `InputError` where an episode that scores may be one that chooses."""
+    if SELECTION_SEED + agents * arguments.selection_episodes > 2**31:
+        raise rj.InputError(
+            f"--selection-episodes is {arguments.selection_episodes} for {agents} "
+            "agents: give fewer"
+        )
     if arguments.eval_seed + agents * arguments.episodes > SELECTION_SEED:
         raise rj.InputError(
             f"--eval-seed is {arguments.eval_seed}: the episodes from "

@@ -9,7 +9,6 @@ input; 130 or 143: a signal, heeded after saving.
 
 import contextlib
 import functools
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -100,8 +99,6 @@ def write_outcome(
     print_losses(trained)
     if arena is not None and episodes is not None:
         tracking.write_scores(arguments, arena, episodes, record)
-    console.write_json(out / "run.json", record)
-    shutil.rmtree(out / run_folder.POPULATION)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -118,9 +115,8 @@ def main(argv: Sequence[str]) -> None:
             settings = tracking.evaluation_settings(arguments, dataset.env_spec)
             arena = stack.enter_context(tracking.open_arena(spec, settings))
         record = run_folder.describe(arguments, argv, dataset, spec, settings)
-        record = stack.enter_context(
-            run_folder.hold(arguments, run_folder.TRAIN, record)
-        )
+        holding = run_folder.hold(arguments, run_folder.TRAIN, record)
+        record = populations.first_host_first(lambda: stack.enter_context(holding))
         begin = time.perf_counter()
         trained = fit(arguments, dataset, arena, record)
         record |= {
@@ -139,4 +135,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.run_command(main)
+    console.run_command(main, many_hosts=True)

@@ -7,6 +7,7 @@ others go on.
 import importlib
 import math
 import multiprocessing
+import signal
 import warnings
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -131,7 +132,12 @@ def reject_failed(step: Step) -> Step:
 
 
 def serve(connection: Connection, env: EnvSpec, horizon: int) -> None:
-    """Answer calls of `Rows` until None comes: the whole life of a worker."""
+    """Answer calls of `Rows` until None comes: the whole life of a worker.
+
+    Signals are for the process that asks, which ends its workers.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     rows = Rows(env, horizon)
     while (call := connection.recv()) is not None:
         name, *arguments = call
@@ -211,7 +217,7 @@ class Environments:
         for worker in self.workers:
             worker.join(timeout=10)
             if worker.is_alive():
-                worker.terminate()
+                worker.kill()
         self.connections, self.workers = [], []
         self.rows.close()
 

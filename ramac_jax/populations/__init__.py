@@ -7,13 +7,9 @@ from ramac_jax.populations.placement import (
     initialize_hosts,
     is_first_host,
 )
-from ramac_jax.populations.running import (
-    Progress,
-    Schedule,
-    Trained,
-    train_population,
-)
+from ramac_jax.populations.running import train_population
 from ramac_jax.populations.saving import check_settings, lock
+from ramac_jax.populations.schedule import Progress, Schedule, Trained
 from ramac_jax.populations.search import Members, Rung, cross, halving, random_search
 
 __all__ = [

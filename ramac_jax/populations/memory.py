@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import jax
 import psutil
 
-from ramac_jax.populations.placement import agree, is_first_host
+from ramac_jax.populations.placement import agree, first_host_first, is_first_host
 from ramac_jax.populations.programs import Programs
-from ramac_jax.validation import InputError
+from ramac_jax.populations.saving import keep_settings
+from ramac_jax.validation import InputError, first_line
 
 T = TypeVar("T")
 SHARE = 0.9  # of the free memory: allocators lose some of it
@@ -23,7 +24,19 @@ def memory_per_device() -> int:
     stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(SHARE * psutil.virtual_memory().available / len(devices))
+    return int(SHARE * free_on_host() / len(devices))
+
+
+def free_on_host() -> int:
+    """Bytes that this process may still take: the host's, or less in a container."""
+    free = psutil.virtual_memory().available
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        free = min(free, limit - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no such group, or no limit
+        pass
+    return free
 
 
 def bytes_needed(compiled: Any) -> int:
@@ -59,8 +72,8 @@ def choose_chunk(
     Raises `InputError` where not even one member for each device fits, or where
     the size kept is none for these devices.
     """
-    if kept is not None and kept.exists():
-        size = json.loads(kept.read_text())["size"]
+    size = first_host_first(lambda: kept_size(kept))
+    if kept is not None and size is not None:
         if size % num_devices:
             raise InputError(
                 f"{kept.parent} holds a run in chunks of {size}, which {num_devices} "
@@ -75,8 +88,21 @@ def choose_chunk(
         int(agree([budget])[0]),
     )
     if kept is not None and is_first_host():
-        kept.write_text(json.dumps({"size": each * num_devices}) + "\n")
+        keep_settings(kept, {"size": each * num_devices})
     return each * num_devices, programs
+
+
+def kept_size(kept: Path | None) -> int | None:
+    """The size of the chunks that a file keeps, None where it keeps none."""
+    if kept is None or not kept.exists():
+        return None
+    try:
+        return int(json.loads(kept.read_text())["size"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{kept} is damaged ({first_line(error)}): remove its folder, "
+            "or give another"
+        ) from None
 
 
 def fit(
@@ -105,6 +131,10 @@ def fit(
         )
     one_more = (needed - alone) / (most - 1)
     fitting = min(1 + int((budget - alone) / one_more), most - 1)
-    # As few chunks as fit, and each as small as that number of them allows.
-    each = math.ceil(most / math.ceil(most / fitting))
-    return each, compile_for(each)
+    num_chunks = math.ceil(most / fitting)
+    while True:  # as few chunks as fit, and each as small as that number allows
+        each = math.ceil(most / num_chunks)
+        program = compile_for(each)
+        if each == 1 or needs(program) <= budget:
+            return each, program
+        num_chunks += 1

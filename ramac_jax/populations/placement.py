@@ -16,9 +16,10 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from ramac_jax.validation import InputError
+
 T = TypeVar("T")
 AXIS = "population"
-LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JAX_NUM_PROCESSES")
 
 
 def initialize_hosts() -> None:
@@ -26,20 +27,32 @@ def initialize_hosts() -> None:
 
     Call it before anything else of JAX. SLURM, Open MPI, indexed Kubernetes jobs and
     Cloud TPU are told by their own environment; any other launcher sets
-    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. JAX_NUM_PROCESSES=1
+    says that there are no others. Raises `InputError` where they cannot be joined.
     """
     told = os.environ
-    several = any(int(told.get(name, 1)) > 1 for name in LAUNCHERS)
-    pod_slice = "," in told.get("TPU_WORKER_HOSTNAMES", "")
-    if not (several or pod_slice or "JOB_COMPLETION_INDEX" in told):
+    alone = told.get("JAX_NUM_PROCESSES") == "1"
+    launched = (
+        "JAX_NUM_PROCESSES" in told
+        or ("SLURM_STEP_NODELIST" in told and told.get("SLURM_NTASKS", "1") != "1")
+        or told.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
+        or "JOB_COMPLETION_INDEX" in told
+        or "," in told.get("TPU_WORKER_HOSTNAMES", "")
+    )
+    if alone or not launched:
         return
-    if "JAX_NUM_PROCESSES" in told:
-        jax.distributed.initialize(
-            num_processes=int(told["JAX_NUM_PROCESSES"]),
-            process_id=int(told["JAX_PROCESS_ID"]),
-        )
-    else:
-        jax.distributed.initialize()
+    given: dict[str, Any] = {}
+    try:
+        if "JAX_NUM_PROCESSES" in told:
+            given["num_processes"] = int(told["JAX_NUM_PROCESSES"])
+            given["process_id"] = int(told["JAX_PROCESS_ID"])
+        jax.distributed.initialize(**given)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"the launcher tells of several hosts, which cannot be joined ({error}): "
+            "set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or "
+            "JAX_NUM_PROCESSES=1 to run alone"
+        ) from error
 
 
 def is_first_host() -> bool:
@@ -117,13 +130,19 @@ def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
 
 def first_host_first(make: Callable[[], T]) -> T:
     """Make something on the first host, and once it is there on the others."""
+    if jax.process_count() == 1:
+        return make()
     if is_first_host():
-        made = make()
+        try:
+            made = make()
+        except InputError:
+            agree([-1.0])
+            raise
         agree([0.0])
-    else:
-        agree([0.0])
-        made = make()
-    return made
+        return made
+    if agree([0.0])[0] < 0.0:
+        raise InputError("the first host refused: its own message says why")
+    return make()
 
 
 def share_of_host(size: int) -> np.ndarray:

@@ -45,13 +45,17 @@ def lock(folder: Path) -> filelock.BaseFileLock:
 
     Raises `InputError` where another run holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     held = filelock.FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0)
     except filelock.Timeout:
         raise InputError(
             f"another run is at work in {folder}: wait for it, or give another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; give another folder"
         ) from None
     return held
 
@@ -72,8 +76,8 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     if differing is not None:
         name, was, now = differing
         raise InputError(
-            f"{path.parent} holds an unfinished run with {name} {was}, not {now}: go "
-            "on with that, or give another folder"
+            f"{path.parent} holds a run with {name} {was}, not {now}: ask for that, "
+            "or give another folder"
         )
 
 
@@ -94,6 +98,8 @@ def first_difference(held: Any, asked: Any, name: str = "") -> tuple | None:
             ) is not None:
                 return found
         return None
+    if isinstance(held, list) and isinstance(asked, list) and len(held) == len(asked):
+        return first_difference(dict(enumerate(held)), dict(enumerate(asked)), name)
     return None if held == asked else (name, shorten(held), shorten(asked))
 
 

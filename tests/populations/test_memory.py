@@ -44,6 +44,14 @@ def test_as_many_as_fit_in_equal_chunks(most, budget, each, compiled):
     assert compiler.sizes == compiled
 
 
+def test_what_is_chosen_fits_where_memory_is_no_straight_line():
+    needed = {10: 200, 1: 110, 4: 150, 3: 140}
+    compiler = Compiler()
+    # By a line from 110 to 200 four would need 140.
+    assert memory.fit(compiler, needed.get, 10, 145) == (3, 3)
+    assert compiler.sizes == [10, 1, 4, 3]
+
+
 @pytest.mark.parametrize("most", [1, 10])
 def test_a_member_that_does_not_fit_alone_is_refused(most):
     compiler = Compiler(fixed=2**30, each=2**29)
@@ -96,6 +104,10 @@ def test_a_run_keeps_its_size(tmp_path):
     ):
         memory.choose_chunk(Compiled, 10, 4, 10**6, kept)
     assert json.loads(kept.read_text()) == {"size": 6}
+    for text in ("{", "[]", "{}", '{"size": null}'):
+        kept.write_text(text)
+        with pytest.raises(rj.InputError, match="chunk.json is damaged"):
+            memory.choose_chunk(Compiled, 10, 2, 10**6, kept)
     assert memory.choose_chunk(Compiled, 10, 4, 10**6, None)[0] == 12
     assert memory.choose_chunk(Compiled, 10, 2, None, None)[0] == 10
 

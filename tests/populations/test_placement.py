@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+import ramac_jax as rj
 from ramac_jax.populations import initialize_hosts, placement, train_population
 
 SIZE = 11  # members on 8 devices: two on each of the first five, then one and copies
@@ -127,13 +128,26 @@ def test_hosts_share_work_and_join_it(two_hosts):
         }
         assert found["arrivals"] == ["0", "1"]
         assert found["least"] == [1.5, -2.0]
+    assert told[0]["refused"] == "no"
+    assert "the first host refused" in told[1]["refused"]
+
+
+LAUNCHERS = (
+    "SLURM_NTASKS",
+    "SLURM_STEP_NODELIST",
+    "OMPI_COMM_WORLD_SIZE",
+    "TPU_WORKER_HOSTNAMES",
+    "JOB_COMPLETION_INDEX",
+    "JAX_NUM_PROCESSES",
+    "JAX_PROCESS_ID",
+)
 
 
 @pytest.fixture
 def joined(monkeypatch):
     """What JAX is told of the hosts, where no launcher has left its variables."""
     calls = []
-    for name in (*placement.LAUNCHERS, "TPU_WORKER_HOSTNAMES", "JOB_COMPLETION_INDEX"):
+    for name in LAUNCHERS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(jax.distributed, "initialize", lambda **x: calls.append(x))
     return calls
@@ -143,9 +157,12 @@ def joined(monkeypatch):
     "told",
     [
         {},
-        {"SLURM_NTASKS": "1"},
-        {"JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0"},
+        {"SLURM_STEP_NODELIST": "n0", "SLURM_NTASKS": "1"},
+        {"SLURM_NTASKS": "4"},  # of a job, in which srun started nothing
+        {"OMPI_COMM_WORLD_SIZE": "1"},
         {"TPU_WORKER_HOSTNAMES": "localhost"},
+        {"JAX_NUM_PROCESSES": "1"},
+        {"JAX_NUM_PROCESSES": "1", "OMPI_COMM_WORLD_SIZE": "2"},
     ],
 )
 def test_a_host_alone_joins_no_other(joined, monkeypatch, told):
@@ -158,7 +175,7 @@ def test_a_host_alone_joins_no_other(joined, monkeypatch, told):
 @pytest.mark.parametrize(
     ("told", "passed"),
     [
-        ({"SLURM_NTASKS": "4"}, {}),
+        ({"SLURM_STEP_NODELIST": "n[0-3]", "SLURM_NTASKS": "4"}, {}),
         ({"OMPI_COMM_WORLD_SIZE": "2"}, {}),
         ({"TPU_WORKER_HOSTNAMES": "t-0,t-1"}, {}),
         ({"JOB_COMPLETION_INDEX": "0"}, {}),
@@ -173,6 +190,20 @@ def test_what_a_launcher_says_is_passed_on(joined, monkeypatch, told, passed):
         monkeypatch.setenv(name, value)
     initialize_hosts()
     assert joined == [passed]
+
+
+def test_hosts_that_cannot_be_joined(joined, monkeypatch):
+    def fail(**options):
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "3")
+    with pytest.raises(rj.InputError, match=r"cannot be joined \('JAX_PROCESS_ID'\)"):
+        initialize_hosts()
+    monkeypatch.setenv("JAX_PROCESS_ID", "2")
+    monkeypatch.setattr(jax.distributed, "initialize", fail)
+    with pytest.raises(rj.InputError, match="coordinator_address should be defined"):
+        initialize_hosts()
+    assert joined == []
 
 
 def test_what_is_spread_has_memory_of_its_own():

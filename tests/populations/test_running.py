@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ import ramac_jax as rj
 from ramac_jax.populations import (
     Interrupted,
     Schedule,
+    chunks,
     cross,
     memory,
     placement,
@@ -29,6 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 REAL = Schedule(num_steps=6, batch_size=8, log_every=3)
 
 
@@ -133,7 +136,7 @@ def test_members_that_clone_alike_share_a_clone(train, whole, toy, close):
             cloned.append(sorted(progress.members.seed.tolist()))
 
     members = members._replace(hyperparams=knobs)
-    trained = train(members=members, report=report)
+    trained = train(members=members, report=report, cloned_by=CLONED_BY)
     assert cloned and all(seeds == [0, 1, 3] for seeds in cloned)
     states = jax.tree.map(lambda x: x[rows], whole[0].states)
     close(trained.states, states, 1e-5, 1e-4)
@@ -145,15 +148,38 @@ def test_who_clones_alike(toy, name):
     alike = jax.tree.map(lambda x: x[[0, 0, 0]], members)
     values = np.array([0.5, 0.25, 0.5], np.float32)
     knobs = alike.hyperparams._replace(**{name: values})
-    rows, places = running.distinct_clones(alike._replace(hyperparams=knobs))
-    if name in ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight"):
+    rows, places = chunks.distinct_clones(alike._replace(hyperparams=knobs), CLONED_BY)
+    if name in CLONED_BY:
         assert len(rows) == 2
         np.testing.assert_array_equal(values[rows][places], values)
     else:
         np.testing.assert_array_equal(rows, [0])
         np.testing.assert_array_equal(places, [0, 0, 0])
-    rows, places = running.distinct_clones(alike._replace(seed=np.array([5, 4, 5])))
+    rows, places = chunks.distinct_clones(
+        alike._replace(seed=np.array([5, 4, 5])), CLONED_BY
+    )
     np.testing.assert_array_equal(rows[places], [0, 1, 0])
+
+
+def test_who_diverges_while_cloning_trains_no_more(train, toy):
+    sick = toy.make_members(diverging=[1])
+    finite = []
+
+    def report(progress):
+        if progress.phase == "cloning" and progress.step == 4:
+            finite.append(progress.journal.frozen())
+
+    schedule = toy.SCHEDULE._replace(bc_steps=40, log_every=4)
+    sick = sick._replace(
+        hyperparams=sick.hyperparams._replace(
+            actor_learning_rate=np.array([1e-3, 1e10, 2e-3, 3e-3, 4e-3], np.float32)
+        )
+    )
+    trained = train(members=sick, schedule=schedule, report=report)
+    assert trained.frozen == {1: 0}
+    assert trained.states.step.tolist() == [10, 0, 10, 10, 10]
+    for leaf in jax.tree.leaves(trained.states):
+        assert np.isfinite(leaf).all()
 
 
 def test_phases_and_seeds_have_keys_of_their_own():
@@ -276,8 +302,8 @@ def test_a_run_goes_on_from_its_last_checkpoint(
 
 
 def test_a_finished_run_is_read_and_not_made(train, whole, same, finished, monkeypatch):
-    monkeypatch.delattr(running, "begin")
-    monkeypatch.delattr(running, "go_on")
+    monkeypatch.delattr(chunks, "begin")
+    monkeypatch.delattr(chunks, "go_on")
     again = Reports()
     same(train(finished, report=again), whole[0])
     assert again.places == [("training", 0, 10)]
@@ -304,7 +330,7 @@ def test_a_folder_of_other_settings_is_refused(train, toy, tmp_path):
         ({"schedule": toy.SCHEDULE._replace(log_every=5)}, "log_every 4, not 5"),
         (
             {"members": members._replace(seed=members.seed + 1)},
-            r"seeds \[0, 1.*not \[1",
+            "seeds.0 0, not 1",
         ),
         ({"members": members._replace(hyperparams=knobs)}, "hyperparams.discount"),
         ({"dataset": toy.DATASET._replace(reward=reward)}, 'dataset "'),
@@ -469,15 +495,19 @@ def test_a_signal_without_a_folder_says_that_nothing_is_saved(train):
 def test_a_second_interrupt_ends_a_run_at_once(train):
     def twice():
         os.kill(os.getpid(), signal.SIGINT)
+        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10.0)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGTERM)
     seen = Reports(("training", 0, 4), twice)
     with pytest.raises(KeyboardInterrupt) as interrupted:
         train(report=seen)
     assert type(interrupted.value) is KeyboardInterrupt
     assert seen.places[-1] == ("training", 0, 4)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # as before
 
 
 def test_a_run_outside_the_main_thread_leaves_signals_alone(train, whole, same):
@@ -603,6 +633,7 @@ def test_states_go_on_where_they_ended(train, whole, same, toy, tmp_path):
         ({"watch_every": 0}, "watch_every is 0: give 1 or more"),
         ({"bc_steps": -1}, "bc_steps is -1: give 0 or more"),
         ({"start": -1}, "start is -1: give 0 or more"),
+        ({"start": 11}, "start is 11 and num_steps 10: give more"),
     ],
 )
 def test_lengths_that_no_run_can_have(train, toy, tmp_path, lengths, message):
@@ -611,8 +642,19 @@ def test_lengths_that_no_run_can_have(train, toy, tmp_path, lengths, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_no_population_can_be_made_of(train, toy):
+def test_what_no_population_can_be_made_of(train, toy, tmp_path):
     members = toy.make_members()
+    states = jax.eval_shape(toy.init, jax.random.key(0), toy.DATASET)
+    states = jax.tree.map(lambda x: np.zeros((4, *x.shape)), states)
+    with pytest.raises(rj.InputError, match=r"states are of \[4\] members, not 5"):
+        train(states=states)
+    with pytest.raises(rj.InputError, match=r"members has shape \[5\]: .* each of 4"):
+        train(members=members._replace(seed=members.seed[:4]))
+    with pytest.raises(rj.InputError, match="a seed is out of range"):
+        train(members=members._replace(seed=members.seed + 2**32))
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(rj.InputError, match="cannot write to .*file/run"):
+        train(tmp_path / "file" / "run")
     with pytest.raises(rj.InputError, match="the population is empty"):
         train(members=jax.tree.map(lambda x: x[:0], members))
     rate = np.array([1e-3, 1e-3, np.nan, 1e-3, 1e-3], np.float32)

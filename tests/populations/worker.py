@@ -16,6 +16,7 @@ import toy
 
 from ramac_jax.populations import initialize_hosts, placement, train_population
 from ramac_jax.populations.programs import Programs
+from ramac_jax.validation import InputError
 
 COLLECTIVES = (
     "all-reduce|all-gather|all-to-all|ragged-all-to-all|collective-permute|"
@@ -81,14 +82,23 @@ def exchange(out):
         with open(path, "a") as file:
             file.write(f"{jax.process_index()} ")
 
+    def refuse():
+        raise InputError("no")
+
     placement.first_host_first(arrive)
     placement.agree([0.0])
+    refused = None
+    try:
+        placement.first_host_first(refuse)
+    except InputError as error:
+        refused = str(error)
     with open(path) as file:
         arrivals = file.read().split()
     return {
         "rows": rows.tolist(),
         "joined": {k: [str(x.dtype), x.tolist()] for k, x in joined.items()},
         "arrivals": arrivals,
+        "refused": refused,
         "least": placement.agree([jax.process_index() + 1.5, -2.0]),
     }
 

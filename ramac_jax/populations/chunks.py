@@ -1,0 +1,249 @@
+"""Members that train together: from their first update to the last."""
+
+import contextlib
+import dataclasses
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.sharding import Mesh
+
+from ramac_jax.populations import saving
+from ramac_jax.populations.interrupts import Interrupted, noted_signals
+from ramac_jax.populations.journal import EMPTY, Journal, take
+from ramac_jax.populations.placement import agree, gather, spread
+from ramac_jax.populations.programs import Programs
+from ramac_jax.populations.saving import Carry, Saved
+from ramac_jax.populations.schedule import Progress, Report, Say, Schedule, Watch
+from ramac_jax.populations.search import Members
+from ramac_jax.types import State, Transition
+
+SLICE_SECONDS = 1.0  # of training between two looks at the clock and for signals
+
+
+class Cloning(NamedTuple):
+    """The phase before the training proper."""
+
+    programs_for: Callable[[int], Programs]  # of a number of members
+    cloned_by: Sequence[str]  # hyperparameters that it reads
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Members that train together, and all that this asks for."""
+
+    index: int
+    num_chunks: int
+    members: Members  # some again where the chunk has room for more
+    num_real: int  # how many of them, the first ones, are asked for
+    dataset: Transition  # on every device
+    mesh: Mesh
+    schedule: Schedule
+    watch: Watch | None
+    report: Report
+    say: Say
+
+
+def pick(tree: Any, rows: np.ndarray | slice) -> Any:
+    """Rows of the first axis of every leaf, in NumPy."""
+    return jax.tree.map(lambda x: np.asarray(x)[rows], tree)
+
+
+def train_chunk(
+    chunk: Chunk,
+    programs: Programs,
+    cloning: Cloning | None,
+    given: State | None,
+    folder: Path | None,
+) -> tuple[State, Journal]:
+    """Train a chunk to its end; its states in NumPy, and what it told."""
+    with opened(folder, "training") as manager:
+        saved = restored(manager, programs, chunk)
+        if saved is None:
+            carry = begin(chunk, programs)
+            if given is not None:
+                carry = carry._replace(states=spread(given, chunk.mesh))
+            elif cloning is not None:
+                carry = clone(chunk, cloning, carry, folder)
+            saved = Saved(chunk.schedule.start, carry, EMPTY)
+        length = chunk.schedule.num_steps
+        ended = run(chunk, programs, saved, manager, "training", length)
+    states = pick(gather(ended.carry.states), slice(chunk.num_real))
+    return states, take(ended.journal, chunk.num_real)
+
+
+def clone(
+    chunk: Chunk,
+    cloning: Cloning,
+    carry: Carry,
+    folder: Path | None,
+) -> Carry:
+    """The carry with actors that have cloned the behaviour; their step stays 0.
+
+    Members that differ in nothing but what cloning does not know share a clone.
+    """
+    rows, places = distinct_clones(chunk.members, cloning.cloned_by)
+    num_devices = chunk.mesh.size
+    size = num_devices * math.ceil(len(rows) / num_devices)
+    members = pick(chunk.members, np.resize(rows, size))
+    forever: Any = np.full(size, np.inf, np.float32)
+    knobs = members.hyperparams._replace(decay_steps=forever)
+    members = members._replace(hyperparams=knobs)
+    few = dataclasses.replace(chunk, members=members, num_real=len(rows))
+    programs = cloning.programs_for(size)
+    with opened(folder, "cloning") as manager:
+        saved = restored(manager, programs, few)
+        if saved is None:
+            saved = Saved(0, begin(few, programs), EMPTY)
+        length = chunk.schedule.bc_steps
+        ended = run(few, programs, saved, manager, "cloning", length)
+    clones = ended.carry.states
+    cloned = ("actor_params", "target_actor_params", "actor_opt_state")
+    taken = {name: getattr(clones, name) for name in cloned}
+    everyone = spread(pick(gather(taken), places), chunk.mesh)
+    states = carry.states._replace(**everyone)
+    # Who diverged has no start to train from: without a rate every update is refused.
+    frozen = np.isin(places, list(ended.journal.frozen()))
+    knobs = chunk.members.hyperparams
+    rate: Any = np.where(frozen, np.nan, knobs.actor_learning_rate)
+    stopped = spread(knobs._replace(actor_learning_rate=rate), chunk.mesh)
+    return carry._replace(states=states, hyperparams=stopped)
+
+
+def distinct_clones(
+    members: Members, cloned_by: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of members that clone differently, and which of these each member takes."""
+    knobs = [getattr(members.hyperparams, name) for name in cloned_by]
+    decisive = np.stack([members.seed, *knobs], axis=1)
+    found = np.unique(decisive, axis=0, return_index=True, return_inverse=True)
+    return found[1], found[2].ravel()
+
+
+@contextlib.contextmanager
+def opened(folder: Path | None, phase: str) -> Iterator[ocp.CheckpointManager | None]:
+    """The checkpoints of a phase; None without a folder."""
+    if folder is None:
+        yield None
+        return
+    with saving.open_manager(folder / phase) as manager:
+        yield manager
+
+
+def restored(
+    manager: ocp.CheckpointManager | None, programs: Programs, chunk: Chunk
+) -> Saved | None:
+    """The newest checkpoint of a phase, if there is any."""
+    if manager is None:
+        return None
+    return saving.restore_newest(manager, programs.like, chunk.say)
+
+
+def begin(chunk: Chunk, programs: Programs) -> Carry:
+    """A fresh population on the devices."""
+    seeds = spread(chunk.members.seed.astype(np.uint32), chunk.mesh)
+    knobs = spread(chunk.members.hyperparams, chunk.mesh)
+    return programs.begin(seeds, knobs, chunk.dataset)
+
+
+def run(
+    chunk: Chunk,
+    programs: Programs,
+    saved: Saved,
+    manager: ocp.CheckpointManager | None,
+    phase: str,
+    num_steps: int,
+) -> Saved:
+    """Advance to `num_steps`, telling, watching and saving on the way."""
+    step, carry, journal = saved
+    speed = math.nan  # updates/s
+
+    def tell() -> None:
+        known = take(journal, chunk.num_real)
+        members = pick(chunk.members, slice(chunk.num_real))
+        where = (chunk.index, chunk.num_chunks)
+        chunk.report(Progress(phase, step, num_steps, speed, members, known, *where))
+
+    tell()  # what was told before
+    with noted_signals() as received:
+        length = 1
+        while step < num_steps and len(journal.frozen()) < len(chunk.members.seed):
+            length = min(length, updates_to_next_event(chunk.schedule, step, num_steps))
+            # The least of all hosts' numbers: the shortest slice, and any signal.
+            length, signalled = (int(x) for x in agree([length, -received()]))
+            began = time.perf_counter()
+            carry = go_on(chunk, programs, carry, length)
+            speed = length / (time.perf_counter() - began)
+            step += length
+            length = max(1, min(int(SLICE_SECONDS * speed), 4 * length))
+            if step % chunk.schedule.log_every == 0 or step == num_steps:
+                journal, carry = add_row(chunk, step, journal, carry)
+            every = chunk.schedule.watch_every
+            if phase == "training" and chunk.watch and every and step % every == 0:
+                journal = add_watched(chunk, chunk.watch, step, journal, carry)
+            tell()
+            due = step % chunk.schedule.save_every == 0
+            if manager is not None and (due or signalled):
+                saving.save(manager, step, carry, journal)
+            if signalled:
+                stop(-signalled, phase, step, manager)
+        if manager is not None:
+            saving.save(manager, step, carry, journal)
+            manager.wait_until_finished()
+        if signalled := int(agree([-received()])[0]):  # meanwhile
+            stop(-signalled, phase, step, manager)
+    return Saved(step, carry, journal)
+
+
+def updates_to_next_event(schedule: Schedule, step: int, num_steps: int) -> int:
+    """How far it is to the next row, look, checkpoint or end."""
+    every = (schedule.log_every, schedule.save_every, schedule.watch_every)
+    return min(num_steps - step, *(n - step % n for n in every if n is not None))
+
+
+def go_on(chunk: Chunk, programs: Programs, carry: Carry, length: int) -> Carry:
+    """Advance by some updates, and wait for them."""
+    states, tally = programs.go_on(*carry, chunk.dataset, np.int32(length))
+    jax.block_until_ready(tally)
+    return carry._replace(states=states, tally=tally)
+
+
+def add_row(
+    chunk: Chunk, step: int, journal: Journal, carry: Carry
+) -> tuple[Journal, Carry]:
+    """Move the tally into the journal: means, and how far each member has come."""
+    tally, made = gather((carry.tally, carry.states.step))
+    count = np.where(tally.updates, tally.updates, np.nan).astype(np.float32)
+    means = {name: total / count for name, total in tally.sums.items()}
+    empty = spread(jax.tree.map(np.zeros_like, tally), chunk.mesh)
+    journal = journal.add_metrics(step, {"member_step": made, **means})
+    return journal, carry._replace(tally=empty)
+
+
+def add_watched(
+    chunk: Chunk, watch: Watch, step: int, journal: Journal, carry: Carry
+) -> Journal:
+    """Let the watcher look at the members, and keep what it tells."""
+    params = pick(gather(carry.states.actor_params), slice(chunk.num_real))
+    members = pick(chunk.members, slice(chunk.num_real))
+    figures = watch(step, params, members)
+    repeated = np.minimum(np.arange(len(chunk.members.seed)), chunk.num_real - 1)
+    return journal.add_watched(step, {k: x[repeated] for k, x in figures.items()})
+
+
+def stop(
+    number: int, phase: str, step: int, manager: ocp.CheckpointManager | None
+) -> None:
+    """Raise `Interrupted`, once all is saved."""
+    where = "nothing is saved, for no folder was given"
+    if manager is not None:
+        manager.wait_until_finished()
+        where = "all is saved, and the same call goes on from there"
+    name = signal.Signals(number).name
+    raise Interrupted(f"{name} after update {step} of {phase}: {where}", number)
