@@ -116,10 +116,15 @@ def read_values(name: str, text: str, read: Callable[[str], Any]) -> tuple:
                 f"{name}={text} lacks a value: write {name}=VALUE or {name}=VALUE,VALUE"
             )
         value = read_one(name, part, read)
-        if value in values:
+        if computed_with(value) in map(computed_with, values):
             raise rj.InputError(f"{name}={text} has {part} twice: give each value once")
         values.append(value)
     return tuple(values)
+
+
+def computed_with(value: Any) -> Any:
+    """A value in the precision of the computation."""
+    return np.float32(value) if isinstance(value, float) else value
 
 
 def read_range(name: str, text: str) -> tuple[float, float]:
@@ -156,6 +161,6 @@ def number_reader(name: str) -> Callable[[str], float]:
             raise ValueError("it must be a number")
         if value not in RANGES[name]:
             raise ValueError(f"it must be {RANGES[name]}")
-        return float(np.float32(value))  # as it is computed with
+        return value
 
     return read

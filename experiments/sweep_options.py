@@ -109,7 +109,8 @@ def parse(argv: Sequence[str]) -> SweepArguments:
     """Read the command line over the preset it names; exits where it is malformed."""
     for option in ("--grid", "--random"):
         places = [i for i, word in enumerate(argv) if word == option]
-        if len(places) > 1:  # the first would not count
+        joined = [word for word in argv if word.startswith(f"{option}=")]
+        if len(places) + len(joined) > 1:  # the first would not count
             raise rj.InputError(
                 f"{option} is given twice: give it once, with all words"
             )

@@ -44,6 +44,7 @@ ON_TASK = ["--task", TASK, "--dataset", SOURCE, "--preset", "bc-flow", *TINY, *S
 ON_PLAIN = ["--dataset", PLAIN, "--preset", f"{TASK}/bc-flow", *TINY]
 RATES = "actor_learning_rate=0.5,0.02,0.3"
 HALVING = [*ON_TASK, "--batch-size", "2", "--halving", "3"]
+GRID = ["--grid", "risk_weight=1,2"]
 SEARCH = [*HALVING, "--grid", RATES, "batch_size=4,8"]
 FILES = {"sweep.json", "metrics.csv", "evaluations.csv", "agents.csv", "report.md"}
 FILES |= {"frontier.png", "agents", "best"}
@@ -409,8 +410,8 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
     before = contents(out), contents(whole)
     capsys.readouterr()
     for words, said in (
-        ([*command, "--halving", "2"], "run with options.halving 3, not 2: go on with"),
-        ([*command, "--num-seeds", "2"], "run with options.num_seeds 3, not 2: go on"),
+        ([*command, "--halving", "2"], "run with options.halving 3, not 2: ask for"),
+        ([*command, "--num-seeds", "2"], "run with options.num_seeds 3, not 2: ask for"),
         ([*command, "--select", "mean"], 'with options.select "cvar", not "mean": go'),
         (other, 'run with options.grid ["actor_learning_rate=0.5,0.02,0.3", "batch'),
         (
@@ -488,7 +489,12 @@ def test_without_an_environment_members_train_and_are_not_ranked(tmp_path, capsy
         ([*ON_TASK, "--grid", "risk_wieght=1"], "unknown option 'risk_wieght': did yo"),
         ([*ON_TASK, "--grid", "discount=2"], "discount is 2: it must be at least 0"),
         ([*ON_TASK, "--grid", "risk_weight="], "risk_weight= lacks a value"),
-        ([*ON_TASK, "--horizon", "soon"], "--horizon is soon: give paper, full or st"),
+        ([*ON_TASK, "--grid"], "--grid is empty: give NAME=VALUES after it"),
+        (ON_TASK, "nothing to search: give --grid or --random"),
+        (
+            [*ON_TASK, *GRID, "--horizon", "soon"],
+            "--horizon is soon: give paper, full or st",
+        ),
         (
             [*ON_PLAIN, "--num-steps", "6", "--grid", RATES, "--halving", "3"],
             "--halving chooses by episodes, and the dataset names no environment",
@@ -510,7 +516,8 @@ def test_bad_input_is_one_line_and_touches_nothing(words, line, tmp_path, capsys
 
 def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert exit_status(sweep.main, *ON_TASK, "--out", str(tmp_path / "file/out")) == 2
+    out = ("--out", str(tmp_path / "file/out"))
+    assert exit_status(sweep.main, *ON_TASK, *GRID, *out) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: cannot ")
     assert said.count("\n") == 1

@@ -65,13 +65,6 @@ def test_the_seed_of_the_search_decides_the_draws():
     assert not set(one) & set(other)
 
 
-def test_without_a_search_there_is_one_setting_the_presets():
-    found = search("--risk-weight 0.75")
-    assert found.labels == {0: "preset"}
-    assert found.hyperparams.risk_weight.tolist() == [0.75]
-    assert found.rungs == [Rung(1, 100_000)]
-
-
 def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow distortion=wang actor_widths=16x8 sampler_steps=3 num_quantiles=4 "
@@ -99,7 +92,6 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
         # 6 / 3^k settings, to 100 / 3^(1 - k) updates, rounded down.
         ("risk_weight=1,2,3 num_quantiles=4,6 --halving 3", [(6, 33), (2, 100)]),
         ("risk_weight=1,2,3,4,5 --halving 2", [(5, 25), (2, 50), (1, 100)]),
-        ("risk_weight=1,2 --halving 3", [(2, 100)]),
     ],
 )
 def test_halving_trains_the_fewer_the_longer(words, rungs):
@@ -154,7 +146,22 @@ def test_a_value_is_checked_for_the_distortion_that_it_meets():
             "--grid risk_weight=1,2,3,4 --halving 2 --num-steps 3",
             "num_steps is 3: halving 4 settings by 2 needs 4 updates or more",
         ),
-        ("--halving 1", "factor is 1 and num_settings 1: give a factor of 2 or more"),
+        ("--halving 2", "nothing to search: give --grid or --random"),
+        ("--grid --halving 2", "--grid is empty: give NAME=VALUES after it"),
+        ("--random=discount=.1...2 --grid", "--grid is empty: give NAME=VALUES aft"),
+        ("--grid discount=.1,.2 --halving 1", "factor is 1 and num_settings 2: give"),
+        (
+            "--grid discount=.1,.2 --halving 3",
+            "--halving is 3 for 2 settings: none would be left out",
+        ),
+        (
+            "--grid discount=.1,.10000000001",
+            "discount=.1,.10000000001 has .10000000001 twice: give each value",
+        ),
+        (
+            "--grid discount=.1,.2 --selection-episodes 2000000000",
+            "--selection-episodes is 2000000000 for 2 agents: give fewer",
+        ),
         ("--select median", "unknown measure 'median': did you mean mean?"),
         ("--select risky_share", "unknown measure 'risky_share': did you mean cvar, m"),
         (

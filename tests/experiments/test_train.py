@@ -183,10 +183,10 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_a_folder_that_holds_a_run_is_kept(tmp_path, capsys):
-    (tmp_path / "run.json").write_text("precious")
+    (tmp_path / "run.json").write_text('{"precious": 1}')
     assert exit_status(*BASE, "--out", str(tmp_path)) == 2
     assert "already holds a run (run.json)" in capsys.readouterr().err
-    assert [x.read_text() for x in tmp_path.iterdir()] == ["precious"]
+    assert [x.read_text() for x in tmp_path.iterdir()] == ['{"precious": 1}']
 
 
 def test_the_process_itself_ends_with_status_2(tmp_path):

@@ -39,6 +39,14 @@ class Death(Exception):
     """The end of a process, as far as a test that lives on can have it."""
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """Ctrl-C as at a terminal: a shell has its background processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def train(toy):
     """Train the toy's population, or another."""
