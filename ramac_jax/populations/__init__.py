@@ -7,6 +7,7 @@ from ramac_jax.populations.placement import (
     initialize_hosts,
     is_first_host,
 )
+from ramac_jax.populations.rungs import train_rungs
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.saving import check_settings, lock
 from ramac_jax.populations.schedule import Progress, Schedule, Trained
@@ -29,4 +30,5 @@ __all__ = [
     "lock",
     "random_search",
     "train_population",
+    "train_rungs",
 ]

@@ -411,7 +411,10 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
     capsys.readouterr()
     for words, said in (
         ([*command, "--halving", "2"], "run with options.halving 3, not 2: ask for"),
-        ([*command, "--num-seeds", "2"], "run with options.num_seeds 3, not 2: ask for"),
+        (
+            [*command, "--num-seeds", "2"],
+            "run with options.num_seeds 3, not 2: ask for",
+        ),
         ([*command, "--select", "mean"], 'with options.select "cvar", not "mean": ask'),
         (other, 'run with options.grid ["actor_learning_rate=0.5,0.02,0.3", "batch'),
         (
