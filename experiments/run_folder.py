@@ -153,7 +153,7 @@ def hold(
         except rj.InputError:
             if not any((out / POPULATION).rglob("chunk-*")):
                 move(layout, out / REPLACED, out)  # refused before it began
-                shutil.rmtree(out / REPLACED)
+                shutil.rmtree(out / REPLACED, ignore_errors=True)
             raise
         console.write_json(out / layout.record, record)
         for name in (POPULATION, REPLACED):
