@@ -121,7 +121,7 @@ def test_a_save_that_fails_keeps_the_earlier_checkpoint(flow, tmp_path, monkeypa
     def full_disk(*args, **kwargs):
         raise OSError("no space left")
 
-    monkeypatch.setattr(checkpoints.ocp.PyTreeCheckpointer, "save", full_disk)
+    monkeypatch.setattr(checkpoints.ocp.Checkpointer, "save", full_disk)
     with pytest.raises(OSError, match="no space left"):
         checkpoints.save(folder, states._replace(step=states.step + 5), spec)
     monkeypatch.undo()
