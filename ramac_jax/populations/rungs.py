@@ -43,9 +43,15 @@ def train_rungs(
       folder: for the checkpoints of each rung; None: nothing is saved.
       options: further ones of `train_population`, for every rung.
 
-    Raises what `train_population` raises, and `InputError` for a score of another size.
+    Raises what `train_population` raises, and `InputError` for a score of another size
+    or rungs that do not begin with all settings.
     """
-    numbers, states, start = np.arange(len(np.atleast_1d(settings.discount))), None, 0
+    numbers, states, start = np.arange(np.size(settings.discount)), None, 0
+    if not rungs or rungs[0].num_settings != len(numbers):
+        raise InputError(
+            f"the rungs do not begin with all {len(numbers)} settings: give those of "
+            "`halving`"
+        )
     for index, rung in enumerate(rungs):
         members = cross(pick(settings, numbers), seeds)
         members = members._replace(setting=numbers[members.setting].astype(np.int32))

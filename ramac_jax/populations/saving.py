@@ -43,7 +43,7 @@ class Saved(NamedTuple):
 def lock(folder: Path) -> filelock.BaseFileLock:
     """Hold a folder for this process alone, until it releases the lock or ends.
 
-    Raises `InputError` where another run holds it.
+    Raises `InputError` where another run holds it, or it cannot be written to.
     """
     held = filelock.FileLock(folder / LOCK)
     try:

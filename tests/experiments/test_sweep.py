@@ -19,7 +19,6 @@ import minari
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from minari.data_collector import EpisodeBuffer
 
 import ramac_jax as rj
 from experiments import (
@@ -53,26 +52,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, leaning_hopper):
     """Five episodes of a Hopper that leans from 0 to .19, of random actions.
 
     And the same without an environment.
     """
     folder = tmp_path_factory.mktemp("datasets")
-    draw = np.random.default_rng(0)
-    episodes = []
-    for _ in range(5):
-        observations = draw.normal(size=(41, 11))
-        observations[:, 1] = np.linspace(0.0, 0.19, 41)
-        episodes.append(
-            EpisodeBuffer(
-                observations=observations,
-                actions=draw.uniform(-1.0, 1.0, (40, 3)).astype(np.float32),
-                rewards=np.ones(40),
-                terminations=np.zeros(40, bool),
-                truncations=np.arange(40) == 39,
-            )
-        )
+    episodes = leaning_hopper()
     hopper = gym.make("Hopper-v5", disable_env_checker=True)
     spaces = {
         "observation_space": hopper.observation_space,

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import minari
 import numpy as np
 import pytest
-from minari.data_collector import EpisodeBuffer
 
 from experiments import console, data, evaluate, report, run_folder, scoring, train
 from ramac_jax.tasks.relabelling import read_record
@@ -28,23 +27,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, leaning_hopper):
     """Five episodes of a Hopper that leans from 0 to .19, of random actions."""
     folder = tmp_path_factory.mktemp("datasets")
-    draw = np.random.default_rng(0)
-    episodes = []
-    for _ in range(5):
-        observations = draw.normal(size=(41, 11))
-        observations[:, 1] = np.linspace(0.0, 0.19, 41)
-        episodes.append(
-            EpisodeBuffer(
-                observations=observations,
-                actions=draw.uniform(-1.0, 1.0, (40, 3)).astype(np.float32),
-                rewards=np.ones(40),
-                terminations=np.zeros(40, bool),
-                truncations=np.arange(40) == 39,
-            )
-        )
+    episodes = leaning_hopper()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINARI_DATASETS_PATH", str(folder))
         minari.create_dataset_from_buffers(

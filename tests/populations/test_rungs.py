@@ -51,6 +51,15 @@ def test_the_best_settings_go_on_from_where_they_were(toy, settings, close, tmp_
     assert {x.name for x in tmp_path.iterdir()} == {"rung-0", "rung-1", "rung-2"}
 
 
+@pytest.mark.parametrize("rungs", [[], [Rung(4, 2), Rung(1, 4)]])
+def test_rungs_that_do_not_begin_with_all_settings_are_refused(toy, settings, rungs):
+    schedule = toy.SCHEDULE
+    with pytest.raises(rj.InputError, match="do not begin with all 5 settings"):
+        train_rungs(
+            toy.AGENT, toy.DATASET, settings, SEEDS, rungs, schedule, lambda x: x
+        )
+
+
 def test_a_score_of_another_size_is_refused(toy, settings):
     with pytest.raises(rj.InputError, match=r"score gave shape \[3\].*of 10 members"):
         search(toy, settings, lambda trained: np.zeros(3), [Rung(5, 2), Rung(1, 4)])
