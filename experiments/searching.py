@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import ramac_jax as rj
-from experiments import console, ranking, run_folder
+from experiments import console, run_folder
 from experiments.agents import train_members
 from experiments.sweep_options import (
     SELECTION_SEED,
@@ -20,9 +20,10 @@ from experiments.sweep_options import (
     SweepArguments,
     split_seeds,
 )
+from experiments.sweep_tables import COLUMNS, to_json
 from experiments.tracking import Arena, figures_of, position
 from ramac_jax import populations
-from ramac_jax.populations import Members, Trained
+from ramac_jax.populations import Members, Ranked, Trained, rank
 from ramac_jax.tasks.datasets import OfflineDataset
 
 Figures = dict[str, np.ndarray]  # name -> [settings, seeds]
@@ -38,16 +39,14 @@ class Leg(NamedTuple):
 
     def frozen(self) -> np.ndarray:
         """Which agents diverged [S, N]."""
-        everyone = np.arange(len(self.trained.members.seed))
-        diverged = np.isin(everyone, list(self.trained.frozen))
-        return diverged.reshape(len(self.numbers), -1)
+        return self.trained.diverged().reshape(len(self.numbers), -1)
 
 
 class Found(NamedTuple):
     """What a search came to."""
 
     legs: list[Leg]  # of the last rung
-    ranked: list[ranking.Ranked]  # best first; none where nothing was played
+    ranked: list[Ranked]  # best first; none where nothing was played
     eliminated: list[dict[str, Any]]  # settings that an earlier rung was the last of
     agents: list[dict[str, Any]]  # a row for each agent that chose or scored
     diverged: list[dict[str, Any]]  # setting, seed and step of each agent that did
@@ -71,7 +70,7 @@ class Searcher:
         eliminated: list[dict[str, Any]] = []
         agents: list[dict[str, Any]] = []
         diverged: list[dict[str, Any]] = []
-        ranked: list[ranking.Ranked] = []
+        ranked: list[Ranked] = []
         for index, rung in enumerate(self.search.rungs):
             legs = self.train(index, alive, legs)
             found = [x for leg in legs for x in divergences(leg)]
@@ -81,12 +80,11 @@ class Searcher:
             last = index + 1 == len(self.search.rungs)
             selection = self.play(legs, choosing, "selection", agents)
             scores = self.play(legs, scoring, "score", agents) if last else selection
-            ranked = ranking.rank(
+            ranked = rank(
                 {number: self.search.labels[number] for number in alive.tolist()},
-                selection,
-                scores,
+                selection[self.arguments.select],
+                {name: scores[name] for name in COLUMNS},
                 np.concatenate([leg.frozen() for leg in legs]),
-                self.arguments.select,
             )
             if not last:
                 kept = self.search.rungs[index + 1].num_settings
@@ -97,7 +95,7 @@ class Searcher:
                         "num_steps": rung.num_steps,
                         "chosen_by": entry["chosen_by"],
                     }
-                    for entry in ranking.to_json(ranked[kept:])
+                    for entry in to_json(ranked[kept:])
                 ]
                 alive = np.array(sorted(entry.setting for entry in ranked[:kept]))
         return Found(legs, ranked, eliminated, agents, diverged)

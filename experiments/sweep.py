@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 
 import ramac_jax as rj
-from experiments import console, ranking, run_folder, sinks, tracking
+from experiments import console, run_folder, sinks, sweep_tables, tracking
 from experiments.agents import policy_spec
 from experiments.figures.runs import DPI
 from experiments.figures.sweep import draw_frontier
@@ -135,10 +135,10 @@ def write_found(
     if not found.ranked:
         return
     write_agents(out / "agents.csv", found.agents)
-    text = ranking.markdown(found.ranked, level, how_chosen(arguments))
+    text = sweep_tables.markdown(found.ranked, level, how_chosen(arguments))
     (out / "report.md").write_text(text)
     draw_frontier(found.ranked, level).savefig(out / "frontier.png", dpi=DPI)
-    Console().print(ranking.terminal(found.ranked, level))
+    Console().print(sweep_tables.terminal(found.ranked, level))
     Console().print(how_chosen(arguments), soft_wrap=True, highlight=False)
 
 
@@ -176,7 +176,7 @@ def main(argv: Sequence[str]) -> None:
             found = Searcher(arguments, search, dataset, arenas, report).run()
         record |= {
             "status": "diverged" if found.diverged else "finished",
-            "ranking": ranking.to_json(found.ranked),
+            "ranking": sweep_tables.to_json(found.ranked),
             "eliminated": found.eliminated,
             "diverged": found.diverged,
             "agents": {str(leg.variant): members_of(leg) for leg in found.legs},

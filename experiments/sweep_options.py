@@ -10,8 +10,8 @@ import numpy as np
 import ramac_jax as rj
 from experiments import options
 from experiments.options import DISTORTIONS, Arguments, choices
-from experiments.ranking import MEASURES
 from experiments.search_space import label, parse_space, settings_of, variants
+from experiments.sweep_tables import MEASURES
 from ramac_jax.actors import BUILDERS
 from ramac_jax.populations import Rung, halving
 from ramac_jax.validation import check_names

@@ -12,7 +12,8 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox, BboxBase
 
 from experiments.figures.runs import COLOURS, WIDTH, reach
-from experiments.ranking import Interval, Ranked, called
+from experiments.sweep_tables import called
+from ramac_jax.populations import Interval, Ranked
 
 AXES = ("cvar", "mean")
 STYLES = {  # colour, marker, its size, what lies above what

@@ -7,6 +7,7 @@ from ramac_jax.populations.placement import (
     initialize_hosts,
     is_first_host,
 )
+from ramac_jax.populations.ranking import Interval, Ranked, rank
 from ramac_jax.populations.rungs import train_rungs
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.saving import check_settings, lock
@@ -15,9 +16,11 @@ from ramac_jax.populations.search import Members, Rung, cross, halving, random_s
 
 __all__ = [
     "Interrupted",
+    "Interval",
     "Journal",
     "Members",
     "Progress",
+    "Ranked",
     "Rung",
     "Schedule",
     "Trained",
@@ -29,6 +32,7 @@ __all__ = [
     "is_first_host",
     "lock",
     "random_search",
+    "rank",
     "train_population",
     "train_rungs",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -41,8 +42,8 @@ class Programs:
     def go_on(self) -> Any:
         """(`Carry`, its fields apart, dataset, num_steps) -> (states, tally)."""
         data, count = self.shapes()[2:]
-        mapped = per_member(self.advance_one, self.mesh, (0, 0, 0, 0, None, None))
-        jitted = jax.jit(mapped, donate_argnums=(0, 1))
+        axes = (0, 0, 0, 0, None, None)
+        jitted = self.jit(self.advance_one, axes, donate_argnums=(0, 1))
         return jitted.lower(*self.like, data, count).compile()
 
     @functools.cached_property
@@ -55,7 +56,18 @@ class Programs:
     @functools.cached_property
     def beginning(self) -> Any:
         """`begin` before it is compiled."""
-        return jax.jit(per_member(self.begin_one, self.mesh, (0, 0, None)))
+        return self.jit(self.begin_one, (0, 0, None))
+
+    def jit(
+        self, function: Callable, in_axes: Sequence[int | None], **options: Any
+    ) -> Any:
+        """A function of one member, jitted for all; see `per_member`.
+
+        Where the results lie is said outright: XLA's own choice differs from where a
+        checkpoint's arrays lie, so that what reads both would compile twice.
+        """
+        mapped = per_member(function, self.mesh, in_axes)
+        return jax.jit(mapped, out_shardings=sharding(self.mesh), **options)
 
     def begin_one(
         self, seed: Array, hyperparams: Hyperparams, dataset: Transition

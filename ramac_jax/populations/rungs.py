@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ramac_jax.populations.chunks import pick
+from ramac_jax.populations.ranking import rank
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.schedule import Schedule, Trained
 from ramac_jax.populations.search import Rung, cross
@@ -28,9 +29,8 @@ def train_rungs(
 ) -> Trained:
     """Train every setting with every seed, rung by rung, and give the last rung.
 
-    A setting is worth the mean over its seeds; one with a NaN or a member that diverged
-    comes after all others. To score the winner use other seeds, or other episodes, than
-    `score` has chosen by.
+    Settings are ordered as `rank` does. To score the best of the last rung with it use
+    other seeds, or other episodes, than `score` has chosen by.
 
     Args:
       agent: that every member is.
@@ -72,9 +72,12 @@ def train_rungs(
                 f"score gave shape {list(worth.shape)}: it needs one number for each "
                 f"of {len(members.seed)} members"
             )
-        worth[list(trained.frozen)] = np.nan
-        means = worth.reshape(len(numbers), -1).mean(axis=1)
-        best = np.argsort(-means, kind="stable")[: rungs[index + 1].num_settings]
-        numbers, start = numbers[np.sort(best)], rung.num_steps
+        names = dict.fromkeys(numbers.tolist(), "")
+        table, frozen = (
+            x.reshape(len(numbers), -1) for x in (worth, trained.diverged())
+        )
+        best = rank(names, table, {}, frozen)[: rungs[index + 1].num_settings]
+        numbers = np.array(sorted(entry.setting for entry in best))
         states = pick(trained.states, np.isin(members.setting, numbers))
+        start = rung.num_steps
     return trained

@@ -53,6 +53,10 @@ class Trained(NamedTuple):
     journal: Journal
     frozen: dict[int, int]  # member -> the step at which it diverged
 
+    def diverged(self) -> np.ndarray:
+        """Which members did [P]."""
+        return np.isin(np.arange(len(self.members.seed)), list(self.frozen))
+
 
 Watch = Callable[[int, Params, Members], Mapping[str, np.ndarray]]
 """(step, actor params in NumPy [P, ...], members) -> figures, each [P]."""

@@ -6,7 +6,7 @@ from matplotlib.colors import same_color
 from matplotlib.text import Text
 
 from experiments.figures import sweep
-from experiments.ranking import Interval, Ranked
+from ramac_jax.populations import Interval, Ranked
 
 NAN = float("nan")
 # The third is best of all by neither alone; the fourth is beaten by it in both.

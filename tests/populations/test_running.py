@@ -270,6 +270,21 @@ def test_true_agents_train_as_they_do_alone(real, close):
             np.testing.assert_allclose(found, rows, 1e-3, 1e-4)
 
 
+def test_programs_lay_their_results_where_a_checkpoint_does(real):
+    agent, dataset, trained, _ = real
+    made = running.Programs(agent, dataset, 3, placement.make_mesh(), 8)
+    members = trained.members
+    seeds = members.seed.astype(np.uint32)
+    begun = made.begin(seeds, members.hyperparams, dataset)
+    expected = [x.sharding for x in jax.tree.leaves(made.like)]
+    assert [x.sharding for x in jax.tree.leaves(begun)] == expected  # not equivalent:
+    data = placement.spread(dataset, made.mesh, None)
+    carried = made.go_on(*begun, data, np.int32(1))  # what reads them compiles once
+    assert [x.sharding for x in jax.tree.leaves(carried)] == expected[
+        : len(jax.tree.leaves(carried))
+    ]
+
+
 def test_a_member_that_diverges_is_frozen_and_touches_no_other(real, same):
     _, _, healthy, sick = real
     assert healthy.frozen == {}
