@@ -277,7 +277,8 @@ def test_programs_lay_their_results_where_a_checkpoint_does(real):
     seeds = members.seed.astype(np.uint32)
     begun = made.begin(seeds, members.hyperparams, dataset)
     expected = [x.sharding for x in jax.tree.leaves(made.like)]
-    assert [x.sharding for x in jax.tree.leaves(begun)] == expected  # not equivalent:
+    # Not equivalent but equal: else what reads both compiles twice.
+    assert [x.sharding for x in jax.tree.leaves(begun)] == expected
     data = placement.spread(dataset, made.mesh, None)
     carried = made.go_on(*begun, data, np.int32(1))  # what reads them compiles once
     assert [x.sharding for x in jax.tree.leaves(carried)] == expected[
