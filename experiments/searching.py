@@ -24,6 +24,7 @@ from experiments.sweep_tables import COLUMNS, to_json
 from experiments.tracking import Arena, figures_of, position
 from ramac_jax import populations
 from ramac_jax.populations import Members, Ranked, Trained, rank
+from ramac_jax.populations.placement import agree
 from ramac_jax.tasks.datasets import OfflineDataset
 
 Figures = dict[str, np.ndarray]  # name -> [settings, seeds]
@@ -221,13 +222,12 @@ def divergences(leg: Leg) -> Iterator[dict[str, Any]]:
 
 
 def remembered(path: Path, make: Callable[[], Figures]) -> Figures:
-    """Figures that a file keeps, made and kept where it is not there."""
-    if not populations.first_host_first(path.exists):
-        figures = make()
-        if populations.is_first_host():
-            console.write_json(path, {k: x.tolist() for k, x in figures.items()})
-    kept = populations.first_host_first(lambda: json.loads(path.read_text()))
-    return {name: np.array(rows, np.float64) for name, rows in kept.items()}
+    """Figures that a file keeps, made and kept where a host does not see it."""
+    (known,) = agree([path.exists()])
+    figures = json.loads(path.read_text()) if known else make()
+    if not known and populations.is_first_host():
+        console.write_json(path, {k: x.tolist() for k, x in figures.items()})
+    return {name: np.array(rows, np.float64) for name, rows in figures.items()}
 
 
 def write_agents(path: Path, agents: list[dict[str, Any]]) -> None:

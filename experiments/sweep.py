@@ -135,11 +135,12 @@ def write_found(
     if not found.ranked:
         return
     write_agents(out / "agents.csv", found.agents)
-    text = sweep_tables.markdown(found.ranked, level, how_chosen(arguments))
+    how = how_chosen(arguments)
+    text = sweep_tables.markdown(found.ranked, level, how, found.eliminated)
     (out / "report.md").write_text(text)
     draw_frontier(found.ranked, level).savefig(out / "frontier.png", dpi=DPI)
     Console().print(sweep_tables.terminal(found.ranked, level))
-    Console().print(how_chosen(arguments), soft_wrap=True, highlight=False)
+    Console().print(how, soft_wrap=True, highlight=False)
 
 
 def main(argv: Sequence[str]) -> None:

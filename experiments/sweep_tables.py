@@ -1,7 +1,7 @@
 """The ranking of a sweep, as a table for people and as JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -63,15 +63,21 @@ def called(entry: Ranked) -> str:
     return f"{entry.setting}: {entry.label}"
 
 
-def markdown(ranked: Sequence[Ranked], level: float, how: str) -> str:
-    """The table and its notes; `how` says who chose and who scored."""
+def markdown(
+    ranked: Sequence[Ranked],
+    level: float,
+    how: str,
+    eliminated: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The table and its notes; `how` says who chose and who scored.
+
+    A second table has the settings that an earlier rung was the last of.
+    """
     head = ["rank", "setting", *titles(level), "diverged"]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
-    for place, entry in enumerate(ranked, start=1):
-        name = called(entry).replace("|", r"\|")
-        row = [str(place), name, *cells(entry), str(entry.frozen)]
-        lines.append(" | ".join(row))
-    table = "\n".join(f"| {line} |" for line in lines)
+    rows = [
+        [str(place), called(entry), *cells(entry), str(entry.frozen)]
+        for place, entry in enumerate(ranked, start=1)
+    ]
     said = (
         f"{how}\n\nBrackets: Student's t 95 % intervals over the scoring "
         "seeds. A setting with a selection agent that diverged or has no finite figure "
@@ -83,7 +89,26 @@ def markdown(ranked: Sequence[Ranked], level: float, how: str) -> str:
         for entry in ranked
         if entry.unscored
     ]
-    return "\n\n".join([table, said, "".join(notes)]).rstrip() + "\n"
+    parts = [pipes(head, rows), said, "".join(notes)]
+    if eliminated:
+        left_out = [
+            [
+                f"{x['setting']}: {x['label']}",
+                f"{x['num_steps']:,}",
+                told({"value": x["chosen_by"]}, 1.0)[0],
+            ]
+            for x in eliminated
+        ]
+        parts.append("Left out on the way, by the figures of the same selection:")
+        parts.append(pipes(["setting", "after updates", "selection"], left_out))
+    return "\n\n".join(part for part in parts if part).rstrip() + "\n"
+
+
+def pipes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    cleaned = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *cleaned]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def terminal(ranked: Sequence[Ranked], level: float, most: int = 20) -> Table:

@@ -100,6 +100,7 @@ def train_population(
             home = Path(folder).absolute()
             record = describe(members, dataset, schedule, settings or {})
             saving.check_settings(home / SETTINGS, record)
+            saving.warn_of_another_machine(home / SETTINGS, say)
             first_host_first(lambda: hold(stack, home, record))
         size, programs = choose_chunk(
             lambda size: Programs(agent, dataset, size, mesh, batch_size),
@@ -153,4 +154,5 @@ def hold(stack: contextlib.ExitStack, home: Path, record: Mapping[str, Any]) -> 
     """Hold the folder of a run and keep its settings there; the first host does."""
     if is_first_host():
         stack.enter_context(saving.lock(home))
-        saving.keep_settings(home / SETTINGS, record)
+        machine = {saving.MACHINE: saving.machine()}
+        saving.keep_settings(home / SETTINGS, {**record, **machine})

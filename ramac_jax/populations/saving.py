@@ -20,6 +20,7 @@ from ramac_jax.validation import InputError, first_line
 CARRY, JOURNAL, RECORD = "carry", "journal", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
+MACHINE = "machine"  # where the settings of a run say what began it
 OTHER_NUMBERS = "its numbers are not those that were written"
 
 
@@ -79,6 +80,29 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
             f"{path.parent} holds a run with {name} {was}, not {now}: ask for that, "
             "or give another folder"
         )
+
+
+def warn_of_another_machine(path: Path, say: Callable[[str], None]) -> None:
+    """Say so where what kept the settings in a file was not what runs now.
+
+    Rounding differs between versions, devices and shares of members.
+    """
+    if not path.exists():
+        return
+    held = json.loads(path.read_text()).get(MACHINE)
+    differing = first_difference(held, machine())
+    if differing is not None:
+        name, was, now = differing
+        say(
+            f"{path.parent} was begun with {name} {was} and goes on with {now}: the "
+            "last bits are not those of an undisturbed run"
+        )
+
+
+def machine() -> dict[str, Any]:
+    """What the last bits of a run depend on beside its settings."""
+    kinds = sorted({device.device_kind for device in jax.devices()})
+    return {"jax": jax.__version__, "devices": jax.device_count(), "kinds": kinds}
 
 
 def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:

@@ -242,6 +242,8 @@ def test_the_ranking_follows_the_selection_and_tells_the_scores(whole):
     assert "| 1 | 4: batch_size=8 actor_learning_rate=0.02 |" in report
     assert "| 2 | 1: batch_size=4 actor_learning_rate=0.02 |" in report
     assert record["selection"] in report
+    left_out = report[report.index("Left out on the way") :].splitlines()[4:]
+    assert [row.split(":")[0] for row in left_out] == [f"| {x}" for x in by_worth[2:]]
     assert "of seed 5, and scored by 3 other episodes of each" in record["selection"]
 
 

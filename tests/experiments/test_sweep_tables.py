@@ -45,6 +45,21 @@ def test_the_table_says_what_chose_and_what_it_scored():
     )
 
 
+def test_the_table_lists_who_was_left_out():
+    found = ranked([[4.0], [3.0]], [[1.0], [2.0]])
+    out = [
+        {"setting": 7, "label": "a|b", "num_steps": 2000, "chosen_by": 3.25},
+        {"setting": 3, "label": "c", "num_steps": 500, "chosen_by": None},
+    ]
+    text = sweep_tables.markdown(found, 0.2, "Seed 0 chose.", out)
+    assert text.endswith(
+        "\n\nLeft out on the way, by the figures of the same selection:\n\n"
+        "| setting | after updates | selection |\n| --- | --- | --- |\n"
+        "| 7: a\\|b | 2,000 | 3.2 |\n| 3: c | 500 | - |\n"
+    )
+    assert "Left out" not in sweep_tables.markdown(found, 0.2, "Seed 0 chose.")
+
+
 def test_a_bar_in_a_label_leaves_the_table_whole():
     (entry,) = ranked([[1.0]])
     row = sweep_tables.markdown([entry._replace(label="a|b")], 0.1, "").splitlines()[2]

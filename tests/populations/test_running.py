@@ -367,6 +367,23 @@ def test_a_folder_of_other_settings_is_refused(train, toy, tmp_path):
             train(tmp_path, **({"settings": settings} | options))
 
 
+def test_another_machine_that_goes_on_is_told(train, whole, same, finished):
+    kept = finished / running.SETTINGS
+    record, messages = json.loads(kept.read_text()), []
+    same(train(finished, say=messages.append), whole[0])
+    assert messages == []
+    for name, was, text in [
+        ("jax", "0.9", f'jax "0.9" and goes on with "{jax.__version__}"'),
+        ("devices", 3, "devices 3 and goes on with 1"),
+    ]:
+        machine = record["machine"] | {name: was}
+        kept.write_text(json.dumps(record | {"machine": machine}))
+        train(finished, say=messages.append)
+        assert f"{finished} was begun with {text}:" in messages.pop()
+        train(finished, say=messages.append)  # told once
+        assert messages == []
+
+
 def data_files(folder):
     """The files with the numbers of a checkpoint, the largest first."""
     files = [x for x in folder.rglob("d/*") if x.is_file()]
