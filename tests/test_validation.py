@@ -59,7 +59,7 @@ def test_terminated_is_zero_or_one(rows, value):
     assert message.startswith("terminated is not 0 or 1") and "row 3" in message
 
 
-@pytest.mark.parametrize("name", set(rj.Transition._fields) - {"reward"})
+@pytest.mark.parametrize("name", sorted({*rj.Transition._fields} - {"reward"}))
 def test_a_field_of_another_length_is_named_with_its_shape(rows, name):
     short = rows._replace(**{name: getattr(rows, name)[:-1]})
     message = refused(rj.check_transitions, short)
