@@ -63,7 +63,7 @@ def make_dataset() -> rj.Transition:
 
 
 def make_agent(networks: str) -> rj.Agent:
-    """The agent of the preset, or one with a twentieth of its operations."""
+    """The agent of the preset, or one with far fewer operations."""
     if networks == "preset":
         return rj.ramac(rj.diffusion_actor(ACTION_DIM), rj.iqn_critic())
     critic = rj.iqn_critic(width=64, embedding_width=32, num_cosines=16)

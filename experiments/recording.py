@@ -165,7 +165,7 @@ def describe_leg(name: str, progress: Progress) -> str:
 def status_of(progress: Progress, labels: list[str]) -> str:
     """Speed, best member so far and members frozen, in a line."""
     if np.isnan(progress.updates_per_s):
-        return "compiling"
+        return "compiling" if progress.step < progress.num_steps else "done before"
     frozen = progress.journal.frozen()
     speed = progress.updates_per_s
     working = len(labels) - len(frozen)
@@ -177,7 +177,7 @@ def status_of(progress: Progress, labels: list[str]) -> str:
     ):
         last = np.array(rows[name][-1] if name in rows else (), float)
         last[list(frozen)[: len(last)]] = np.nan
-        if np.isfinite(last).any():
+        if np.isfinite(last).any() and last.any():  # where none values, all are 0
             best = int(np.nanargmax(last))
             parts.append(f"best {labels[best]}: {title} {last[best]:.4g}")
             break

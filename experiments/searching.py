@@ -38,9 +38,9 @@ class Leg(NamedTuple):
     numbers: np.ndarray  # [S], the settings
     trained: Trained  # of S x N members, setting by setting
 
-    def frozen(self) -> np.ndarray:
+    def is_frozen(self) -> np.ndarray:
         """Which agents diverged [S, N]."""
-        return self.trained.diverged().reshape(len(self.numbers), -1)
+        return self.trained.is_frozen().reshape(len(self.numbers), -1)
 
 
 class Found(NamedTuple):
@@ -80,12 +80,12 @@ class Searcher:
                 break
             last = index + 1 == len(self.search.rungs)
             selection = self.play(legs, choosing, "selection", agents)
-            scores = self.play(legs, scoring, "score", agents) if last else selection
+            scores = self.play(legs, scoring, "score", agents) if last else {}
             ranked = rank(
                 {number: self.search.labels[number] for number in alive.tolist()},
                 selection[self.arguments.select],
-                {name: scores[name] for name in COLUMNS},
-                np.concatenate([leg.frozen() for leg in legs]),
+                {name: scores[name] for name in COLUMNS if last},
+                np.concatenate([leg.is_frozen() for leg in legs]),
             )
             if not last:
                 kept = self.search.rungs[index + 1].num_settings

@@ -11,11 +11,11 @@ import ramac_jax as rj
 from experiments import options
 from experiments.options import DISTORTIONS, Arguments, choices
 from experiments.search_space import label, parse_space, settings_of, variants
-from experiments.sweep_tables import MEASURES
 from ramac_jax.actors import BUILDERS
 from ramac_jax.populations import Rung, halving
 from ramac_jax.validation import check_names
 
+MEASURES = ("cvar", "mean")  # to choose by: higher is better
 SELECTION_SEED = 1_000_000_000  # of the first episode: never one of those that score
 DESCRIPTION = """Train every setting of a search with every seed, as one compiled
 program for each combination of static options, and rank the settings.

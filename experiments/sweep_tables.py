@@ -7,10 +7,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.tables import told
+from experiments.tables import pipes, told
 from ramac_jax.populations.ranking import Interval, Ranked
 
-MEASURES = ("cvar", "mean")  # to rank by: higher is better
 COLUMNS = {
     "cvar": ("CVaR", 1.0),
     "mean": ("mean", 1.0),
@@ -58,9 +57,9 @@ def titles(level: float) -> list[str]:
     return ["selection", *score]
 
 
-def called(entry: Ranked) -> str:
+def called(setting: int, label: str) -> str:
     """What tables and figures call a setting."""
-    return f"{entry.setting}: {entry.label}"
+    return f"{setting}: {label}"
 
 
 def markdown(
@@ -75,7 +74,7 @@ def markdown(
     """
     head = ["rank", "setting", *titles(level), "diverged"]
     rows = [
-        [str(place), called(entry), *cells(entry), str(entry.frozen)]
+        [str(place), called(*entry[:2]), *cells(entry), str(entry.frozen)]
         for place, entry in enumerate(ranked, start=1)
     ]
     said = (
@@ -93,7 +92,7 @@ def markdown(
     if eliminated:
         left_out = [
             [
-                f"{x['setting']}: {x['label']}",
+                called(x["setting"], x["label"]),
                 f"{x['num_steps']:,}",
                 told({"value": x["chosen_by"]}, 1.0)[0],
             ]
@@ -104,13 +103,6 @@ def markdown(
     return "\n\n".join(part for part in parts if part).rstrip() + "\n"
 
 
-def pipes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    cleaned = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    lines = [head, ["---"] * len(head), *cleaned]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def terminal(ranked: Sequence[Ranked], level: float, most: int = 20) -> Table:
     """The first rows of the table, narrow enough for a terminal."""
     table = Table(title="score [95 % over seeds]", caption_justify="left")
@@ -118,7 +110,7 @@ def terminal(ranked: Sequence[Ranked], level: float, most: int = 20) -> Table:
     for title in titles(level):
         table.add_column(title, no_wrap=True)
     for entry in ranked[:most]:
-        name = called(entry) + f" ({entry.frozen} diverged)" * bool(entry.frozen)
+        name = called(*entry[:2]) + f" ({entry.frozen} diverged)" * bool(entry.frozen)
         table.add_row(*map(escape, (name, *cells(entry, "\n"))))
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more"

@@ -53,17 +53,22 @@ def titles(level: float) -> list[str]:
     return [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
 
 
+def pipes(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    escaped = [[text.replace("|", r"\|") for text in row] for row in rows]
+    lines = [head, ["---"] * len(head), *escaped]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def markdown(runs: Sequence[Run], level: float) -> str:
     """The table and its notes."""
     head = ["task", "policy", *titles(level), "seeds x episodes x steps"]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    rows = []
     for run in runs:
-        row = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
+        figures = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
         population, num_episodes = run.scored.episodes.returns.shape
         size = f"{population} x {num_episodes} x {run.horizon}"
-        name = run.scored.name.replace("|", r"\|")
-        lines.append(" | ".join([run.task, name, *row, size]))
-    table = "\n".join(f"| {line} |" for line in lines)
+        rows.append([run.task, run.scored.name, *figures, size])
     said: dict[str, list[str]] = {}
     for run in runs:
         for note in run.scored.summary["notes"]:
@@ -73,9 +78,10 @@ def markdown(runs: Sequence[Run], level: float) -> str:
         for note, who in said.items()
     )
     return (
-        f"{table}\n\nBrackets: 95 % bootstrap intervals over the episodes of these "
-        "seeds. CVaR: of all episodes together; CVaR per seed: the mean over seeds of "
-        f"each one's own. Score: D4RL's, in percent.\n\n{notes}\n"
+        f"{pipes(head, rows)}\n\n"
+        "Brackets: 95 % bootstrap intervals over the episodes of these seeds. CVaR: of "
+        "all episodes together; CVaR per seed: the mean over seeds of each one's own. "
+        f"Score: D4RL's, in percent.\n\n{notes}\n"
     )
 
 

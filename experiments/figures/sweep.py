@@ -153,7 +153,7 @@ def legend_of(ranked: Sequence[Ranked], roles: Mapping[int, str]) -> list[Line2D
     """The chosen setting, those of the front by rising CVaR, and what the rest are."""
     labels: dict[str, str] = {}
     for index, role in roles.items():
-        said = called(ranked[index]) + " (chosen)" * (role == "chosen")
+        said = called(*ranked[index][:2]) + " (chosen)" * (role == "chosen")
         other = "other settings, each beaten by one on the line"
         labels[other if role == "other" else said] = role
     return [

@@ -64,7 +64,8 @@ def train_chunk(
 ) -> tuple[State, Journal]:
     """Train a chunk to its end; its states in NumPy, and what it told."""
     with opened(folder, "training") as manager:
-        saved = restored(manager, programs, chunk)
+        length = chunk.schedule.num_steps
+        saved = restored(manager, programs, chunk, length)
         if saved is None:
             carry = begin(chunk, programs)
             if given is not None:
@@ -72,7 +73,6 @@ def train_chunk(
             elif cloning is not None:
                 carry = clone(chunk, cloning, carry, folder)
             saved = Saved(chunk.schedule.start, carry, EMPTY)
-        length = chunk.schedule.num_steps
         ended = run(chunk, programs, saved, manager, "training", length)
     states = pick(gather(ended.carry.states), slice(chunk.num_real))
     return states, take(ended.journal, chunk.num_real)
@@ -98,10 +98,10 @@ def clone(
     few = dataclasses.replace(chunk, members=members, num_real=len(rows))
     programs = cloning.programs_for(size)
     with opened(folder, "cloning") as manager:
-        saved = restored(manager, programs, few)
+        length = chunk.schedule.bc_steps
+        saved = restored(manager, programs, few, length)
         if saved is None:
             saved = Saved(0, begin(few, programs), EMPTY)
-        length = chunk.schedule.bc_steps
         ended = run(few, programs, saved, manager, "cloning", length)
     clones = ended.carry.states
     cloned = ("actor_params", "target_actor_params", "actor_opt_state")
@@ -137,12 +137,22 @@ def opened(folder: Path | None, phase: str) -> Iterator[ocp.CheckpointManager | 
 
 
 def restored(
-    manager: ocp.CheckpointManager | None, programs: Programs, chunk: Chunk
+    manager: ocp.CheckpointManager | None,
+    programs: Programs,
+    chunk: Chunk,
+    num_steps: int,
 ) -> Saved | None:
-    """The newest checkpoint of a phase, if there is any."""
+    """The newest checkpoint of a phase of so many updates, if there is any."""
     if manager is None:
         return None
-    return saving.restore_newest(manager, programs.like, chunk.say)
+    saved = saving.restore_newest(manager, programs.like, chunk.say)
+    here = saving.machine()
+    if saved is not None and saved.step < num_steps and saved.written_by != here:
+        chunk.say(
+            f"{manager.directory} was written by {saved.written_by}, and {here} goes "
+            "on: the last bits are not those of an undisturbed run"
+        )
+    return saved
 
 
 def begin(chunk: Chunk, programs: Programs) -> Carry:
@@ -161,7 +171,7 @@ def run(
     num_steps: int,
 ) -> Saved:
     """Advance to `num_steps`, telling, watching and saving on the way."""
-    step, carry, journal = saved
+    step, carry, journal, _ = saved
     speed = math.nan  # updates/s
 
     def tell() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 import psutil
 
 from ramac_jax.populations.placement import agree, first_host_first, is_first_host
@@ -72,8 +73,9 @@ def choose_chunk(
     Raises `InputError` where not even one member for each device fits, or where
     the size kept is none for these devices.
     """
-    size = first_host_first(lambda: kept_size(kept))
-    if kept is not None and size is not None:
+    found = first_host_first(lambda: kept_size(kept) if is_first_host() else 0)
+    size = int(agree([found], np.max)[0])  # another host may not see the file yet
+    if kept is not None and size:
         if size % num_devices:
             raise InputError(
                 f"{kept.parent} holds a run in chunks of {size}, which {num_devices} "
@@ -92,10 +94,10 @@ def choose_chunk(
     return each * num_devices, programs
 
 
-def kept_size(kept: Path | None) -> int | None:
-    """The size of the chunks that a file keeps, None where it keeps none."""
+def kept_size(kept: Path | None) -> int:
+    """The size of the chunks that a file keeps, 0 where it keeps none."""
     if kept is None or not kept.exists():
-        return None
+        return 0
     try:
         return int(json.loads(kept.read_text())["size"])
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -70,15 +70,26 @@ def rank(
         [S, N - K], or of the only one [S, 1], in other episodes than chose.
       frozen: which agents diverged [S, N], the selection seeds first.
 
-    Raises `InputError` for an array with another number of rows.
+    Raises `InputError` for an array without a row for each setting or a column for each
+    seed.
     """
-    for name, rows in {"selection": selection, **scores, "frozen": frozen}.items():
-        if np.ndim(rows) != 2 or len(rows) != len(labels):
+    selection, frozen = np.asarray(selection, np.float64), np.asarray(frozen, bool)
+    scores = {name: np.asarray(x, np.float64) for name, x in scores.items()}
+    named = [("selection", selection), ("frozen", frozen), *scores.items()]
+    for name, rows in named:
+        if rows.ndim != 2 or len(rows) != len(labels) or not rows.size:
             raise InputError(
-                f"{name} has shape {list(np.shape(rows))} for {len(labels)} settings: "
+                f"{name} has shape {list(rows.shape)} for {len(labels)} settings: "
                 "give a row for each setting and a column for each seed"
             )
-    sound = np.isfinite(selection) & ~frozen[:, : selection.shape[1]]
+    chosen, seeds = selection.shape[1], frozen.shape[1]
+    scoring = max(seeds - chosen, 1)
+    if chosen > seeds or any(x.shape[1] != scoring for x in scores.values()):
+        raise InputError(
+            f"{chosen} of {seeds} seeds choose: give no more than there are, and each "
+            f"score {scoring} columns"
+        )
+    sound = np.isfinite(selection) & ~frozen[:, :chosen]
     ranked = []
     for row, (setting, label) in enumerate(labels.items()):
         figures = {name: values[row] for name, values in scores.items()}

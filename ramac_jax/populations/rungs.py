@@ -1,5 +1,6 @@
 """Successive halving as one call: train all settings briefly, the best of them on."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from ramac_jax.populations.chunks import pick
 from ramac_jax.populations.ranking import rank
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.schedule import Schedule, Trained
-from ramac_jax.populations.search import Rung, cross
+from ramac_jax.populations.search import Rung, as_columns, cross
 from ramac_jax.types import Agent, Hyperparams, Transition
 from ramac_jax.validation import InputError
 
@@ -22,15 +23,16 @@ def train_rungs(
     seeds: Sequence[int],
     rungs: Sequence[Rung],
     schedule: Schedule,
-    score: Callable[[Trained], np.ndarray],
+    worth: Callable[[Trained], np.ndarray],
     *,
+    selection_seeds: int | None = None,
     folder: str | Path | None = None,
     **options: Any,
 ) -> Trained:
     """Train every setting with every seed, rung by rung, and give the last rung.
 
-    Settings are ordered as `rank` does. To score the best of the last rung with it use
-    other seeds, or other episodes, than `score` has chosen by.
+    The settings that go on are the first in the order of `rank`. Give it the other
+    seeds, in other episodes, to tell what the best of the last rung is worth.
 
     Args:
       agent: that every member is.
@@ -39,19 +41,24 @@ def train_rungs(
       seeds: of each setting.
       rungs: how many settings go how far, as `halving` gives them.
       schedule: its `num_steps` and `start` are those of the rungs.
-      score: what each member is worth [P], the same in every process.
+      worth: what each member is worth [P], more is better; the same in every process.
+      selection_seeds: how many of the seeds, the first ones, choose; None: all.
       folder: for the checkpoints of each rung; None: nothing is saved.
       options: further ones of `train_population`, for every rung.
 
-    Raises what `train_population` raises, and `InputError` for a score of another size
-    or rungs that do not begin with all settings.
+    Raises what `train_population` raises, and `InputError` for rungs that do not begin
+    with all settings or do not narrow, too many selection seeds, or a worth of another
+    size.
     """
-    numbers, states, start = np.arange(np.size(settings.discount)), None, 0
-    if not rungs or rungs[0].num_settings != len(numbers):
+    columns: dict[str, Any] = as_columns(settings)
+    settings = Hyperparams(**columns)
+    check_rungs(rungs, len(columns["discount"]))
+    choosing = len(seeds) if selection_seeds is None else selection_seeds
+    if not 1 <= choosing <= len(seeds):
         raise InputError(
-            f"the rungs do not begin with all {len(numbers)} settings: give those of "
-            "`halving`"
+            f"selection_seeds is {choosing} of {len(seeds)}: give 1 or more of them"
         )
+    numbers, states, start = np.arange(rungs[0].num_settings), None, 0
     for index, rung in enumerate(rungs):
         members = cross(pick(settings, numbers), seeds)
         members = members._replace(setting=numbers[members.setting].astype(np.int32))
@@ -66,18 +73,42 @@ def train_rungs(
         )
         if index + 1 == len(rungs):
             break
-        worth = np.array(score(trained), np.float64)
-        if worth.shape != members.seed.shape:
-            raise InputError(
-                f"score gave shape {list(worth.shape)}: it needs one number for each "
-                f"of {len(members.seed)} members"
-            )
-        names = dict.fromkeys(numbers.tolist(), "")
-        table, frozen = (
-            x.reshape(len(numbers), -1) for x in (worth, trained.diverged())
-        )
-        best = rank(names, table, {}, frozen)[: rungs[index + 1].num_settings]
-        numbers = np.array(sorted(entry.setting for entry in best))
+        numbers = best_of(trained, worth(trained), choosing, rungs[index + 1])
         states = pick(trained.states, np.isin(members.setting, numbers))
         start = rung.num_steps
     return trained
+
+
+def check_rungs(rungs: Sequence[Rung], num_settings: int) -> None:
+    """Raise `InputError` unless they begin with all settings, and narrow."""
+    if not rungs or rungs[0].num_settings != num_settings:
+        raise InputError(
+            f"the rungs do not begin with all {num_settings} settings: give those of "
+            "`halving`"
+        )
+    for one, later in itertools.pairwise(rungs):
+        narrows = 1 <= later.num_settings <= one.num_settings
+        if not narrows or later.num_steps <= one.num_steps:
+            raise InputError(
+                f"a rung of {one} is followed by one of {later}: each needs fewer "
+                "settings, one at least, and more updates than the one before"
+            )
+
+
+def best_of(
+    trained: Trained, worth: np.ndarray, choosing: int, rung: Rung
+) -> np.ndarray:
+    """The numbers of the settings that go on to the next rung, in rising order."""
+    members, worth = trained.members, np.asarray(worth, np.float64)
+    if worth.shape != members.seed.shape:
+        raise InputError(
+            f"worth gave shape {list(worth.shape)}: it needs one number for each of "
+            f"{len(members.seed)} members"
+        )
+    numbers = np.unique(members.setting).tolist()
+    figures, frozen = (
+        x.reshape(len(numbers), -1) for x in (worth, trained.is_frozen())
+    )
+    unnamed = dict.fromkeys(numbers, "")
+    ranked = rank(unnamed, figures[:, :choosing], {}, frozen)
+    return np.array(sorted(entry.setting for entry in ranked[: rung.num_settings]))

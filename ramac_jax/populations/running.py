@@ -83,7 +83,7 @@ def train_population(
       settings: what else makes this run what it is, as JSON holds it.
       watch: called every `schedule.watch_every` updates; its figures are kept.
       report: called about once a second, and at every row.
-      say: told what a person should know: chunks, damaged checkpoints.
+      say: told what a person should know: chunks, damaged checkpoints, another machine.
       memory: bytes that each device may use; None: what is free, less a tenth.
 
     Raises `InputError` for bad data, hyperparameters or lengths, for a folder where
@@ -100,7 +100,6 @@ def train_population(
             home = Path(folder).absolute()
             record = describe(members, dataset, schedule, settings or {})
             saving.check_settings(home / SETTINGS, record)
-            saving.warn_of_another_machine(home / SETTINGS, say)
             first_host_first(lambda: hold(stack, home, record))
         size, programs = choose_chunk(
             lambda size: Programs(agent, dataset, size, mesh, batch_size),
@@ -154,5 +153,4 @@ def hold(stack: contextlib.ExitStack, home: Path, record: Mapping[str, Any]) -> 
     """Hold the folder of a run and keep its settings there; the first host does."""
     if is_first_host():
         stack.enter_context(saving.lock(home))
-        machine = {saving.MACHINE: saving.machine()}
-        saving.keep_settings(home / SETTINGS, {**record, **machine})
+        saving.keep_settings(home / SETTINGS, record)

@@ -20,7 +20,6 @@ from ramac_jax.validation import InputError, first_line
 CARRY, JOURNAL, RECORD = "carry", "journal", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
-MACHINE = "machine"  # where the settings of a run say what began it
 OTHER_NUMBERS = "its numbers are not those that were written"
 
 
@@ -34,11 +33,12 @@ class Carry(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """One checkpoint, read."""
+    """Where a population stands, as a checkpoint has it."""
 
     step: int  # updates tried
     carry: Carry
     journal: Journal
+    written_by: str | None = None  # which machine; None: not read from a file
 
 
 def lock(folder: Path) -> filelock.BaseFileLock:
@@ -82,29 +82,6 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def warn_of_another_machine(path: Path, say: Callable[[str], None]) -> None:
-    """Say so where what kept the settings in a file was not what runs now.
-
-    Rounding differs between versions, devices and shares of members.
-    """
-    if not path.exists():
-        return
-    held = json.loads(path.read_text()).get(MACHINE)
-    differing = first_difference(held, machine())
-    if differing is not None:
-        name, was, now = differing
-        say(
-            f"{path.parent} was begun with {name} {was} and goes on with {now}: the "
-            "last bits are not those of an undisturbed run"
-        )
-
-
-def machine() -> dict[str, Any]:
-    """What the last bits of a run depend on beside its settings."""
-    kinds = sorted({device.device_kind for device in jax.devices()})
-    return {"jax": jax.__version__, "devices": jax.device_count(), "kinds": kinds}
-
-
 def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Write settings to a file in one move."""
     draft = path.with_name(f".{path.name}.new")
@@ -141,6 +118,12 @@ def dataset_digest(dataset: Transition) -> str:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.data)
     return digest.hexdigest()
+
+
+def machine() -> str:
+    """What can be told of all that the last bits of a run depend on."""
+    kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    return f"JAX {jax.__version__} on {jax.device_count()} x {kinds}"
 
 
 @jax.jit
@@ -181,7 +164,9 @@ def save(
             **{
                 CARRY: ocp.args.PyTreeSave(carry),
                 JOURNAL: ocp.args.PyTreeSave(told),
-                RECORD: ocp.args.JsonSave({"fingerprint": fingerprint(told)}),
+                RECORD: ocp.args.JsonSave(
+                    {"fingerprint": fingerprint(told), "machine": machine()}
+                ),
             }
         ),
     )
@@ -200,13 +185,13 @@ def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
     (whole,) = agree([fault is None])
     if read is None or not whole:
         raise fault or InputError("another host cannot read its share")
-    carry, told = read
+    carry, told, written_by = read
     if (gather(checksums(carry)) != told["checksums"]).any():
         raise InputError(OTHER_NUMBERS)
-    return Saved(step, carry, Journal(**told["journal"]))
+    return Saved(step, carry, Journal(**told["journal"]), written_by)
 
 
-def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any]]:
+def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any], str]:
     """What this host needs of a checkpoint, without a word to the others."""
     placed = jax.tree.map(
         lambda x: ocp.ArrayRestoreArgs(sharding=x.sharding, dtype=x.dtype), like
@@ -219,7 +204,7 @@ def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any]]:
     record = ocp.JsonCheckpointHandler().restore(folder / RECORD)
     if fingerprint(told) != record["fingerprint"]:
         raise InputError(OTHER_NUMBERS)
-    return carry, told
+    return carry, told, str(record["machine"])
 
 
 def restore_newest(

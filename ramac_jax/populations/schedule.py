@@ -53,7 +53,7 @@ class Trained(NamedTuple):
     journal: Journal
     frozen: dict[int, int]  # member -> the step at which it diverged
 
-    def diverged(self) -> np.ndarray:
+    def is_frozen(self) -> np.ndarray:
         """Which members did [P]."""
         return np.isin(np.arange(len(self.members.seed)), list(self.frozen))
 

@@ -196,6 +196,18 @@ def test_before_the_first_updates_there_is_no_speed():
     assert status_of(progress(updates_per_s=np.nan), NAMES) == "compiling"
 
 
+def test_a_leg_that_was_done_before_does_not_compile():
+    told = metrics([2, 4])
+    done = progress(told, updates_per_s=np.nan)._replace(step=4, num_steps=4)
+    assert status_of(done, NAMES) == "done before"
+
+
+def test_nobody_is_best_where_nothing_is_valued():
+    told = metrics([2, 4])
+    told["risk_value"][:] = 0.0  # as without a critic
+    assert status_of(progress(told), NAMES) == "100 updates/s, 400 agent-updates/s"
+
+
 def test_members_and_legs_have_names():
     assert labels_of(COLUMNS) == NAMES
     assert labels_of({"seed": MEMBERS.seed[:1]}) == ["seed-5"]

@@ -150,6 +150,22 @@ def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
     assert told == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
 
 
+def test_what_another_host_does_not_see_is_played_again_by_all(tmp_path, monkeypatch):
+    path = tmp_path / "score.json"
+    figures = {"cvar": np.array([[1.5], [np.nan]])}
+    made = []
+
+    def make():
+        made.append(path)
+        return figures
+
+    for seen_by_all, times in [(0.0, 1), (1.0, 1), (0.0, 2)]:
+        monkeypatch.setattr(searching, "agree", lambda values, x=seen_by_all: [x])
+        found = searching.remembered(path, make)
+        np.testing.assert_array_equal(found["cvar"], figures["cvar"])
+        assert len(made) == times
+
+
 def test_what_was_played_is_not_played_again(scene, tmp_path):
     words = ("--select", "mean")
     first = scene.searcher(tmp_path, *words).run()

@@ -53,10 +53,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory, leaning_hopper):
-    """Five episodes of a Hopper that leans from 0 to .19, of random actions.
-
-    And the same without an environment.
-    """
+    """The leaning hopper, and the same without an environment."""
     folder = tmp_path_factory.mktemp("datasets")
     episodes = leaning_hopper()
     hopper = gym.make("Hopper-v5", disable_env_checker=True)

@@ -15,7 +15,8 @@ def ranked(selection, scores=None, frozen=None):
     """Rank the rows by figures of one measure, the scores near each other."""
     scores = np.zeros((len(selection), 2)) if scores is None else np.array(scores)
     if frozen is None:
-        frozen = np.zeros((len(selection), 4), bool)
+        num_seeds = len(selection[0]) + scores.shape[1]
+        frozen = np.zeros((len(selection), num_seeds), bool)
     return rank(
         {number: f"x={number}" for number in range(len(selection))},
         np.array(selection),
@@ -74,7 +75,7 @@ def printed(table, width):
 
 
 def test_the_terminal_shows_the_first_and_counts_the_rest():
-    frozen = np.zeros((5, 4), bool)
+    frozen = np.zeros((5, 3), bool)
     frozen[4, :2] = True
     found = ranked([[5.0], [4.0], [3.0], [2.0], [1.0]], frozen=frozen)
     text = printed(sweep_tables.terminal(found, 0.1, most=3), 100)

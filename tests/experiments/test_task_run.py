@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory, leaning_hopper):
-    """Five episodes of a Hopper that leans from 0 to .19, of random actions."""
+    """The leaning hopper."""
     folder = tmp_path_factory.mktemp("datasets")
     episodes = leaning_hopper()
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,8 @@ def ranked(selection, scores=None, frozen=None, numbers=None):
     """Rank the rows; a score is told as it is and halved."""
     scores = np.zeros((len(selection), 2)) if scores is None else np.array(scores)
     if frozen is None:
-        frozen = np.zeros((len(selection), 4), bool)
+        num_seeds = np.shape(selection)[-1] + scores.shape[-1]
+        frozen = np.zeros((len(selection), num_seeds), bool)
     return rank(
         {number: f"x={number}" for number in numbers or range(len(selection))},
         np.array(selection, float),
@@ -100,3 +101,12 @@ def test_an_array_of_other_settings_is_refused():
         ranked([[1.0], [2.0]], [[1.0, 2.0]])
     with pytest.raises(InputError, match=r"selection has shape \[2\] for 2 settings"):
         ranked([1.0, 2.0])
+    with pytest.raises(InputError, match=r"selection has shape \[1, 0\]"):
+        ranked([[]])
+
+
+@pytest.mark.parametrize(("columns", "scores"), [(4, 2), (2, 1), (1, 2), (5, 1)])
+def test_seeds_that_neither_choose_nor_score_are_refused(columns, scores):
+    with pytest.raises(InputError, match=f"{columns} of 4 seeds choose") as refused:
+        ranked([[1.0] * columns], [[2.0] * scores], np.zeros((1, 4), bool))
+    assert f"each score {max(4 - columns, 1)} columns" in str(refused.value)

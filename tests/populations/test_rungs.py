@@ -18,7 +18,7 @@ def settings():
 
 
 def search(toy, settings, score, rungs=None, **options):
-    rungs = rungs or halving(5, 8, 2)
+    rungs = halving(5, 8, 2) if rungs is None else rungs
     schedule = toy.SCHEDULE._replace(watch_every=None, log_every=2, bc_steps=0)
     return train_rungs(
         toy.AGENT, toy.DATASET, settings, SEEDS, rungs, schedule, score, **options
@@ -51,15 +51,42 @@ def test_the_best_settings_go_on_from_where_they_were(toy, settings, close, tmp_
     assert {x.name for x in tmp_path.iterdir()} == {"rung-0", "rung-1", "rung-2"}
 
 
-@pytest.mark.parametrize("rungs", [[], [Rung(4, 2), Rung(1, 4)]])
-def test_rungs_that_do_not_begin_with_all_settings_are_refused(toy, settings, rungs):
-    schedule = toy.SCHEDULE
-    with pytest.raises(rj.InputError, match="do not begin with all 5 settings"):
-        train_rungs(
-            toy.AGENT, toy.DATASET, settings, SEEDS, rungs, schedule, lambda x: x
-        )
+def test_the_first_seeds_alone_choose(toy, settings):
+    seen = []
+
+    def score(trained):
+        seen.append(trained.members.setting.tolist())
+        worth = np.where(trained.members.seed == 7, trained.members.setting, np.nan)
+        return np.where(trained.members.setting == 4, 99.0, worth)  # it diverged
+
+    found = search(toy, settings, score, selection_seeds=1)
+    assert seen[1] == [2, 2, 3, 3]
+    assert found.members.setting.tolist() == [3, 3]
+    for count in (0, 3):
+        with pytest.raises(rj.InputError, match=f"selection_seeds is {count} of 2"):
+            search(toy, settings, score, selection_seeds=count)
 
 
-def test_a_score_of_another_size_is_refused(toy, settings):
-    with pytest.raises(rj.InputError, match=r"score gave shape \[3\].*of 10 members"):
+@pytest.mark.parametrize(
+    ("rungs", "message"),
+    [
+        ([], "do not begin with all 5 settings"),
+        ([Rung(4, 2), Rung(1, 4)], "do not begin with all 5 settings"),
+        ([Rung(5, 2), Rung(0, 4)], "one at least"),
+        ([Rung(5, 2), Rung(2, 4), Rung(3, 8)], "fewer settings"),
+        ([Rung(5, 2), Rung(2, 2)], "more updates"),
+    ],
+)
+def test_rungs_that_are_none_are_refused_before_training(toy, settings, rungs, message):
+    with pytest.raises(rj.InputError, match=message):
+        search(toy, settings, None, rungs)
+
+
+def test_one_setting_is_a_rung(toy):
+    one = search(toy, rj.Hyperparams(actor_learning_rate=1e-3), None, [Rung(1, 2)])
+    assert one.states.step.tolist() == [2, 2]
+
+
+def test_a_worth_of_another_size_is_refused(toy, settings):
+    with pytest.raises(rj.InputError, match=r"worth gave shape \[3\].*of 10 members"):
         search(toy, settings, lambda trained: np.zeros(3), [Rung(5, 2), Rung(1, 4)])

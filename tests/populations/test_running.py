@@ -367,21 +367,27 @@ def test_a_folder_of_other_settings_is_refused(train, toy, tmp_path):
             train(tmp_path, **({"settings": settings} | options))
 
 
-def test_another_machine_that_goes_on_is_told(train, whole, same, finished):
-    kept = finished / running.SETTINGS
-    record, messages = json.loads(kept.read_text()), []
-    same(train(finished, say=messages.append), whole[0])
-    assert messages == []
-    for name, was, text in [
-        ("jax", "0.9", f'jax "0.9" and goes on with "{jax.__version__}"'),
-        ("devices", 3, "devices 3 and goes on with 1"),
-    ]:
-        machine = record["machine"] | {name: was}
-        kept.write_text(json.dumps(record | {"machine": machine}))
-        train(finished, say=messages.append)
-        assert f"{finished} was begun with {text}:" in messages.pop()
-        train(finished, say=messages.append)  # told once
-        assert messages == []
+def test_another_machine_that_goes_on_is_told(
+    train, whole, same, finished, tmp_path, monkeypatch
+):
+    def messages_of(folder, report=None):
+        messages = []
+        trained = train(folder, say=messages.append, report=report or Reports())
+        same(trained, whole[0])
+        return messages
+
+    halfway = tmp_path / "halfway"
+    with pytest.raises(Death):
+        train(halfway, report=Reports(("training", 0, 8), die))
+    copy = shutil.copytree(halfway, tmp_path / "copy")
+    assert messages_of(copy) == []
+    monkeypatch.setattr(jax, "__version__", "0.9")
+    assert messages_of(finished) == []  # nothing goes on there
+    (told,) = messages_of(halfway)
+    before, after = told.split(", and ")
+    assert before.startswith(f"{halfway / 'chunk-0' / 'training'} was written by JAX 0")
+    assert before.endswith(" on 1 x cpu") and "JAX 0.9 " not in before
+    assert after.startswith("JAX 0.9 on 1 x cpu goes on: the last bits are not")
 
 
 def data_files(folder):
@@ -421,7 +427,8 @@ def remove_record(folder):
 def change_record(folder):
     path = folder / "record" / "metadata"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps({name: x + 1 for name, x in record.items()}))
+    record["fingerprint"] += 1
+    path.write_text(json.dumps(record))
 
 
 HARMS = [
