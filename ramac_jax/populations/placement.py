@@ -94,7 +94,8 @@ def copier(where: NamedSharding) -> Callable[[Any], Any]:
 def gather(tree: Any) -> Any:
     """Leaves [P, ...] as NumPy arrays, whole on every host."""
     if jax.process_count() == 1:
-        return jax.tree.map(np.array, jax.device_get(tree))
+        # Not device_get: what it has looked at, JAX 0.11 copies instead of donating.
+        return jax.tree.map(np.array, tree)
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
