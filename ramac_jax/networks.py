@@ -50,6 +50,19 @@ def sinusoidal_embedding(time: Array, width: int) -> Array:
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
+class MLP(nn.Module):
+    """[..., I] -> [..., output_dim], with Mish between layers."""
+
+    widths: Sequence[int]
+    output_dim: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for width in self.widths:
+            x = mish(dense(x, width))
+        return dense(x, self.output_dim)
+
+
 class VectorField(nn.Module):
     """(observation [..., O], action [..., A], time [..., 1]) -> vector [..., A].
 

@@ -15,7 +15,7 @@ from ramac_jax.actors import BUILDERS
 jax.config.update("jax_disable_most_optimizations", True)
 
 # Every module asks for the same shapes where it can: most of the time goes to XLA.
-SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4}
+SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4, "student_widths": (8,)}
 
 
 def build_actor(name, action_dim=2, **options):
@@ -89,14 +89,14 @@ def actor_name(request):
     return request.param
 
 
-@pytest.fixture(scope="session")
-def compiled(actor_name):
-    """One small agent per kind of actor, its update compiled once for all tests.
+@pytest.fixture(scope="session", params=["diffusion", "flow"])
+def compiled(request):
+    """RADAC and RAFMAC, small, the update of each compiled once for all tests.
 
     `update` is that one program: it takes other values, never other types. `traces`
     grows by one with every trace.
     """
-    agent, batch, traces = build_agent(actor_name), random_batch(), []
+    agent, batch, traces = build_agent(request.param), random_batch(), []
 
     def traced(*args):
         traces.append(len(args))
@@ -106,5 +106,10 @@ def compiled(actor_name):
     state = agent.init(key, batch)
     update = jax.jit(traced).lower(state, batch, key, rj.Hyperparams()).compile()
     return SimpleNamespace(
-        agent=agent, batch=batch, state=state, update=update, traces=traces
+        actor_name=request.param,
+        agent=agent,
+        batch=batch,
+        state=state,
+        update=update,
+        traces=traces,
     )

@@ -120,6 +120,7 @@ def test_levels_are_traced(measure):
     np.testing.assert_allclose(many, each, rtol=1e-5)
 
 
+@pytest.mark.parametrize("actor_name", ["diffusion", "flow"])
 def test_each_measure_trains_each_actor(actor_name, make_agent, make_batch, distance):
     measures = list(LEVELS)
 

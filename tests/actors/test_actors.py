@@ -12,6 +12,14 @@ import ramac_jax as rj
 from ramac_jax.actors import BUILDERS, diffusion
 
 KEY = jax.random.key(11)
+MOVED_BY_VALUE = {
+    "vae": "decoder",
+    "distilled-flow": "student",
+    "perturbed-vae": "perturbation",
+    "perturbed-diffusion": "perturbation",
+    "perturbed-flow": "perturbation",
+}
+"""The part that gradients of a sample reach, where it is not the whole."""
 OTHERS = (diffusion.linear_betas, diffusion.cosine_betas)  # beside the default
 
 
@@ -90,6 +98,23 @@ def variants():
             yield pytest.param(name, chosen, id="-".join(map(str, (name, *parts))))
 
 
+def test_gradients_of_a_sample_reach_the_part_that_acts_alone(
+    actor_name, actor, params, make_batch
+):
+    observation = make_batch().observation
+
+    def acted(params):
+        return jnp.sum(actor.sample(params, observation, KEY) ** 2)
+
+    gradient = jax.grad(acted)(params)
+    part = MOVED_BY_VALUE.get(actor_name)
+    moved = gradient if part is None else gradient.pop(part)
+    assert any(np.any(x != 0.0) for x in jax.tree.leaves(moved))
+    rest = [] if part is None else jax.tree.leaves(gradient)
+    assert bool(rest) == (part is not None)
+    assert all(np.all(x == 0.0) for x in rest)
+
+
 @pytest.mark.parametrize(("name", "options"), list(variants()))
 def test_the_gradient_is_that_of_finite_differences(
     name, options, make_actor, make_batch
@@ -104,12 +129,15 @@ def test_the_gradient_is_that_of_finite_differences(
             lambda x: jnp.asarray(np.asarray(x), jnp.float64),
             (initial, batch.observation, noise),
         )
-        flat, unravel = ravel_pytree(start)
+        part = MOVED_BY_VALUE.get(name)
+        flat, unravel = ravel_pytree(start if part is None else start[part])
         width = 1e-6
         nudges = width * jnp.eye(flat.size)
 
         def policy(weights):
-            action = actor.push_noise(unravel(weights), observation, noise)
+            changed = unravel(weights)
+            params = changed if part is None else {**start, part: changed}
+            action = actor.push_noise(params, observation, noise)
             return jnp.sum(action * jnp.array([1.0, -0.7]))
 
         @jax.jit
@@ -133,7 +161,7 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
 ):
     """The loss and the sampler agree: where the data always acts alike, so it does."""
     known = inspect.signature(BUILDERS[actor_name]).parameters
-    options = {"num_steps": 5, "widths": (32, 32)}
+    options = {"num_steps": 5, "widths": (32, 32), "radius": 0.01}
     actor = make_actor(actor_name, **{k: v for k, v in options.items() if k in known})
     side = jnp.where(jnp.arange(256) % 2, 1.0, -1.0)
     observation = jnp.stack([side, side, side], axis=-1)
@@ -154,10 +182,11 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
 
 
 def test_without_a_critic_an_update_is_cloning_at_its_own_price(
-    compiled, actor_name, make_agent, close
+    compiled, make_agent, close
 ):
     """The same step as beside a critic of no weight, and XLA drops the sampler."""
-    agent, batch = make_agent(actor_name, critic=rj.constant_critic()), compiled.batch
+    agent = make_agent(compiled.actor_name, critic=rj.constant_critic())
+    batch = compiled.batch
     state, knobs = agent.init(jax.random.key(0), batch), rj.Hyperparams(risk_weight=0.0)
     close(state.actor_params, compiled.state.actor_params)
     program = jax.jit(agent.update).lower(state, batch, KEY, knobs).compile()

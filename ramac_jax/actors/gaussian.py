@@ -1,0 +1,51 @@
+"""A Gaussian actor: one mode, whatever the data; the policy of CQL and CODAC."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.networks import MLP
+from ramac_jax.types import Actor, Array, Key, Params
+
+LOG_STD_RANGE = (-5.0, 2.0)
+
+
+def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Actor:
+    """Build a Gaussian `Actor`; its noise z is [..., A], a = clip(mu(s) + sigma(s) z).
+
+    tanh holds mu within the box; log sigma lies within `LOG_STD_RANGE`.
+
+    Args:
+      action_dim: A.
+      widths: hidden layers of the network that gives both.
+    """
+    network = MLP(tuple(widths), 2 * action_dim)
+
+    def moments(params: Params, observation: Array) -> tuple[Array, Array]:
+        mean, log_std = jnp.split(network.apply(params, observation), 2, axis=-1)
+        return jnp.tanh(mean), jnp.clip(log_std, *LOG_STD_RANGE)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        del action
+        return network.init(key, observation)
+
+    def draw_noise(observation: Array, key: Key) -> Array:
+        shape = (*observation.shape[:-1], action_dim)
+        return jax.random.normal(key, shape, observation.dtype)
+
+    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+        mean, log_std = moments(params, observation)
+        return jnp.clip(mean + jnp.exp(log_std) * noise, -1.0, 1.0)
+
+    def sample(params: Params, observation: Array, key: Key) -> Array:
+        return push_noise(params, observation, draw_noise(observation, key))
+
+    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+        """-log N(a; mu, sigma^2) / A without its constant, as if never clipped."""
+        del key
+        mean, log_std = moments(params, observation)
+        error = (action - mean) * jnp.exp(-log_std)
+        return jnp.mean(0.5 * error**2 + log_std)
+
+    return Actor(init, sample, bc_loss, draw_noise, push_noise)

@@ -1,0 +1,94 @@
+"""Prior-anchored perturbation: a cloned action, moved a little by the value alone."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.actors.diffusion import diffusion_actor
+from ramac_jax.actors.flow import flow_actor
+from ramac_jax.actors.vae import vae_actor
+from ramac_jax.networks import MLP
+from ramac_jax.types import Actor, Array, Key, Params
+
+
+def perturbed(
+    prior: Actor, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
+) -> Actor:
+    """Anchor an `Actor` in a behaviour model.
+
+    a = clip(b + radius tanh(f(s, b))), b ~ prior. Over a VAE this is the actor of ORAAC
+    (Urpi et al., 2021); RAMAC compares diffusion and flow priors. The prior learns by
+    behaviour cloning only and f by the value only: no gradient of a sample reaches the
+    prior, none of `bc_loss` reaches f.
+
+    Args:
+      prior: any actor; its noise is the noise of this one.
+      radius: Phi, the farthest that f moves a coordinate of the prior's action.
+      widths: hidden layers of f.
+    """
+
+    def network(action_dim: int) -> MLP:
+        return MLP(tuple(widths), action_dim)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        prior_key, key = jax.random.split(key)
+        pair = jnp.concatenate([observation, action], axis=-1)
+        return {
+            "prior": prior.init(prior_key, observation, action),
+            "perturbation": network(action.shape[-1]).init(key, pair),
+        }
+
+    def perturb(params: Params, observation: Array, anchor: Array) -> Array:
+        anchor = jax.lax.stop_gradient(anchor)
+        pair = jnp.concatenate([observation, anchor], axis=-1)
+        move = network(anchor.shape[-1]).apply(params["perturbation"], pair)
+        return jnp.clip(anchor + radius * jnp.tanh(move), -1.0, 1.0)
+
+    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+        assert prior.push_noise is not None
+        anchor = prior.push_noise(params["prior"], observation, noise)
+        return perturb(params, observation, anchor)
+
+    def sample(params: Params, observation: Array, key: Key) -> Array:
+        anchor = prior.sample(params["prior"], observation, key)
+        return perturb(params, observation, anchor)
+
+    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+        """The prior's own."""
+        return prior.bc_loss(params["prior"], observation, action, key)
+
+    if prior.draw_noise is None:
+        return Actor(init, sample, bc_loss)
+    return Actor(init, sample, bc_loss, prior.draw_noise, push_noise)
+
+
+def perturbed_vae_actor(
+    action_dim: int, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
+) -> Actor:
+    """Build ORAAC's `Actor`; all its networks have the same hidden layers."""
+    return perturbed(vae_actor(action_dim, widths=widths), radius, widths=widths)
+
+
+def perturbed_diffusion_actor(
+    action_dim: int,
+    num_steps: int = 5,
+    radius: float = 0.25,
+    *,
+    widths: Sequence[int] = (256, 256, 256),
+) -> Actor:
+    """Build the `Actor` of ORAAC-Diff.; both networks have the same hidden layers."""
+    prior = diffusion_actor(action_dim, num_steps, widths=widths)
+    return perturbed(prior, radius, widths=widths)
+
+
+def perturbed_flow_actor(
+    action_dim: int,
+    num_steps: int = 10,
+    radius: float = 0.25,
+    *,
+    widths: Sequence[int] = (128, 128, 128),
+) -> Actor:
+    """Build the `Actor` of ORAAC-Flow; both networks have the same hidden layers."""
+    prior = flow_actor(action_dim, num_steps, widths=widths)
+    return perturbed(prior, radius, widths=widths)

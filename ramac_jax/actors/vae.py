@@ -1,0 +1,69 @@
+"""A conditional variational autoencoder: the behaviour model of BCQ and ORAAC."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.networks import MLP
+from ramac_jax.types import Actor, Array, Key, Params
+
+LOG_STD_RANGE = (-4.0, 15.0)  # of the encoder, as BCQ clips it
+
+
+def vae_actor(
+    action_dim: int,
+    *,
+    widths: Sequence[int] = (256, 256),
+    latent_bound: float = 0.5,
+    kl_weight: float = 0.5,
+) -> Actor:
+    """Build a VAE `Actor` (Fujimoto et al., 2019); its noise z is [..., 2 A].
+
+    It acts with a = tanh(decoder(s, clip(z, latent_bound))), z ~ N(0, I).
+
+    Args:
+      action_dim: A; there are twice as many latents.
+      widths: hidden layers of encoder and decoder.
+      latent_bound: how far a latent may lie from 0 when acting; inf: anywhere.
+      kl_weight: of the prior's divergence, beside the squared error.
+    """
+    latent_dim = 2 * action_dim
+    encoder = MLP(tuple(widths), 2 * latent_dim)
+    decoder = MLP(tuple(widths), action_dim)
+
+    def decode(params: Params, observation: Array, latent: Array) -> Array:
+        inputs = jnp.concatenate([observation, latent], axis=-1)
+        return jnp.tanh(decoder.apply(params["decoder"], inputs))
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        encoder_key, decoder_key = jax.random.split(key)
+        latent = jnp.zeros((*action.shape[:-1], latent_dim), action.dtype)
+        pair = jnp.concatenate([observation, action], axis=-1)
+        coded = jnp.concatenate([observation, latent], axis=-1)
+        return {
+            "encoder": encoder.init(encoder_key, pair),
+            "decoder": decoder.init(decoder_key, coded),
+        }
+
+    def draw_noise(observation: Array, key: Key) -> Array:
+        shape = (*observation.shape[:-1], latent_dim)
+        return jax.random.normal(key, shape, observation.dtype)
+
+    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+        return decode(params, observation, jnp.clip(noise, -latent_bound, latent_bound))
+
+    def sample(params: Params, observation: Array, key: Key) -> Array:
+        return push_noise(params, observation, draw_noise(observation, key))
+
+    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+        """E|a - decoder(s, z)|^2 / A + kl_weight KL(q(z | s, a) || N(0, I)) / (2 A)."""
+        pair = jnp.concatenate([observation, action], axis=-1)
+        mean, log_std = jnp.split(encoder.apply(params["encoder"], pair), 2, axis=-1)
+        log_std = jnp.clip(log_std, *LOG_STD_RANGE)
+        noise = jax.random.normal(key, mean.shape, mean.dtype)
+        decoded = decode(params, observation, mean + jnp.exp(log_std) * noise)
+        divergence = 0.5 * (mean**2 + jnp.exp(2.0 * log_std) - 1.0) - log_std
+        return jnp.mean((action - decoded) ** 2) + kl_weight * jnp.mean(divergence)
+
+    return Actor(init, sample, bc_loss, draw_noise, push_noise)
