@@ -11,7 +11,9 @@ from ramac_jax.types import (
     Actor,
     Agent,
     Array,
+    ConservativeFn,
     Critic,
+    CriticLossFn,
     DistortionFn,
     Hyperparams,
     Key,
@@ -47,6 +49,11 @@ def ramac(
     critic: Critic,
     distortion: DistortionFn = risk.cvar,
     num_quantiles: int = 32,
+    *,
+    critic_loss_fn: CriticLossFn = losses.quantile_huber,
+    conservative: ConservativeFn | None = None,
+    num_candidates: int = 10,
+    normalize_value: bool = False,
 ) -> Agent:
     """Wire an actor, a critic and a risk measure into an `Agent`.
 
@@ -57,6 +64,13 @@ def ramac(
       critic: the value of its actions.
       distortion: risk measure, one of `ramac_jax.risk` or your own.
       num_quantiles: N, fractions drawn per update, shared by the batch.
+      critic_loss_fn: what brings the critics to their targets.
+      conservative: penalty on the critics' hopes for actions that the data did not
+        take, times `conservative_weight`; None: there is none.
+      num_candidates: actions that it looks at for each observation, drawn uniformly and
+        as many from the policy.
+      normalize_value: divide the value that the actor seeks by its mean absolute value
+        in the batch (Fujimoto and Gu, 2021), so that its weight suits any returns.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
 
@@ -95,15 +109,41 @@ def ramac(
         )
 
     def critic_loss(
-        params: Params, batch: Transition, target: Array, key: Key, h: Hyperparams
+        params: Params,
+        state: State,
+        batch: Transition,
+        target: Array,
+        key: Key,
+        h: Hyperparams,
     ) -> tuple[Array, Metrics]:
         """Sum over critics of the batch mean of eq. 2: their gradients stay apart."""
         tau = jax.random.uniform(key, (num_quantiles,), batch.reward.dtype)
         quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
-        per_batch = per_transition(losses.quantile_huber)
+        per_batch = per_transition(critic_loss_fn)
         per_critic = jax.vmap(per_batch, in_axes=(0, None, None, None))
         loss = jnp.mean(per_critic(quantiles, target, tau, h.huber_threshold), axis=1)
-        return jnp.sum(loss), {"critic_loss": jnp.mean(loss)}
+        metrics = {"critic_loss": jnp.mean(loss)}
+        if conservative is not None:
+            actions = candidates(state, batch, jax.random.fold_in(key, 1))
+            hoped = jax.vmap(critic.quantiles, in_axes=(None, None, 0, None))(
+                params, batch.observation, actions, tau
+            )
+            per_row = jax.vmap(jax.vmap(conservative, in_axes=(1, 0)), in_axes=(1, 0))
+            gap = jnp.mean(per_row(hoped, quantiles), axis=1)
+            loss += h.conservative_weight * gap
+            metrics["conservative_gap"] = jnp.mean(gap)
+        return jnp.sum(loss), metrics
+
+    def candidates(state: State, batch: Transition, key: Key) -> Array:
+        """Actions [2 C, B, A] to be sceptical of: uniform ones, then the policy's."""
+        uniform_key, policy_key = jax.random.split(key)
+        shape = (num_candidates, *batch.action.shape)
+        uniform = jax.random.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0)
+        observation = jnp.broadcast_to(
+            batch.observation, (num_candidates, *batch.observation.shape)
+        )
+        own = actor.sample(state.actor_params, observation, policy_key)
+        return jnp.concatenate([uniform, own])
 
     def actor_loss(
         params: Params, state: State, batch: Transition, key: Key, h: Hyperparams
@@ -118,12 +158,14 @@ def ramac(
             action,
             distortion(tau, h.risk_level),
         )
-        value = jnp.mean(jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles))
+        values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
+        value, scale = jnp.mean(values), jnp.mean(jnp.abs(values)) + 1e-8
         bc_loss = actor.bc_loss(params, batch.observation, batch.action, bc_key)
         weight = h.risk_weight * losses.linear_ramp(
             state.step, h.risk_warmup, h.risk_ramp
         )
-        loss = h.bc_weight * bc_loss - weight * value
+        sought = value / jax.lax.stop_gradient(scale) if normalize_value else value
+        loss = h.bc_weight * bc_loss - weight * sought
         return loss, {"actor_loss": loss, "bc_loss": bc_loss, "risk_value": value}
 
     def update(
@@ -136,7 +178,7 @@ def ramac(
 
         target = bellman_targets(state, batch, target_key, h)
         grads, critic_metrics = jax.grad(critic_loss, has_aux=True)(
-            state.critic_params, batch, target, critic_key, h
+            state.critic_params, state, batch, target, critic_key, h
         )
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(

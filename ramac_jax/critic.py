@@ -1,10 +1,12 @@
-"""Critics: an ensemble of implicit quantile networks, and one that knows nothing."""
+"""Critics: ensembles of quantiles or of plain values, and one that knows nothing."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
-from ramac_jax.networks import CRITIC_NORMAL, QuantileNetwork
+from ramac_jax.networks import CRITIC_NORMAL, MLP, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
 
 
@@ -38,6 +40,32 @@ def iqn_critic(
     ) -> Array:
         each = jax.vmap(member.apply, in_axes=(0, None, None, None))
         return each(params, observation, action, tau)
+
+    return Critic(init, quantiles)
+
+
+def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) -> Critic:
+    """Build an ensemble of plain action values: every quantile is the mean.
+
+    For agents that know no risk; train it with `losses.squared_error`.
+
+    Args:
+      num_critics: E; the agent takes the minimum over them.
+      widths: hidden layers.
+    """
+    member = MLP(tuple(widths), 1)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        pair = jnp.concatenate([observation, action], axis=-1)
+        keys = jax.random.split(key, num_critics)
+        return jax.vmap(member.init, in_axes=(0, None))(keys, pair)
+
+    def quantiles(
+        params: Params, observation: Array, action: Array, tau: Array
+    ) -> Array:
+        pair = jnp.concatenate([observation, action], axis=-1)
+        values = jax.vmap(member.apply, in_axes=(0, None))(params, pair)
+        return jnp.broadcast_to(values, (*values.shape[:-1], tau.shape[0]))
 
     return Critic(init, quantiles)
 

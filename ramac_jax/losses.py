@@ -23,6 +23,35 @@ def quantile_huber(
     return jnp.mean(weight * huber)
 
 
+def squared_error(
+    predicted: Array, target: Array, tau: Array, kappa: Scalar = 1.0
+) -> Array:
+    """Mean squared error of predicted [N] beside target [M]: what a mean minimises.
+
+    For `value_critic`; tau and kappa are those of `quantile_huber` and not used.
+    """
+    del tau, kappa
+    return jnp.mean((target[None, :] - predicted[:, None]) ** 2)
+
+
+def quantile_gap(candidates: Array, taken: Array) -> Array:
+    """E_tau[ log mean_c exp Z(s, a_c; tau) - Z(s, a; tau) ]: [C, N], [N] -> [].
+
+    CODAC's penalty (Ma et al., 2021), for every quantile on its own.
+    """
+    size = jnp.log(candidates.shape[0])
+    return jnp.mean(jax.nn.logsumexp(candidates, axis=0) - size - taken)
+
+
+def value_gap(candidates: Array, taken: Array) -> Array:
+    """log mean_c exp Q(s, a_c) - Q(s, a), Q = E_tau Z: [C, N], [N] -> [].
+
+    CQL's penalty (Kumar et al., 2020), with a mean for its sum: a constant apart.
+    """
+    values, value = jnp.mean(candidates, axis=1), jnp.mean(taken)
+    return jax.nn.logsumexp(values) - jnp.log(values.size) - value
+
+
 def bellman_target(
     reward: Array,
     terminated: Array,

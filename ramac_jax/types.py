@@ -63,6 +63,8 @@ class Hyperparams(NamedTuple):
     """Upper bound of the Bellman targets; inf: none."""
     huber_threshold: float = 1.0
     """kappa: error at which the quantile loss turns from quadratic to linear."""
+    conservative_weight: float = 0.0
+    """Weight of the critics' conservative term, where the agent has one."""
     decay_steps: float = float("inf")
     """Updates over which both learning rates fall to 0 along a cosine; inf: never."""
 
@@ -135,6 +137,20 @@ class DistortionFn(Protocol):
     """Uniform fractions tau [N] to the fractions [N] that a risk measure reads."""
 
     def __call__(self, tau: Array, level: Scalar, /) -> Array: ...
+
+
+class CriticLossFn(Protocol):
+    """Loss of predicted quantiles [N] at fractions tau [N] beside target draws [M]."""
+
+    def __call__(
+        self, predicted: Array, target: Array, tau: Array, kappa: Scalar, /
+    ) -> Array: ...
+
+
+class ConservativeFn(Protocol):
+    """How far candidates' quantiles [C, N] lie above those of the data's action [N]."""
+
+    def __call__(self, candidates: Array, taken: Array, /) -> Array: ...
 
 
 class AgentInitFn(Protocol):

@@ -55,6 +55,7 @@ RANGES = {
     "value_min": Range(infinite=True),
     "value_max": Range(infinite=True),
     "huber_threshold": POSITIVE,
+    "conservative_weight": WEIGHT,
     "decay_steps": Range(0.0, open_low=True, infinite=True),
 }
 """What `check_hyperparams` allows; every field of `Hyperparams` has its range here."""

@@ -1,5 +1,7 @@
 """One update: its knobs, its order and its arithmetic."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +29,7 @@ OTHER_VALUES = rj.Hyperparams(
     value_min=0.5,
     value_max=-0.5,
     huber_threshold=0.1,
+    conservative_weight=1.0,
     decay_steps=10.0,
 )
 
@@ -37,7 +40,8 @@ def test_one_trace_serves_every_knob_and_every_knob_matters(compiled, distance):
     for name, value in OTHER_VALUES._asdict().items():
         knobs = rj.Hyperparams()._replace(**{name: value})
         other, _ = compiled.update(state, compiled.batch, KEY, knobs)
-        assert distance(usual, other) > 0.0, name
+        matters = name != "conservative_weight"  # such an agent has no such term
+        assert (distance(usual, other) > 0.0) == matters, name
     assert len(compiled.traces) == 1
 
 
@@ -232,3 +236,63 @@ def test_gradients_are_clipped_per_critic():
     np.testing.assert_allclose(np.abs(plain), 1e-4, rtol=1e-5)  # both clipped, / 10
     np.testing.assert_allclose(plain[1], scaled[1], rtol=1e-6)
     np.testing.assert_allclose(np.abs(scaled[0]), 1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_normalised_value_moves_the_actor_alike_whatever_its_unit(normalize):
+    knobs = KNOBS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
+
+    def gradient(gain):
+        agent = rj.ramac(
+            POINT_ACTOR,
+            linear_critic((gain, gain)),
+            num_quantiles=4,
+            normalize_value=normalize,
+        )
+        state, _ = jax.jit(agent.update)(agent.init(KEY, ROWS), ROWS, KEY, knobs)
+        return float(state.actor_opt_state.mu[0]) / 0.1
+
+    # 2 * .7 of cloning; the lesser critic, of weight 1, has slope 1 and value .5 of a
+    slopes = (1.0 / 0.5, 1.0 / 0.5) if normalize else (1.0, 1000.0)
+    for gain, slope in zip((1.0, 1000.0), slopes, strict=True):
+        assert gradient(gain) == pytest.approx(2.0 * 0.7 - 0.5 * slope, rel=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [rj.losses.quantile_gap, rj.losses.value_gap])
+def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
+    """The penalty is one of differences: theirs stays true, the others sink."""
+    size = 16
+    column, row = jnp.zeros((size, 1)), jnp.zeros(size)
+    data = rj.Transition(column, column + 0.4, row, column, row + 1.0)
+    critic = rj.value_critic(widths=(32,))
+    agent = rj.ramac(
+        POINT_ACTOR,
+        critic,
+        num_quantiles=2,
+        critic_loss_fn=rj.losses.squared_error,
+        conservative=penalty,
+        num_candidates=8,
+    )
+    asked = jnp.linspace(-1.0, 1.0, 21)[:, None]
+
+    def learned(weight):
+        knobs = rj.Hyperparams(
+            actor_learning_rate=0.0,
+            critic_learning_rate=1e-2,
+            decay_steps=300.0,
+            conservative_weight=weight,
+        )
+        state = agent.init(KEY, data)._replace(actor_params=jnp.array([-0.9]))
+        run = functools.partial(rj.train, num_steps=300, batch_size=16)
+        state, metrics = jax.jit(run, static_argnums=0)(agent, state, data, KEY, knobs)
+        args = (state.critic_params, jnp.zeros((21, 1)), asked, jnp.ones(1))
+        return critic.quantiles(*args).mean(axis=(0, 2)), metrics
+
+    values, metrics = learned(1.0)
+    assert metrics["conservative_gap"] < -0.2
+    assert np.argmax(values) == 14 and np.argmin(values) < 4  # .4, and the policy's
+    np.testing.assert_allclose(values[14], 0.0, atol=0.05)
+    assert np.all(values[np.abs(asked[:, 0] - 0.4) > 0.25] < values[14] - 0.2)
+    plain, metrics = learned(0.0)
+    np.testing.assert_allclose(plain, 0.0, atol=0.05)
+    np.testing.assert_allclose(metrics["conservative_gap"], 0.0, atol=0.05)

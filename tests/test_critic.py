@@ -1,5 +1,7 @@
 """Critics: shapes, independence, and quantiles that are those of the returns."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -156,3 +158,27 @@ def test_a_trained_critic_reads_the_cvar_of_its_returns(readings, name):
     tau = rj.risk.cvar((np.arange(1000) + 0.5) / 1000, 0.1)
     estimate = rj.losses.risk_adjusted_value(readings[name](tau)[None])
     np.testing.assert_allclose(estimate, true_cvar(WEIGHTS[name], 0.1), rtol=0.05)
+
+
+def test_a_plain_value_is_the_mean_of_skewed_returns(make_batch):
+    """Nine in ten of them are 0 and one is 10: their median is 0."""
+    batch = make_batch(1000)
+    same = jax.tree.map(lambda x: jnp.zeros_like(x), batch)
+    reward = jnp.where(jnp.arange(1000) % 10 == 0, 10.0, 0.0)
+    data = same._replace(reward=reward, terminated=jnp.ones(1000))
+    critic = rj.value_critic(widths=(16,))
+    agent = rj.ramac(
+        rj.flow_actor(2, 1, widths=(8,)),
+        critic,
+        num_quantiles=3,
+        critic_loss_fn=rj.losses.squared_error,
+    )
+    knobs = rj.Hyperparams(
+        actor_learning_rate=0.0, critic_learning_rate=1e-2, decay_steps=1000.0
+    )
+    run = functools.partial(rj.train, agent, num_steps=1000, batch_size=100)
+    state, _ = jax.jit(run)(agent.init(KEY, data), data, KEY, knobs)
+    params = state.critic_params
+    values = critic.quantiles(params, *same[:2], jnp.array([0.1, 0.5, 0.9]))
+    assert values.shape == (2, 1000, 3)
+    np.testing.assert_allclose(values, 1.0, atol=0.15)

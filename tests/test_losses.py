@@ -36,6 +36,24 @@ def test_huber_of_one_error(error, expected):
     np.testing.assert_allclose(2.0 * at_median, expected, rtol=1e-6)
 
 
+def test_squared_error_of_a_two_by_two_table():
+    # errors [[1, 4], [-1, 2]]
+    loss = losses.squared_error(PREDICTED, TARGET, TAU)
+    np.testing.assert_allclose(loss, (1.0 + 16.0 + 1.0 + 4.0) / 4.0, rtol=1e-6)
+
+
+def test_conservative_gaps_of_a_two_by_two_table():
+    hoped, taken = jnp.log(jnp.array([[1.0, 2.0], [3.0, 8.0]])), jnp.array([0.5, 1.5])
+    # log of the means 2 and 5 less what was taken; of the values log 2 / 2, log 24 / 2
+    by_quantile = (np.log(2.0) - 0.5 + np.log(5.0) - 1.5) / 2.0
+    by_value = np.log((np.sqrt(2.0) + np.sqrt(24.0)) / 2.0) - 1.0
+    np.testing.assert_allclose(losses.quantile_gap(hoped, taken), by_quantile, 1e-6)
+    np.testing.assert_allclose(losses.value_gap(hoped, taken), by_value, 1e-6)
+    alike = jnp.broadcast_to(taken, (7, 2))
+    for gap in (losses.quantile_gap, losses.value_gap):
+        np.testing.assert_allclose(gap(alike, taken), 0.0, atol=1e-6)
+
+
 def test_gradient_weighs_errors_above_by_tau_and_below_by_the_rest():
     predicted, tau = jnp.zeros(3), jnp.array([0.1, 0.5, 0.9])
     slope = jax.grad(losses.quantile_huber)
