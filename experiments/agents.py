@@ -6,11 +6,17 @@ from typing import Any
 
 import ramac_jax as rj
 from experiments import console
-from experiments.options import CHANGES_NOTHING, DISTORTIONS, Arguments
+from experiments.options import (
+    CHANGES_NOTHING,
+    CONSERVATIVE,
+    DISTORTIONS,
+    Arguments,
+)
 from ramac_jax import checkpoints, populations
 from ramac_jax.actors import BUILDERS
 from ramac_jax.scaling import Scaling
 from ramac_jax.tasks.datasets import OfflineDataset
+from ramac_jax.types import CriticLossFn
 from ramac_jax.validation import check_names
 
 CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
@@ -22,7 +28,11 @@ def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpe
 
     Raises `InputError` for an option that this kind of actor does not know.
     """
-    given = {"num_steps": arguments.sampler_steps, "widths": arguments.actor_widths}
+    given = {
+        "num_steps": arguments.sampler_steps,
+        "widths": arguments.actor_widths,
+        "radius": arguments.radius,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     options = {
         name: parameter.default
@@ -45,15 +55,29 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """The agent that the options describe."""
     if not arguments.num_critics:
         return build_cloner(spec)
-    critic = rj.iqn_critic(
-        arguments.num_critics,
-        width=arguments.critic_width,
-        embedding_width=arguments.embedding_width,
-        num_cosines=arguments.num_cosines,
+    if arguments.critic == "value":
+        widths = (arguments.critic_width,) * 2
+        critic = rj.value_critic(arguments.num_critics, widths=widths)
+        loss: CriticLossFn = rj.losses.squared_error
+    else:
+        critic = rj.iqn_critic(
+            arguments.num_critics,
+            width=arguments.critic_width,
+            embedding_width=arguments.embedding_width,
+            num_cosines=arguments.num_cosines,
+        )
+        loss = rj.losses.quantile_huber
+    penalty = arguments.conservative
+    return rj.ramac(
+        checkpoints.build_actor(spec),
+        critic,
+        DISTORTIONS[arguments.distortion][0],
+        arguments.num_quantiles,
+        critic_loss_fn=loss,
+        conservative=None if penalty is None else CONSERVATIVE[penalty],
+        num_candidates=arguments.num_candidates,
+        normalize_value=arguments.normalize_value,
     )
-    distortion = DISTORTIONS[arguments.distortion][0]
-    actor = checkpoints.build_actor(spec)
-    return rj.ramac(actor, critic, distortion, arguments.num_quantiles)
 
 
 def train_members(

@@ -24,6 +24,8 @@ DISTORTIONS = {
     "power": (rj.risk.power, Range()),
 }
 """Risk measures by name, and the levels at which each makes sense."""
+CRITICS = ("quantile", "value")
+CONSERVATIVE = {"quantiles": rj.losses.quantile_gap, "values": rj.losses.value_gap}
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -149,6 +151,9 @@ class Arguments:
     """Denoising or Euler steps; None: 5 for diffusion, 10 for flow."""
     actor_widths: tuple[int, ...] | None = None
     """Hidden layers of the actor; None: 256 256 256 for diffusion, 128 128 128."""
+    radius: float | None = None
+    """How far a perturbed actor moves each coordinate of its prior's action; None:
+    0.25."""
     distortion: Annotated[
         str, choices(tuple(DISTORTIONS), "Risk measure, at --risk-level")
     ] = "cvar"
@@ -156,6 +161,17 @@ class Arguments:
     """Fractions drawn per update."""
     num_critics: int = 2
     """Critics, of which the lowest is believed; 0: behaviour cloning alone."""
+    critic: Annotated[
+        str, choices(CRITICS, "Quantiles of the return, or its mean alone")
+    ] = "quantile"
+    conservative: Annotated[
+        str | None,
+        choices(tuple(CONSERVATIVE), "Penalty times --conservative-weight, on each"),
+    ] = None
+    num_candidates: int = 10
+    """Actions that the penalty looks at, drawn uniformly, and as many of the policy."""
+    normalize_value: bool = False
+    """Divide the value that the actor seeks by its mean size in the batch."""
     critic_width: int = 256
     """Units of the critics' hidden layers."""
     embedding_width: int = 128
@@ -244,6 +260,9 @@ def check(arguments: Arguments) -> None:
     check_sinks(arguments.tensorboard, arguments.wandb)
     check_names("actor", [arguments.actor], BUILDERS)
     check_names("distortion", [arguments.distortion], DISTORTIONS)
+    check_names("critic", [arguments.critic], CRITICS)
+    if arguments.conservative is not None:
+        check_names("penalty", [arguments.conservative], CONSERVATIVE)
     check_traced(arguments.hyperparams, arguments.distortion)
 
 

@@ -67,14 +67,36 @@ def test_every_preset_is_one_that_a_run_would_accept(preset):
     assert found.preset == preset
 
 
+AGENTS = {  # name: actor, critics, distortion, penalty
+    "radac": ("diffusion", "quantile", "cvar", None),
+    "rafmac": ("flow", "quantile", "cvar", None),
+    "rafmac-distilled": ("distilled-flow", "quantile", "cvar", None),
+    "neutral": ("diffusion", "quantile", "neutral", None),
+    "bc-vae": ("vae", None, None, None),
+    "bc-diffusion": ("diffusion", None, None, None),
+    "bc-flow": ("flow", None, None, None),
+    "cvae-ql": ("vae", "value", "neutral", None),
+    "diffusion-ql": ("diffusion", "value", "neutral", None),
+    "fql": ("distilled-flow", "value", "neutral", None),
+    "oraac": ("perturbed-vae", "quantile", "cvar", None),
+    "oraac-diffusion": ("perturbed-diffusion", "quantile", "cvar", None),
+    "oraac-flow": ("perturbed-flow", "quantile", "cvar", None),
+    "codac": ("gaussian", "quantile", "cvar", "quantiles"),
+    "cql": ("gaussian", "value", "neutral", "values"),
+}
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_has_every_agent_and_radac_unless_told(task):
-    agents = ("radac", "rafmac", "neutral", "bc-diffusion", "bc-flow")
-    for agent in agents:
+    assert set(options.AGENTS) == set(AGENTS)
+    for agent, (actor, critic, distortion, penalty) in AGENTS.items():
         found = options.parse(["--task", task, "--out", "y", "--preset", agent])
         assert found.preset == f"{task}/{agent}"
-        assert (found.actor == "flow") == (agent in ("rafmac", "bc-flow"))
-        assert (found.num_critics == 0) == agent.startswith("bc-")
+        assert (found.actor, found.conservative) == (actor, penalty)
+        assert found.num_critics == (2 if critic else 0)
+        if critic:
+            assert (found.critic, found.distortion) == (critic, distortion)
+        assert (found.hyperparams.conservative_weight > 0.0) == (penalty is not None)
         assert found.normalize
     assert options.parse(["--task", task, "--out", "y"]).preset == f"{task}/radac"
 
