@@ -1,0 +1,147 @@
+"""Detectors of out-of-distribution actions, where the truth is known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+import ramac_jax as rj
+from ramac_jax.evaluation import density_detector, nearest_detector
+from ramac_jax.evaluation.ood import BANDWIDTHS, smallest
+from ramac_jax.tasks import bandit
+
+
+def steps(observation, action):
+    observation, action = np.asarray(observation, float), np.asarray(action, float)
+    row = np.zeros(len(action))
+    return rj.Transition(observation, action, row, observation, row)
+
+
+def by_hand(data, held_out, **options):
+    """The nearest neighbour with loops."""
+    unit = data.observation.std(axis=0)
+    unit[unit == 0.0] = 1.0
+    count = options["num_neighbours"]
+
+    def score(s, a):
+        apart = np.linalg.norm((data.observation - s) / unit, axis=1)
+        near = np.argsort(apart)[:count]
+        return np.min(np.linalg.norm(data.action[near] - a, axis=1))
+
+    return np.array([score(*pair) for pair in zip(*held_out[:2], strict=True)])
+
+
+@pytest.fixture(scope="module")
+def walk():
+    """Actions that follow the state, which one of three coordinates tells little of."""
+    rng = np.random.default_rng(0)
+    observation = rng.normal(size=(3000, 3)) * [1.0, 5.0, 0.0]
+    action = np.tanh(observation[:, :2] / [1.0, 5.0]) + 0.05 * rng.normal(
+        size=(3000, 2)
+    )
+    return steps(observation[:2000], action[:2000]), steps(
+        observation[2000:], action[2000:]
+    )
+
+
+@pytest.mark.parametrize("count", [1, 7, 2000])
+def test_the_nearest_action_is_that_of_loops(walk, count):
+    data, held_out = walk
+    some = rj.Transition(*(x[:200] for x in held_out))
+    detector = nearest_detector(data, some, num_neighbours=count)
+    expected = by_hand(data, some, num_neighbours=count)
+    found = detector.score(some.observation, some.action)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    assert detector.threshold == pytest.approx(3.0 * np.median(expected), rel=1e-3)
+    flagged = expected > detector.threshold
+    assert detector.false_positive_rate == pytest.approx(flagged.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize(("size", "count"), [(10, 1), (100, 99), (1001, 50), (999, 7)])
+def test_the_smallest_are_those_of_a_sort(size, count):
+    values = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    found = np.asarray(smallest(jnp.asarray(values), count))
+    np.testing.assert_array_equal(np.sort(found), np.sort(np.argsort(values)[:count]))
+
+
+def test_the_density_is_that_of_normal_kernels(walk):
+    data, held_out = walk
+    detector = density_detector(data, held_out, num_neighbours=2000)
+    kernels = scipy.stats.multivariate_normal(cov=detector.bandwidth**2 * np.eye(2))
+    action = np.asarray(held_out.action[:50])
+    expected = [-np.log(np.mean(kernels.pdf(data.action - a))) for a in action]
+    found = detector.score(held_out.observation[:50], action)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_bandwidth_is_that_of_the_most_likely_held_out_data(walk):
+    data, held_out = walk
+    chosen = density_detector(data, held_out)
+    told = [
+        float(jnp.mean(chosen._replace(bandwidth=width).score(*held_out[:2])))
+        for width in BANDWIDTHS
+    ]
+    assert chosen.bandwidth == pytest.approx(BANDWIDTHS[np.argmin(told)])
+    assert BANDWIDTHS[0] < chosen.bandwidth < BANDWIDTHS[-1]
+
+
+@pytest.mark.parametrize("build", [nearest_detector, density_detector])
+def test_an_action_of_another_state_is_out_of_distribution(walk, build):
+    """It lies amid all the actions of the data, and only the state tells."""
+    data, held_out = walk
+    detector = build(data, held_out, num_neighbours=50)
+    observation = held_out.observation[:300]
+    clear = np.abs(np.tanh(observation[:, 0])) > 0.5
+    elsewhere = np.array(held_out.action[:300]) * [-1.0, 1.0]
+    assert detector(observation, elsewhere)[clear].mean() > 0.95
+    blind = build(data, held_out, num_neighbours=len(data.action))
+    assert blind(observation, elsewhere)[clear].mean() < 0.2
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_a_rate_of_false_alarms_is_kept_on_data_never_seen(walk, rate):
+    data, both = walk
+    halves = (slice(0, 500), slice(500, 1000))
+    held_out, fresh = (rj.Transition(*(x[part] for x in both)) for part in halves)
+    detector = density_detector(data, held_out, false_positive_rate=rate)
+    assert detector.false_positive_rate == pytest.approx(rate, abs=0.003)
+    alarms = detector(fresh.observation, fresh.action).mean()
+    assert abs(alarms - rate) < 4.0 * np.sqrt(2.0 * rate / 500)
+
+
+def bandit_pulls(size, seed):
+    action = bandit.draw_actions(size, np.random.default_rng(seed))
+    return steps(np.zeros((size, 1)), action)
+
+
+@pytest.mark.parametrize("build", [nearest_detector, density_detector])
+def test_on_the_bandit_few_are_missed_and_the_rims_are_mistaken(build):
+    data, held_out = bandit_pulls(10_000, 0), bandit_pulls(2000, 1)
+    detector = build(data, held_out, num_neighbours=10_000)
+    action = np.random.default_rng(2).uniform(-1.0, 1.0, (4000, 2))
+    truly = ~(bandit.on_ring(action) | bandit.in_centre(action))
+    assert 0.4 < truly.mean() < 0.8
+    flagged = detector(np.zeros((4000, 1)), action)
+    precision, recall = truly[flagged].mean(), flagged[truly].mean()
+    # The rims of the modes, where the data are few, are taken for the gap.
+    assert precision > 0.8 and recall > 0.99, (precision, recall)
+
+
+def test_data_that_do_not_fit_are_refused(walk):
+    data, held_out = walk
+    none = rj.Transition(*(x[:0] for x in held_out))
+    narrow = held_out._replace(action=held_out.action[:, :1])
+    for build in (nearest_detector, density_detector):
+        with pytest.raises(rj.InputError, match="other widths"):
+            build(data, narrow)
+        with pytest.raises(rj.InputError, match="none held out"):
+            build(data, none)
+        for count in (0, 2001):
+            with pytest.raises(
+                rj.InputError, match=f"num_neighbours is {count}: give 1"
+            ):
+                build(data, held_out, num_neighbours=count)
+    with pytest.raises(rj.InputError, match=r"kappa is 0\.0: give a positive"):
+        nearest_detector(data, held_out, kappa=0.0)
+    with pytest.raises(rj.InputError, match=r"false_positive_rate is 1\.0: give one"):
+        density_detector(data, held_out, false_positive_rate=1.0)
