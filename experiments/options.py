@@ -148,9 +148,10 @@ class Arguments:
     """Processes that step the simulators of an evaluation; 0: this one."""
     actor: Annotated[str, choices(tuple(BUILDERS), "Generative policy")] = "diffusion"
     sampler_steps: int | None = None
-    """Denoising or Euler steps; None: 5 for diffusion, 10 for flow."""
+    """Denoising or Euler steps; None: 5 for a diffusion, 10 for a flow."""
     actor_widths: tuple[int, ...] | None = None
-    """Hidden layers of the actor; None: 256 256 256 for diffusion, 128 128 128."""
+    """Hidden layers of the actor, of a distilled one those of its teacher; None: those
+    of its builder in ramac_jax.actors."""
     radius: float | None = None
     """How far a perturbed actor moves each coordinate of its prior's action; None:
     0.25."""
@@ -166,14 +167,15 @@ class Arguments:
     ] = "quantile"
     conservative: Annotated[
         str | None,
-        choices(tuple(CONSERVATIVE), "Penalty times --conservative-weight, on each"),
+        choices(tuple(CONSERVATIVE), "Conservative penalty of the critics, on their"),
     ] = None
     num_candidates: int = 10
-    """Actions that the penalty looks at, drawn uniformly, and as many of the policy."""
+    """Actions that the penalty compares with the data's, drawn uniformly, and as many
+    of the policy."""
     normalize_value: bool = False
     """Divide the value that the actor seeks by its mean size in the batch."""
     critic_width: int = 256
-    """Units of the critics' hidden layers."""
+    """Units of the critics' hidden layers; a plain value has two."""
     embedding_width: int = 128
     """Units of the product of the two embeddings of a critic."""
     num_cosines: int = 32
@@ -260,9 +262,17 @@ def check(arguments: Arguments) -> None:
     check_sinks(arguments.tensorboard, arguments.wandb)
     check_names("actor", [arguments.actor], BUILDERS)
     check_names("distortion", [arguments.distortion], DISTORTIONS)
+    if arguments.radius is not None and not 0.0 < arguments.radius <= 2.0:
+        raise rj.InputError(
+            f"--radius is {arguments.radius:g}: it must be above 0 and at most 2"
+        )
     check_names("critic", [arguments.critic], CRITICS)
     if arguments.conservative is not None:
         check_names("penalty", [arguments.conservative], CONSERVATIVE)
+    elif arguments.hyperparams.conservative_weight:
+        raise rj.InputError(
+            "--conservative-weight has nothing to weigh: give --conservative, or 0"
+        )
     check_traced(arguments.hyperparams, arguments.distortion)
 
 

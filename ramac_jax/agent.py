@@ -34,12 +34,19 @@ def descend(
     learning_rate: Scalar,
     max_grad_norm: Scalar,
 ) -> tuple[Params, optax.OptState]:
-    """Take one Adam step along gradients scaled down to norm `max_grad_norm`."""
-    norm = optax.tree.norm(grads)
-    scale = jnp.minimum(1.0, max_grad_norm / jnp.maximum(norm, 1e-12))
-    direction, opt_state = ADAM.update(
-        jax.tree.map(lambda g: scale * g, grads), opt_state
-    )
+    """Take one Adam step along gradients scaled down to norm `max_grad_norm`.
+
+    Parts side by side at the top of the tree, such as a prior and its perturbation, are
+    scaled apart: what one learns from must not hold the other back.
+    """
+
+    def clip(part):
+        norm = optax.tree.norm(part)
+        scale = jnp.minimum(1.0, max_grad_norm / jnp.maximum(norm, 1e-12))
+        return jax.tree.map(lambda g: scale * g, part)
+
+    clipped = jax.tree.map(clip, grads, is_leaf=lambda x: x is not grads)
+    direction, opt_state = ADAM.update(clipped, opt_state)
     params = jax.tree.map(lambda p, d: p - learning_rate * d, params, direction)
     return params, opt_state
 
@@ -64,11 +71,11 @@ def ramac(
       critic: the value of its actions.
       distortion: risk measure, one of `ramac_jax.risk` or your own.
       num_quantiles: N, fractions drawn per update, shared by the batch.
-      critic_loss_fn: what brings the critics to their targets.
-      conservative: penalty on the critics' hopes for actions that the data did not
-        take, times `conservative_weight`; None: there is none.
-      num_candidates: actions that it looks at for each observation, drawn uniformly and
-        as many from the policy.
+      critic_loss_fn: what brings the critics to their targets; `losses.squared_error`
+        for `value_critic`.
+      conservative: penalty on critics that value candidate actions above those of the
+        data, times `conservative_weight`; None: there is none.
+      num_candidates: for each observation, drawn uniformly and as many from the policy.
       normalize_value: divide the value that the actor seeks by its mean absolute value
         in the batch (Fujimoto and Gu, 2021), so that its weight suits any returns.
     """
@@ -113,29 +120,33 @@ def ramac(
         state: State,
         batch: Transition,
         target: Array,
-        key: Key,
+        keys: tuple[Key, Key],
         h: Hyperparams,
     ) -> tuple[Array, Metrics]:
-        """Sum over critics of the batch mean of eq. 2: their gradients stay apart."""
-        tau = jax.random.uniform(key, (num_quantiles,), batch.reward.dtype)
+        """Sum over critics of the batch mean of eq. 2: their gradients stay apart.
+
+        The conservative penalty is added, and told beside it.
+        """
+        tau_key, candidate_key = keys
+        tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
         per_batch = per_transition(critic_loss_fn)
         per_critic = jax.vmap(per_batch, in_axes=(0, None, None, None))
         loss = jnp.mean(per_critic(quantiles, target, tau, h.huber_threshold), axis=1)
         metrics = {"critic_loss": jnp.mean(loss)}
         if conservative is not None:
-            actions = candidates(state, batch, jax.random.fold_in(key, 1))
-            hoped = jax.vmap(critic.quantiles, in_axes=(None, None, 0, None))(
+            actions = candidates(state, batch, candidate_key)
+            others = jax.vmap(critic.quantiles, in_axes=(None, None, 0, None))(
                 params, batch.observation, actions, tau
             )
             per_row = jax.vmap(jax.vmap(conservative, in_axes=(1, 0)), in_axes=(1, 0))
-            gap = jnp.mean(per_row(hoped, quantiles), axis=1)
-            loss += h.conservative_weight * gap
-            metrics["conservative_gap"] = jnp.mean(gap)
+            penalty = jnp.mean(per_row(others, quantiles), axis=1)
+            loss += h.conservative_weight * penalty
+            metrics["conservative_gap"] = jnp.mean(penalty)
         return jnp.sum(loss), metrics
 
     def candidates(state: State, batch: Transition, key: Key) -> Array:
-        """Actions [2 C, B, A] to be sceptical of: uniform ones, then the policy's."""
+        """Actions [2 C, B, A] beside the data's: uniform ones, then the policy's."""
         uniform_key, policy_key = jax.random.split(key)
         shape = (num_candidates, *batch.action.shape)
         uniform = jax.random.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0)
@@ -173,12 +184,12 @@ def ramac(
     ) -> tuple[State, Metrics]:
         """Take one gradient step of the critics, then of the actor."""
         h = hyperparams
-        target_key, critic_key, actor_key = jax.random.split(key, 3)
+        target_key, critic_key, actor_key, candidate_key = jax.random.split(key, 4)
         decay = losses.cosine_decay(state.step, h.decay_steps)
 
         target = bellman_targets(state, batch, target_key, h)
         grads, critic_metrics = jax.grad(critic_loss, has_aux=True)(
-            state.critic_params, state, batch, target, critic_key, h
+            state.critic_params, state, batch, target, (critic_key, candidate_key), h
         )
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(

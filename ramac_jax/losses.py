@@ -39,8 +39,7 @@ def quantile_gap(candidates: Array, taken: Array) -> Array:
 
     CODAC's penalty (Ma et al., 2021), for every quantile on its own.
     """
-    size = jnp.log(candidates.shape[0])
-    return jnp.mean(jax.nn.logsumexp(candidates, axis=0) - size - taken)
+    return jnp.mean(log_mean_exp(candidates) - taken)
 
 
 def value_gap(candidates: Array, taken: Array) -> Array:
@@ -48,8 +47,12 @@ def value_gap(candidates: Array, taken: Array) -> Array:
 
     CQL's penalty (Kumar et al., 2020), with a mean for its sum: a constant apart.
     """
-    values, value = jnp.mean(candidates, axis=1), jnp.mean(taken)
-    return jax.nn.logsumexp(values) - jnp.log(values.size) - value
+    return log_mean_exp(jnp.mean(candidates, axis=1)) - jnp.mean(taken)
+
+
+def log_mean_exp(x: Array) -> Array:
+    """log of the mean of e^x over the first axis."""
+    return jax.nn.logsumexp(x, axis=0) - jnp.log(x.shape[0])
 
 
 def bellman_target(

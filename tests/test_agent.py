@@ -252,7 +252,7 @@ def test_a_normalised_value_moves_the_actor_alike_whatever_its_unit(normalize):
         state, _ = jax.jit(agent.update)(agent.init(KEY, ROWS), ROWS, KEY, knobs)
         return float(state.actor_opt_state.mu[0]) / 0.1
 
-    # 2 * .7 of cloning; the lesser critic, of weight 1, has slope 1 and value .5 of a
+    # 2 * .7 of cloning; the lesser critic, of weight 1, has slope 1 and value .5
     slopes = (1.0 / 0.5, 1.0 / 0.5) if normalize else (1.0, 1000.0)
     for gain, slope in zip((1.0, 1000.0), slopes, strict=True):
         assert gradient(gain) == pytest.approx(2.0 * 0.7 - 0.5 * slope, rel=1e-4)

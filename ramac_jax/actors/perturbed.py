@@ -10,12 +10,13 @@ from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
+from ramac_jax.validation import InputError
 
 
 def perturbed(
     prior: Actor, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
 ) -> Actor:
-    """Anchor an `Actor` in a behaviour model.
+    """Move the actions of a behaviour model a little, by the value alone.
 
     a = clip(b + radius tanh(f(s, b))), b ~ prior. Over a VAE this is the actor of ORAAC
     (Urpi et al., 2021); RAMAC compares diffusion and flow priors. The prior learns by
@@ -26,17 +27,22 @@ def perturbed(
       prior: any actor; its noise is the noise of this one.
       radius: Phi, the farthest that f moves a coordinate of the prior's action.
       widths: hidden layers of f.
+
+    Raises `InputError` for a radius that is not positive and at most 2, the box.
     """
+    if not 0.0 < radius <= 2.0:
+        raise InputError(f"radius is {radius}: it must be above 0 and at most 2")
+    push = prior.push_noise
 
     def network(action_dim: int) -> MLP:
         return MLP(tuple(widths), action_dim)
 
     def init(key: Key, observation: Array, action: Array) -> Params:
-        prior_key, key = jax.random.split(key)
+        prior_key, perturbation_key = jax.random.split(key)
         pair = jnp.concatenate([observation, action], axis=-1)
         return {
             "prior": prior.init(prior_key, observation, action),
-            "perturbation": network(action.shape[-1]).init(key, pair),
+            "perturbation": network(action.shape[-1]).init(perturbation_key, pair),
         }
 
     def perturb(params: Params, observation: Array, anchor: Array) -> Array:
@@ -46,8 +52,8 @@ def perturbed(
         return jnp.clip(anchor + radius * jnp.tanh(move), -1.0, 1.0)
 
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
-        assert prior.push_noise is not None
-        anchor = prior.push_noise(params["prior"], observation, noise)
+        assert push is not None
+        anchor = push(params["prior"], observation, noise)
         return perturb(params, observation, anchor)
 
     def sample(params: Params, observation: Array, key: Key) -> Array:
@@ -58,7 +64,7 @@ def perturbed(
         """The prior's own."""
         return prior.bc_loss(params["prior"], observation, action, key)
 
-    if prior.draw_noise is None:
+    if prior.draw_noise is None or push is None:
         return Actor(init, sample, bc_loss)
     return Actor(init, sample, bc_loss, prior.draw_noise, push_noise)
 

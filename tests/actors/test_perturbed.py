@@ -64,3 +64,24 @@ def test_the_value_alone_moves_the_perturbation_and_leaves_the_prior(case, make_
             )
             same = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
             assert all(same) == (part != learning)
+
+
+def test_no_value_however_steep_holds_the_prior_back(case):
+    """Their gradients are clipped apart."""
+    _, actor, _, batch = case
+    critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
+    agent = rj.ramac(actor, critic, num_quantiles=4)
+    state = agent.init(KEY, batch)
+    update = jax.jit(agent.update)
+    one, other = (
+        update(state, batch, KEY, rj.Hyperparams(risk_weight=weight))[0].actor_params
+        for weight in (0.0, 1e6)
+    )
+    for a, b in zip(*map(jax.tree.leaves, (one["prior"], other["prior"])), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("radius", [0.0, -0.1, 2.1, float("nan")])
+def test_a_radius_beyond_the_box_is_refused(radius):
+    with pytest.raises(rj.InputError, match="radius is .*: it must be above 0"):
+        perturbed(flow_actor(2), radius)

@@ -20,7 +20,7 @@ def steps(observation, action):
 def by_hand(data, held_out, **options):
     """The nearest neighbour with loops."""
     unit = data.observation.std(axis=0)
-    unit[unit == 0.0] = 1.0
+    unit[2] = np.inf
     count = options["num_neighbours"]
 
     def score(s, a):
@@ -33,27 +33,30 @@ def by_hand(data, held_out, **options):
 
 @pytest.fixture(scope="module")
 def walk():
-    """Actions that follow the state, which one of three coordinates tells little of."""
+    """Actions that follow the state, which one of three coordinates tells nothing of.
+
+    The state is far from 0 beside how much it varies.
+    """
     rng = np.random.default_rng(0)
     observation = rng.normal(size=(3000, 3)) * [1.0, 5.0, 0.0]
-    action = np.tanh(observation[:, :2] / [1.0, 5.0]) + 0.05 * rng.normal(
-        size=(3000, 2)
-    )
-    return steps(observation[:2000], action[:2000]), steps(
-        observation[2000:], action[2000:]
-    )
+    action = np.tanh(observation[:, :2] / [1.0, 5.0])
+    action += 0.05 * rng.normal(size=(3000, 2))
+    observation += [1e3, -1e4, 0.1]
+    parts = (slice(0, 2000), slice(2000, 3000))
+    return tuple(steps(observation[part], action[part]) for part in parts)
 
 
 @pytest.mark.parametrize("count", [1, 7, 2000])
 def test_the_nearest_action_is_that_of_loops(walk, count):
     data, held_out = walk
     some = rj.Transition(*(x[:200] for x in held_out))
-    detector = nearest_detector(data, some, num_neighbours=count)
+    detector = nearest_detector(data, some, num_neighbours=count, kappa=1.2)
     expected = by_hand(data, some, num_neighbours=count)
     found = detector.score(some.observation, some.action)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-    assert detector.threshold == pytest.approx(3.0 * np.median(expected), rel=1e-3)
-    flagged = expected > detector.threshold
+    assert detector.threshold == pytest.approx(1.2 * np.median(expected), rel=1e-3)
+    flagged = expected > 1.2 * np.median(expected)
+    assert 0.2 < flagged.mean() < 0.5
     assert detector.false_positive_rate == pytest.approx(flagged.mean(), abs=0.01)
 
 
@@ -91,7 +94,7 @@ def test_an_action_of_another_state_is_out_of_distribution(walk, build):
     data, held_out = walk
     detector = build(data, held_out, num_neighbours=50)
     observation = held_out.observation[:300]
-    clear = np.abs(np.tanh(observation[:, 0])) > 0.5
+    clear = np.abs(np.tanh(observation[:, 0] - 1e3)) > 0.5
     elsewhere = np.array(held_out.action[:300]) * [-1.0, 1.0]
     assert detector(observation, elsewhere)[clear].mean() > 0.95
     blind = build(data, held_out, num_neighbours=len(data.action))
@@ -145,3 +148,35 @@ def test_data_that_do_not_fit_are_refused(walk):
         nearest_detector(data, held_out, kappa=0.0)
     with pytest.raises(rj.InputError, match=r"false_positive_rate is 1\.0: give one"):
         density_detector(data, held_out, false_positive_rate=1.0)
+
+
+@pytest.mark.parametrize("build", [nearest_detector, density_detector])
+def test_what_is_not_finite_is_out_of_distribution(walk, build):
+    data, held_out = walk
+    detector = build(data, held_out)
+    observation, action = (np.array(x[:3]) for x in held_out[:2])
+    action[1], observation[2] = np.nan, np.inf
+    assert detector(observation, action)[1:].all()
+    broken = data._replace(action=np.full_like(data.action, np.nan))
+    for both in ((broken, held_out), (data, broken)):
+        with pytest.raises(rj.InputError, match="are not finite"):
+            build(*both)
+
+
+def test_pairs_of_other_widths_are_refused(walk):
+    detector = nearest_detector(*walk)
+    observation, action = walk[1][:2]
+    for pair, message in [
+        ((observation[:4], action[:4, :1]), r"action has shape \[4, 1\]: it must be"),
+        ((observation[:4, :1], action[:4]), r"observation has shape \[4, 1\]"),
+        ((observation[:3], action[:4]), r"observation has shape \[3, 3\]"),
+        ((observation[0], action[0]), "observation has shape"),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            detector(*pair)
+
+
+def test_data_held_out_from_themselves_are_no_yardstick(walk):
+    data = walk[0]
+    with pytest.raises(rj.InputError, match="half of the held-out actions are among"):
+        nearest_detector(data, data, num_neighbours=len(data.action))

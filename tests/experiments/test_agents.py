@@ -10,18 +10,49 @@ from experiments import agents, options
 from ramac_jax.scaling import Scaling
 
 TINY = "--actor-widths 8 --critic-width 8 --embedding-width 8 --num-cosines 4".split()
+PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}
+SQUARED, HUBER = rj.losses.squared_error, rj.losses.quantile_huber
+NEUTRAL = rj.risk.neutral
 UNITS = Scaling(jnp.zeros(3), jnp.ones(3), -jnp.ones(2), jnp.ones(2))
 
 
 @pytest.mark.parametrize(
-    "name", ["cvae-ql", "fql", "oraac", "oraac-flow", "codac", "cql", "bc-vae"]
+    "name",
+    [
+        "cvae-ql",
+        "diffusion-ql",
+        "fql",
+        "oraac",
+        "oraac-diffusion",
+        "oraac-flow",
+        "rafmac-distilled",
+        "codac",
+        "cql",
+        "bc-vae",
+    ],
 )
-def test_an_agent_by_name_learns(name, make_batch, distance):
+def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
+    told = {}
+
+    def ramac(actor, critic, distortion, num_quantiles, **options):
+        told.update(options, distortion=distortion)
+        return wire(actor, critic, distortion, num_quantiles, **options)
+
+    wire = rj.ramac
+    monkeypatch.setattr(agents.rj, "ramac", ramac)
     preset = ["--task", "hopper-medium-replay", "--out", "x", "--preset", name]
     arguments = options.parse([*preset, *TINY, "--num-candidates", "3"])
     options.check(arguments)
     spec = agents.policy_spec(arguments, UNITS)
     agent, batch = agents.build_agent(arguments, spec), make_batch()
+    if name != "bc-vae":
+        assert told == {
+            "num_candidates": 3,
+            "conservative": PENALTIES.get(name),
+            "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
+            "critic_loss_fn": SQUARED if arguments.critic == "value" else HUBER,
+            "distortion": NEUTRAL if arguments.critic == "value" else rj.risk.cvar,
+        }
     state = agent.init(jax.random.key(0), batch)
     knobs = arguments.hyperparams._replace(risk_warmup=0.0, risk_ramp=0.0)
     update = jax.jit(agent.update)
@@ -46,3 +77,17 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
         rj.InputError, match="unknown option of the flow actor 'radius'"
     ):
         agents.policy_spec(options.parse([*base, "--actor", "flow"]), UNITS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--radius 0", "--radius is 0: it must be above 0"),
+        ("--radius nan", "--radius is nan"),
+        ("--conservative-weight 2", "nothing to weigh: give --conservative"),
+    ],
+)
+def test_options_that_could_not_count_are_refused(words, message):
+    arguments = options.parse(["--dataset", "x", "--out", "y", *words.split()])
+    with pytest.raises(rj.InputError, match=message):
+        options.check(arguments)
