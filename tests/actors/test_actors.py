@@ -90,7 +90,8 @@ def variants():
     for name, builder in BUILDERS.items():
         known = inspect.signature(builder).parameters
         options = [{"num_steps": diffusion.UNROLLED_STEPS + n} for n in (-7, 2)]
-        options = options if "num_steps" in known else [{}]
+        alone = "num_steps" in known and name not in MOVED_BY_VALUE
+        options = options if alone else [{}]  # what is made of others has their loop
         if "betas" in known:
             options += [{"num_steps": 3, "betas": schedule} for schedule in OTHERS]
         for chosen in options:

@@ -169,7 +169,7 @@ def test_bad_input_is_one_line_and_touches_nothing(
 
 
 @pytest.mark.parametrize(
-    "options", [("--out", "x", "--vibes", "3"), ("--actor", "vae", "--out", "x"), ()]
+    "options", [("--out", "x", "--vibes", "3"), ("--actor", "gan", "--out", "x"), ()]
 )
 def test_an_option_that_is_unknown_wrong_or_missing(options, capsys):
     assert exit_status(*BASE, *options) == 2
