@@ -267,6 +267,11 @@ def check(arguments: Arguments) -> None:
             f"--radius is {arguments.radius:g}: it must be above 0 and at most 2"
         )
     check_names("critic", [arguments.critic], CRITICS)
+    if arguments.critic == "value" and arguments.distortion != "neutral":
+        raise rj.InputError(
+            "--critic value knows no risk, and --distortion is "
+            f"{arguments.distortion}: give --distortion neutral, or --critic quantile"
+        )
     if arguments.conservative is not None:
         check_names("penalty", [arguments.conservative], CONSERVATIVE)
     elif arguments.hyperparams.conservative_weight:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.tables import pipes, told
-from ramac_jax.populations.ranking import Interval, Ranked
+from ramac_jax.populations import Interval, Ranked
 
 COLUMNS = {
     "cvar": ("CVaR", 1.0),

@@ -40,7 +40,7 @@ class Hyperparams(NamedTuple):
     critic_learning_rate: float = 5e-5
     """Adam step of the critics."""
     max_grad_norm: float = 5.0
-    """Largest gradient norm of the actor, and of each critic on its own."""
+    """Largest gradient norm of each part of the actor, and of each critic."""
     discount: float = 0.99
     """gamma: weight of the return one step later."""
     target_rate: float = 0.005

@@ -84,6 +84,7 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
     [
         ("--radius 0", "--radius is 0: it must be above 0"),
         ("--radius nan", "--radius is nan"),
+        ("--critic value", "knows no risk, and --distortion is cvar: give"),
         ("--conservative-weight 2", "nothing to weigh: give --conservative"),
     ],
 )
