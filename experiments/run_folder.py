@@ -86,11 +86,29 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
             f"{out} already holds a run ({', '.join(held)}): give another --out, or "
             "--overwrite"
         )
+    check_options(arguments, out / layout.record)
+    return True
+
+
+def check_options(arguments: Arguments, path: Path) -> None:
+    """Raise `InputError` with the first option in which a run's record differs."""
     asked = console.strict(lasting_options(arguments))
-    record = read_record_of(out / layout.record)
+    record = read_record_of(path)
     populations.check_settings(
-        out / layout.record, {"options": {**record.get("options", {}), **asked}}
+        path, {"options": {**record.get("options", {}), **asked}}
     )
+
+
+def is_finished(arguments: Arguments, layout: Layout) -> bool:
+    """Whether --out holds a run of these options that came to its end.
+
+    Raises `InputError` where it is one of other options.
+    """
+    path = arguments.out / layout.record
+    ended = ("finished", "diverged")
+    if not path.exists() or read_record_of(path).get("status") not in ended:
+        return False
+    check_options(arguments, path)
     return True
 
 

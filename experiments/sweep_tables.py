@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.tables import pipes, told
+from experiments.tables import cell, known, pipes, told
 from ramac_jax.populations import Interval, Ranked
 
 COLUMNS = {
@@ -16,11 +16,6 @@ COLUMNS = {
     "risky_share": ("risky steps, %", 100.0),
 }
 """What the tables show of a score: its title, and the unit in which it is told."""
-
-
-def known(interval: Interval) -> dict[str, float | None]:
-    """The interval as strict JSON can hold it."""
-    return {k: None if math.isnan(x) else x for k, x in interval._asdict().items()}
 
 
 def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
@@ -33,13 +28,6 @@ def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
         }
         for entry in ranked
     ]
-
-
-def cell(interval: Interval, unit: float, between: str = " ") -> str:
-    """A figure and its bounds, where it has any."""
-    value, *bounds = told(known(interval), unit)
-    has_bounds = math.isfinite(interval.low)
-    return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
 
 
 def cells(entry: Ranked, between: str = " ") -> list[str]:

@@ -1,5 +1,6 @@
 """Tables of evaluated runs, for people and for papers."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.figures.runs import Scored
+from ramac_jax.populations import Interval
 from ramac_jax.tasks.hazards import Hazard
 
 COLUMNS = {
@@ -39,6 +41,18 @@ def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
     values = [unit * value for value in figure.values() if value is not None]
     digits = 0 if max(map(abs, values)) >= 100.0 else 1
     return [f"{value:.{digits}f}" for value in values]
+
+
+def known(interval: Interval) -> dict[str, float | None]:
+    """The interval as strict JSON can hold it."""
+    return {k: None if math.isnan(x) else x for k, x in interval._asdict().items()}
+
+
+def cell(interval: Interval, unit: float, between: str = " ") -> str:
+    """A figure and its bounds, where it has any."""
+    value, *bounds = told(known(interval), unit)
+    has_bounds = math.isfinite(interval.low)
+    return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
 
 
 def cells(run: Run) -> Iterable[tuple[str, str, str]]:

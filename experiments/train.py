@@ -101,10 +101,8 @@ def write_outcome(
         tracking.write_scores(arguments, arena, episodes, record)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run the command; exits with status 1 where a seed diverged."""
-    arguments: Arguments = parse(argv)
-    check(arguments)
+def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
+    """Train and score as the checked options say; `argv` is what repeats it."""
     run_folder.check_folder(arguments, run_folder.TRAIN)
     names = populations.first_host_first(lambda: training_datasets(arguments))
     dataset = load_datasets(names, normalize=arguments.normalize)
@@ -130,7 +128,14 @@ def main(argv: Sequence[str]) -> None:
         }
         write_outcome(arguments, trained, spec, arena, record)
     run_folder.print_written(arguments.out, run_folder.TRAIN)
-    if trained.frozen:
+    return trained
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command; exits with status 1 where a seed diverged."""
+    arguments: Arguments = parse(argv)
+    check(arguments)
+    if run(arguments, argv).frozen:
         sys.exit(1)
 
 

@@ -7,7 +7,7 @@ from ramac_jax.populations.placement import (
     initialize_hosts,
     is_first_host,
 )
-from ramac_jax.populations.ranking import Interval, Ranked, rank
+from ramac_jax.populations.ranking import Interval, Ranked, mean_interval, rank
 from ramac_jax.populations.rungs import train_rungs
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.saving import check_settings, lock
@@ -31,6 +31,7 @@ __all__ = [
     "initialize_hosts",
     "is_first_host",
     "lock",
+    "mean_interval",
     "random_search",
     "rank",
     "train_population",

@@ -1,0 +1,209 @@
+"""Compare agents on tasks: `python -m experiments.compare --tasks ... --agents ...`.
+
+Trains every agent on every task, each in a folder OUT/TASK/AGENT as
+`experiments.train` leaves it, and judges what they do. Writes comparison.md and
+comparison.json, one row for each agent and task, and what `experiments.report` writes.
+The same command goes on with a comparison that was broken off, and adds what is asked
+for beside what is there. Exit status 1: a seed diverged; 2: bad input, before any work;
+130 or 143: a signal, heeded after saving.
+"""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import tyro
+from rich.console import Console
+
+import ramac_jax as rj
+from experiments import comparison, console, report, run_folder, train
+from experiments.comparison import Row
+from experiments.judging import make_judge, ood_rates
+from experiments.options import AGENTS, PRESETS, check, choices, parse
+from experiments.options import Arguments as TrainArguments
+from ramac_jax.checkpoints import load_policy
+from ramac_jax.tasks.datasets import load_datasets
+from ramac_jax.tasks.hazards import TASKS
+from ramac_jax.validation import check_names
+
+LENGTHS = ("bc_steps", "decay_steps", "risk_warmup", "risk_ramp", "eval_every")
+"""What grows and shrinks with --num-steps."""
+FILES = ("comparison.md", "comparison.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    out: Path
+    """Folder for everything; what is finished there is not trained again."""
+    tasks: Annotated[tuple[str, ...], choices(tuple(TASKS), "Tasks")]
+    agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
+    num_seeds: int = 3
+    """Seeds of each agent."""
+    num_steps: int | None = None
+    """Updates of each agent; the preset's cloning, warm-up, ramp and decay shrink or
+    grow with it. None: as many as its preset says."""
+    episodes: int = 100
+    """Episodes per seed of the evaluation at the end."""
+    level: float = 0.1
+    """Level of the CVaR that is told."""
+    workers: int = 0
+    """Processes that step the simulators; 0: this one."""
+
+
+class Plan(NamedTuple):
+    """One agent on one task."""
+
+    task: str
+    agent: str
+    options: TrainArguments
+    argv: list[str]  # of experiments.train
+
+
+def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
+    """How one agent is trained; `InputError` where it cannot be."""
+    preset = PRESETS[f"{task}/{agent}"]
+    folder = arguments.out / task / agent
+    options: dict[str, Any] = {
+        "task": task,
+        "preset": agent,
+        "num_seeds": arguments.num_seeds,
+        "episodes": arguments.episodes,
+        "eval_level": arguments.level,
+        "workers": arguments.workers,
+        "out": folder,
+    }
+    if arguments.num_steps is not None:
+        factor = arguments.num_steps / preset["num_steps"]
+        options["num_steps"] = arguments.num_steps
+        for name in [x for x in LENGTHS if x in preset]:
+            options[name] = type(preset[name])(round(factor * preset[name]))
+        options["eval_every"] = max(options["eval_every"], 1)
+    argv = []
+    for name, value in options.items():
+        argv += [f"--{name.replace('_', '-')}", str(value)]
+    parsed: TrainArguments = parse(argv)
+    check(parsed)
+    return Plan(task, agent, parsed, argv)
+
+
+def make_plans(arguments: Arguments) -> list[Plan]:
+    """Every agent on every task; `InputError` for what no comparison is made of."""
+    for name in ("num_seeds", "num_steps", "episodes"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            option = name.replace("_", "-")
+            raise rj.InputError(f"--{option} is {value}: give 1 or more")
+    check_names("task", arguments.tasks, TASKS)
+    check_names("agent", arguments.agents, AGENTS)
+    return [
+        make_plan(arguments, task, agent)
+        for task in dict.fromkeys(arguments.tasks)
+        for agent in dict.fromkeys(arguments.agents or AGENTS)
+    ]
+
+
+def train_all(plans: Sequence[Plan]) -> None:
+    """Train and score whatever is not finished yet."""
+    todo = [x for x in plans if not run_folder.is_finished(x.options, run_folder.TRAIN)]
+    for plan in todo:
+        run_folder.check_folder(plan.options, run_folder.TRAIN)
+    for number, plan in enumerate(todo, 1):
+        console.CONSOLE.print(f"{number} of {len(todo)}: {plan.task} {plan.agent}")
+        train.run(plan.options, plan.argv)
+
+
+def task_rows(plans: Sequence[Plan], dataset_id: str) -> tuple[list[Row], dict]:
+    """The rows of one task, and how often each detector is wrong about its data."""
+    judge = make_judge(load_datasets([dataset_id]).transitions)
+    rows = []
+    for plan in plans:
+        out = plan.options.out
+        summary = report.read_run(out, plan.options.eval_level, None).scored.summary
+        diverged = run_folder.read_record_of(out / "run.json").get("diverged", [])
+        rates = ood_rates(judge, load_policy(out / "checkpoint"))
+        rows.append(
+            comparison.run_row(plan.task, plan.agent, summary, rates, len(diverged))
+        )
+    return rows, judge.false_alarms()
+
+
+def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
+    """Write what `experiments.report` writes of these runs."""
+    folders = tuple(plan.options.out for plan in plans)
+    runs = [
+        report.read_run(plan.options.out, arguments.level, plan.agent) for plan in plans
+    ]
+    options = report.Arguments(folders, arguments.out, level=arguments.level)
+    words = [*map(str, folders), "--out", str(arguments.out)]
+    report.report(runs, options, [*words, "--level", str(arguments.level)])
+
+
+def markdown(
+    rows: Sequence[Row],
+    false_alarms: Mapping[str, Mapping[str, float]],
+    arguments: Arguments,
+    command: str,
+) -> str:
+    """comparison.md."""
+    parts = ["# Comparison", f"`{command}`"]
+    for task in dict.fromkeys(row.task for row in rows):
+        of_task = [row for row in rows if row.task == task]
+        parts += [f"## {task}", comparison.markdown(of_task, arguments.level)]
+        alarms = ", ".join(f"{k} {x:.1%}" for k, x in false_alarms[task].items())
+        parts.append(f"Held-out data taken for out of distribution: {alarms}.")
+    parts += [
+        "Brackets are 95 % intervals: of mean, CVaR and risky steps by resampling the "
+        f"{arguments.episodes} episodes of each of {arguments.num_seeds} seeds, which "
+        "they hold fixed; of OOD rates Student's over the seeds. CVaR is of all "
+        "episodes together. OOD: actions at held-out states of the data, "
+        "`ramac_jax.evaluation.nearest_detector` and `density_detector`.",
+        comparison.WHY_OTHERS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command; exits with status 1 where a seed diverged."""
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.compare", args=list(argv)
+    )
+    plans = make_plans(arguments)
+    console.check_writable(arguments.out)
+    datasets = {x.task: train.training_datasets(x.options)[0] for x in plans}
+    train_all(plans)
+    rows: list[Row] = []
+    false_alarms = {}
+    for task, dataset_id in datasets.items():
+        of_task = [plan for plan in plans if plan.task == task]
+        found, false_alarms[task] = task_rows(of_task, dataset_id)
+        rows += found
+    write_report(plans, arguments)
+    command = shlex.join(["python", "-m", "experiments.compare", *argv])
+    text = markdown(rows, false_alarms, arguments, command)
+    (arguments.out / FILES[0]).write_text(text)
+    record = {
+        "command": command,
+        "rows": comparison.to_json(rows),
+        "false_alarms": false_alarms,
+        "versions": console.versions(),
+        "git_commit": console.git_commit(),
+        "device": jax.devices()[0].device_kind,
+    }
+    console.write_json(arguments.out / FILES[1], record)
+    output = Console()
+    for task in datasets:
+        told = [row for row in rows if row.task == task]
+        output.print(comparison.terminal(told, arguments.level))
+    output.print(f"{arguments.out}: {', '.join(FILES)}", soft_wrap=True)
+    if any(row.frozen for row in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    console.run_command(main)
