@@ -16,7 +16,6 @@ from ramac_jax import checkpoints, populations
 from ramac_jax.actors import BUILDERS
 from ramac_jax.scaling import Scaling
 from ramac_jax.tasks.datasets import OfflineDataset
-from ramac_jax.types import CriticLossFn
 from ramac_jax.validation import check_names
 
 CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
@@ -58,7 +57,6 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     if arguments.critic == "value":
         widths = (arguments.critic_width,) * 2
         critic = rj.value_critic(arguments.num_critics, widths=widths)
-        loss: CriticLossFn = rj.losses.squared_error
     else:
         critic = rj.iqn_critic(
             arguments.num_critics,
@@ -66,14 +64,12 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
             embedding_width=arguments.embedding_width,
             num_cosines=arguments.num_cosines,
         )
-        loss = rj.losses.quantile_huber
     penalty = arguments.conservative
     return rj.ramac(
         checkpoints.build_actor(spec),
         critic,
         DISTORTIONS[arguments.distortion][0],
         arguments.num_quantiles,
-        critic_loss_fn=loss,
         conservative=None if penalty is None else CONSERVATIVE[penalty],
         num_candidates=arguments.num_candidates,
         normalize_value=arguments.normalize_value,

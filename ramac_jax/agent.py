@@ -13,7 +13,6 @@ from ramac_jax.types import (
     Array,
     ConservativeFn,
     Critic,
-    CriticLossFn,
     DistortionFn,
     Hyperparams,
     Key,
@@ -57,10 +56,10 @@ def ramac(
     distortion: DistortionFn = risk.cvar,
     num_quantiles: int = 32,
     *,
-    critic_loss_fn: CriticLossFn = losses.quantile_huber,
     conservative: ConservativeFn | None = None,
     num_candidates: int = 10,
     normalize_value: bool = False,
+    num_ranked: int = 1,
 ) -> Agent:
     """Wire an actor, a critic and a risk measure into an `Agent`.
 
@@ -68,16 +67,16 @@ def ramac(
 
     Args:
       actor: the policy, trained and acting.
-      critic: the value of its actions.
+      critic: the value of its actions, and the loss that it learns by.
       distortion: risk measure, one of `ramac_jax.risk` or your own.
       num_quantiles: N, fractions drawn per update, shared by the batch.
-      critic_loss_fn: what brings the critics to their targets; `losses.squared_error`
-        for `value_critic`.
       conservative: penalty on critics that value candidate actions above those of the
         data, times `conservative_weight`; None: there is none.
       num_candidates: for each observation, drawn uniformly and as many from the policy.
       normalize_value: divide the value that the actor seeks by its mean absolute value
         in the batch (Fujimoto and Gu, 2021), so that its weight suits any returns.
+      num_ranked: actions that `act` draws for each observation, to take the one of the
+        highest mean value, as Diffusion-QL does with 50; 1: the one drawn is taken.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
 
@@ -130,7 +129,7 @@ def ramac(
         tau_key, candidate_key = keys
         tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
-        per_batch = per_transition(critic_loss_fn)
+        per_batch = per_transition(critic.loss)
         per_critic = jax.vmap(per_batch, in_axes=(0, None, None, None))
         loss = jnp.mean(per_critic(quantiles, target, tau, h.huber_threshold), axis=1)
         metrics = {"critic_loss": jnp.mean(loss)}
@@ -230,6 +229,15 @@ def ramac(
 
     def act(state: State, observation: Array, key: Key) -> Array:
         """Draw one action per observation from the policy that is being trained."""
-        return actor.sample(state.actor_params, observation, key)
+        if num_ranked == 1:
+            return actor.sample(state.actor_params, observation, key)
+        each = jnp.broadcast_to(observation, (num_ranked, *observation.shape))
+        actions = actor.sample(state.actor_params, each, key)  # [C, ..., A]
+        flat = [x.reshape(-1, x.shape[-1]) for x in (each, actions)]
+        tau = (jnp.arange(num_quantiles) + 0.5) / num_quantiles
+        quantiles = critic.quantiles(state.critic_params, *flat, tau)
+        values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
+        best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
+        return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
 
     return Agent(init, update, act)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
+from ramac_jax.losses import quantile_huber, squared_error
 from ramac_jax.networks import CRITIC_NORMAL, MLP, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
 
@@ -41,13 +42,13 @@ def iqn_critic(
         each = jax.vmap(member.apply, in_axes=(0, None, None, None))
         return each(params, observation, action, tau)
 
-    return Critic(init, quantiles)
+    return Critic(init, quantiles, quantile_huber)
 
 
 def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) -> Critic:
     """Build an ensemble of plain action values: every quantile is the mean.
 
-    For agents that know no risk; train it with `losses.squared_error`.
+    For agents that know no risk.
 
     Args:
       num_critics: E; the agent takes the minimum over them.
@@ -67,7 +68,7 @@ def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) ->
         values = jax.vmap(member.apply, in_axes=(0, None))(params, pair)
         return jnp.broadcast_to(values, (*values.shape[:-1], tau.shape[0]))
 
-    return Critic(init, quantiles)
+    return Critic(init, quantiles, squared_error)
 
 
 def constant_critic() -> Critic:
@@ -88,4 +89,4 @@ def constant_critic() -> Critic:
         shape = (*params.shape, *observation.shape[:-1], *tau.shape)
         return jnp.zeros(shape, params.dtype)
 
-    return Critic(init, quantiles)
+    return Critic(init, quantiles, quantile_huber)

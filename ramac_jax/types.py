@@ -193,6 +193,7 @@ class Critic(NamedTuple):
 
     init: InitFn
     quantiles: QuantilesFn
+    loss: CriticLossFn  # what brings its quantiles to their targets
 
 
 class Agent(NamedTuple):

@@ -159,7 +159,10 @@ def linear_critic(gains=(1.0, 1.0)):
         value = (weights * jnp.array(gains))[:, None, None] * action  # [E, B, 1]
         return jnp.broadcast_to(value, (*value.shape[:2], tau.size))
 
-    return rj.Critic(lambda key, observation, action: jnp.array([2.0, 1.0]), quantiles)
+    def init(key, observation, action):
+        return jnp.array([2.0, 1.0])
+
+    return rj.Critic(init, quantiles, rj.losses.quantile_huber)
 
 
 ROWS = rj.Transition(
@@ -269,7 +272,6 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
         POINT_ACTOR,
         critic,
         num_quantiles=2,
-        critic_loss_fn=rj.losses.squared_error,
         conservative=penalty,
         num_candidates=8,
     )
@@ -296,3 +298,21 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
     plain, metrics = learned(0.0)
     np.testing.assert_allclose(plain, 0.0, atol=0.05)
     np.testing.assert_allclose(metrics["conservative_gap"], 0.0, atol=0.05)
+
+
+def test_the_action_of_the_highest_mean_value_is_taken_of_many():
+    """By a critic who likes an action the further right it lies, at every fraction."""
+    actor = rj.flow_actor(1, 1, widths=(8,))
+    agent = rj.ramac(actor, linear_critic(), num_ranked=7)
+    plain = rj.ramac(actor, linear_critic())
+    observation = jnp.zeros((3, 5, 1))
+    state = agent.init(KEY, ROWS)
+    drawn = actor.sample(state.actor_params, jnp.zeros((7, 3, 5, 1)), KEY)
+    taken = agent.act(state, observation, KEY)
+    assert taken.shape == (3, 5, 1)
+    np.testing.assert_array_equal(taken, drawn.max(axis=0))
+    assert not np.array_equal(taken, drawn[0])
+    one = actor.sample(state.actor_params, observation, KEY)
+    np.testing.assert_array_equal(plain.act(state, observation, KEY), one)
+    # One observation alone is asked in the same way.
+    assert agent.act(state, jnp.zeros(1), KEY).shape == (1,)

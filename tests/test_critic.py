@@ -171,7 +171,6 @@ def test_a_plain_value_is_the_mean_of_skewed_returns(make_batch):
         rj.flow_actor(2, 1, widths=(8,)),
         critic,
         num_quantiles=3,
-        critic_loss_fn=rj.losses.squared_error,
     )
     knobs = rj.Hyperparams(
         actor_learning_rate=0.0, critic_learning_rate=1e-2, decay_steps=1000.0

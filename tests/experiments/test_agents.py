@@ -35,7 +35,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     told = {}
 
     def ramac(actor, critic, distortion, num_quantiles, **options):
-        told.update(options, distortion=distortion)
+        told.update(options, distortion=distortion, loss=critic.loss)
         return wire(actor, critic, distortion, num_quantiles, **options)
 
     wire = rj.ramac
@@ -50,7 +50,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
             "num_candidates": 3,
             "conservative": PENALTIES.get(name),
             "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
-            "critic_loss_fn": SQUARED if arguments.critic == "value" else HUBER,
+            "loss": SQUARED if arguments.critic == "value" else HUBER,
             "distortion": NEUTRAL if arguments.critic == "value" else rj.risk.cvar,
         }
     state = agent.init(jax.random.key(0), batch)

@@ -94,7 +94,7 @@ def make_critic():
         both = jnp.concatenate([observation, action], axis=-1)
         return jnp.einsum("ef,bf->eb", params, both)[..., None] * (1.0 + tau)
 
-    return rj.Critic(init, quantiles)
+    return rj.Critic(init, quantiles, rj.losses.quantile_huber)
 
 
 def make_members(size=5, diverging=()):
