@@ -57,8 +57,13 @@ def run_row(
         name: Interval(*(nan if x is None else x for x in summary[told].values()))
         for name, told in names.items()
     }
-    figures |= {f"ood_{name}": mean_interval(x) for name, x in ood.items()}
+    figures |= {f"ood_{name}": share_interval(x) for name, x in ood.items()}
     return Row(task, agent, figures, summary["num_seeds"], frozen)
+
+
+def share_interval(values: np.ndarray) -> Interval:
+    """Mean of the shares of each seed with Student's interval, within [0, 1]."""
+    return Interval(*(min(max(x, 0.0), 1.0) for x in mean_interval(values)))
 
 
 @functools.cache

@@ -39,7 +39,8 @@ def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
     if figure["value"] is None:
         return ["-"] * 3
     values = [unit * value for value in figure.values() if value is not None]
-    digits = 0 if max(map(abs, values)) >= 100.0 else 1
+    largest = max(map(abs, values))
+    digits = 0 if largest >= 100.0 else 1 if largest >= 10.0 else 2
     return [f"{value:.{digits}f}" for value in values]
 
 

@@ -233,9 +233,9 @@ def ramac(
             return actor.sample(state.actor_params, observation, key)
         each = jnp.broadcast_to(observation, (num_ranked, *observation.shape))
         actions = actor.sample(state.actor_params, each, key)  # [C, ..., A]
-        flat = [x.reshape(-1, x.shape[-1]) for x in (each, actions)]
+        asked, drawn = (x.reshape(-1, x.shape[-1]) for x in (each, actions))
         tau = (jnp.arange(num_quantiles) + 0.5) / num_quantiles
-        quantiles = critic.quantiles(state.critic_params, *flat, tau)
+        quantiles = critic.quantiles(state.critic_params, asked, drawn, tau)
         values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
         best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
         return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-Rows = dict[str, np.ndarray]  # each [rows, P], beside "step" [rows]
+Rows = dict[str, np.ndarray]  # each [rows, P, ...], beside "step" [rows]
 
 
 class Journal(NamedTuple):
@@ -21,7 +21,7 @@ class Journal(NamedTuple):
         return self._replace(metrics=append(self.metrics, step, values))
 
     def add_watched(self, step: int, values: Mapping[str, np.ndarray]) -> "Journal":
-        """With one more row of a watcher's figures [P]."""
+        """With one more row of a watcher's figures [P, ...]."""
         return self._replace(watched=append(self.watched, step, values))
 
     def frozen(self) -> dict[int, int]:
@@ -62,7 +62,9 @@ def beside(chunks: list[Rows], sizes: list[int]) -> Rows:
 
     def column(name: str, rows: Rows, size: int) -> np.ndarray:
         known = rows.get(name, longest[name][:0, :1].repeat(size, axis=1))
-        told = np.full(size, np.nan, np.result_type(known, np.float16))
+        told = np.full(
+            (size, *known.shape[2:]), np.nan, np.result_type(known, np.float16)
+        )
         last = known[-1] if name == "member_step" else told
         missing = len(longest[name]) - len(known)
         return np.concatenate([known, *[last[None]] * missing])

@@ -59,7 +59,7 @@ class Trained(NamedTuple):
 
 
 Watch = Callable[[int, Params, Members], Mapping[str, np.ndarray]]
-"""(step, actor params in NumPy [P, ...], members) -> figures, each [P]."""
+"""(step, actor params in NumPy [P, ...], members) -> figures, each [P, ...]."""
 Report = Callable[[Progress], None]
 Say = Callable[[str], None]
 

@@ -5,10 +5,13 @@ pays 1.4 on average and -4 over its worst tenth, the centre 1: a risk-neutral po
 belongs on the ring, a CVaR_0.1 policy in the centre, and nothing pays in between.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
+import scipy.optimize
+import scipy.stats
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax.tasks import BANDIT_ID, writing
@@ -34,6 +37,7 @@ class Constants(NamedTuple):
 
 
 CONSTANTS = Constants()
+WITHIN = 1.0 - 1e-4  # of the reach: so that rounding to float32 leaves none outside
 
 
 def on_ring(action: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
@@ -78,11 +82,60 @@ def truncated_normal(
     rng: np.random.Generator, size: int, dim: int, reach: float
 ) -> np.ndarray:
     """Standard normal vectors [size, dim] whose length stays well below `reach`."""
-    limit = reach * (1.0 - 1e-4)  # so that rounding to float32 leaves none outside
+    limit = reach * WITHIN
     draws = rng.standard_normal((size, dim))
     while (outside := np.linalg.norm(draws, axis=-1) > limit).any():
         draws[outside] = rng.standard_normal((outside.sum(), dim))
     return draws
+
+
+def radius_cdf(radius: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
+    """Share of the behaviour's actions whose length is at most each radius.
+
+    Exact: a truncated normal about the ring, a truncated Rayleigh in the centre; angles
+    are uniform in both.
+    """
+    reach = constants.reach * WITHIN
+    apart = (np.asarray(radius) - constants.ring_radius) / constants.ring_spread
+    inside = scipy.stats.truncnorm.cdf(apart, -reach, reach)
+    length = np.clip(np.asarray(radius) / constants.centre_spread, 0.0, reach)
+    nearby = np.expm1(-0.5 * length**2) / np.expm1(-0.5 * reach**2)
+    return constants.ring_share * inside + (1.0 - constants.ring_share) * nearby
+
+
+def cvar_of_shares(
+    ring: float, centre: float, level: float, constants: Constants = CONSTANTS
+) -> float:
+    """CVaR of the reward where these shares of actions lie on the ring and the centre.
+
+    Exact, of a mixture of three normals and, for the rest, the reward 0:
+    max_v v - E[(v - R)_+] / level (Rockafellar and Uryasev, 2000).
+    """
+    penalised = constants.penalty_probability
+    shares = np.array([ring * penalised, ring * (1.0 - penalised), centre])
+    paid = np.array(
+        [constants.penalty_reward, constants.ring_reward, constants.centre_reward]
+    )
+    rest = max(1.0 - ring - centre, 0.0)
+
+    def negative(value: float) -> float:
+        above = (value - paid) / constants.reward_noise
+        density, mass = scipy.stats.norm.pdf(above), scipy.stats.norm.cdf(above)
+        short = (value - paid) * mass + constants.reward_noise * density
+        below = float(shares @ short) + rest * max(value, 0.0)
+        return below / level - value
+
+    ends = (constants.penalty_reward - 1.0, constants.ring_reward + 1.0)
+    return -min(
+        scipy.optimize.minimize_scalar(negative, bounds=part, method="bounded").fun
+        for part in itertools.pairwise((ends[0], 0.0, ends[1]))
+    )
+
+
+def reward_range(constants: Constants = CONSTANTS) -> tuple[float, float]:
+    """Bounds [m, M] of the reward, five deviations of its noise beyond what is paid."""
+    slack = 5.0 * constants.reward_noise
+    return constants.penalty_reward - slack, constants.ring_reward + slack
 
 
 class RiskyBandit(gymnasium.Env):

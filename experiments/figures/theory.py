@@ -1,0 +1,99 @@
+"""The paper's bounds beside what was measured on the bandit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.figures.runs import COLOURS, MARKERS, WIDTH
+
+
+def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
+    """Draw proposition 1, the stability of the CVaR and lemma 4.1, from above.
+
+    Args:
+      theory: what bandit.json holds by this name.
+      titles: of the policies, by name.
+    """
+    figure = Figure(figsize=(WIDTH, 7.2), layout="constrained")
+    first, second, third = figure.subplots(3, 1)
+    policies = theory["policies"]
+    draw_ood(first, policies, titles)
+    draw_gap(second, policies)
+    draw_leakage(third, theory["leakage"], titles)
+    for axis in (first, second, third):
+        axis.tick_params(labelsize=6)
+        axis.xaxis.label.set_size(7)
+        axis.yaxis.label.set_size(7)
+        axis.title.set_size(7.5)
+    figure.legend(
+        *first.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=6,
+        frameon=False,
+    )
+    return figure
+
+
+def style(index: int) -> dict[str, Any]:
+    """Colour and marker of a policy: no two share both."""
+    shift = index // len(COLOURS)
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + shift) % len(MARKERS)],
+        "linestyle": "none",
+        "markersize": 4,
+    }
+
+
+def draw_ood(
+    axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
+) -> None:
+    """Rates of out-of-distribution actions under 1 - exp(-KL)."""
+    shown = np.geomspace(3e-3, 30.0, 200)
+    axis.plot(shown, -np.expm1(-shown), color="black", linewidth=1.0)
+    for index, (name, seeds) in enumerate(policies.items()):
+        x = [min(seed["least_divergence"], 25.0) for seed in seeds]
+        axis.plot(
+            x, [seed["ood"] for seed in seeds], **style(index), label=titles[name]
+        )
+    axis.set(
+        xscale="log", xlabel="KL(behaviour || policy) over the modes; right edge: inf"
+    )
+    axis.set(ylabel="OOD rate", title="Proposition 1: below $1 - e^{-KL}$")
+
+
+def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Gaps of the CVaR below their bounds."""
+    for index, seeds in enumerate(policies.values()):
+        x = [min(seed["least_cvar_gap_bound"], 1e3) for seed in seeds]
+        axis.plot(x, [max(seed["cvar_gap"], 1e-3) for seed in seeds], **style(index))
+    ends = np.array([1e-2, 1e3])
+    axis.plot(ends, ends, color="black", linewidth=1.0)
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel="bound; right edge: inf",
+        ylabel="gap of the CVaR",
+    )
+    axis.set(title=r"CVaR: gap below $\frac{M - m}{\alpha}\sqrt{KL / 2}$")
+
+
+def draw_leakage(
+    axis: Axes, leakage: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
+) -> None:
+    """Leakage of perturbed policies over the radius, above its lower bound."""
+    for index, (name, rows) in enumerate(leakage.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        seen = [row["radius"] for row in rows]
+        label = titles.get(name, "anchors moved at random")
+        axis.plot(
+            seen, [x["leakage"] for x in rows], "o", ms=3, color=colour, label=label
+        )
+        axis.plot(seen, [x["bound"] for x in rows], color=colour, linewidth=1.0)
+    axis.set(xlabel="radius of the perturbation", ylabel="share outside the modes")
+    axis.set(title="Lemma 4.1: measured (dots) above its bound (lines)")
+    axis.legend(fontsize=6, frameon=False)
