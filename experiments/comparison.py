@@ -14,16 +14,19 @@ from experiments.options import CONFIGS
 from experiments.tables import cell, known, pipes
 from ramac_jax.populations import Interval, mean_interval
 
-COLUMNS = {
+BANDIT = "bandit"
+RESULTS = {
     "mean": ("mean", 1.0),
     "cvar": ("CVaR", 1.0),
     "risky_share": ("risky, %", 100.0),
-    "ood_nearest": ("OOD by neighbour, %", 100.0),
-    "ood_density": ("OOD by density, %", 100.0),
-    "ood": ("truly OOD, %", 100.0),
 }
-"""Every figure that a row may have: its title, and the unit in which it is told."""
-PAPER = {"mean": "mean", "cvar": "CVaR", "ood": "OOD, %"}
+OOD = {
+    "ood_nearest": ("by neighbour, %", 100.0),
+    "ood_density": ("by density, %", 100.0),
+    "ood": ("in truth, %", 100.0),
+}
+"""Figures of either table: the title, and the unit in which it is told."""
+PAPER = {"mean": "paper: mean", "cvar": "paper: CVaR 0.1", "ood": "paper, %"}
 WHY_OTHERS = (
     "The paper's figures stand there for orientation and cannot be equal to ours: they "
     "come of other data (D4RL's), of penalties drawn by an unseeded generator, of "
@@ -38,7 +41,7 @@ class Row(NamedTuple):
 
     task: str
     agent: str
-    figures: dict[str, Interval]  # some of COLUMNS
+    figures: dict[str, Interval]  # some of RESULTS and OOD
     num_seeds: int
     frozen: int = 0  # seeds that diverged
 
@@ -47,18 +50,26 @@ def run_row(
     task: str,
     agent: str,
     summary: Mapping[str, Any],
-    ood: Mapping[str, np.ndarray],
+    rates: Mapping[str, np.ndarray],
     frozen: int,
 ) -> Row:
     """The row of a run: its evaluation's summary, and its OOD rates [P] by detector."""
     names = {"mean": "mean", "cvar": "pooled_cvar", "risky_share": "risky_share"}
-    nan = math.nan
     figures = {
-        name: Interval(*(nan if x is None else x for x in summary[told].values()))
+        name: Interval(*(math.nan if x is None else x for x in summary[told].values()))
         for name, told in names.items()
     }
-    figures |= {f"ood_{name}": share_interval(x) for name, x in ood.items()}
+    figures |= {f"ood_{name}": share_interval(x) for name, x in rates.items()}
     return Row(task, agent, figures, summary["num_seeds"], frozen)
+
+
+def bandit_row(agent: str, seeds: Sequence[Mapping[str, float]]) -> Row:
+    """The row of an agent of the bandit, where the ring is what is risky."""
+    columns = {name: np.array([seed[name] for seed in seeds]) for name in seeds[0]}
+    figures = {name: mean_interval(columns[name]) for name in ("mean", "cvar")}
+    figures["risky_share"] = share_interval(columns["ring"])
+    figures |= {name: share_interval(columns[name]) for name in OOD}
+    return Row(BANDIT, agent, figures, len(seeds))
 
 
 def share_interval(values: np.ndarray) -> Interval:
@@ -72,59 +83,44 @@ def paper_figures() -> dict[str, dict[str, dict[str, float]]]:
     return tomllib.loads((CONFIGS / "paper.toml").read_text())
 
 
-def columns_of(rows: Sequence[Row]) -> list[str]:
-    """The figures that any of the rows has, in the order of COLUMNS."""
-    return [name for name in COLUMNS if any(name in row.figures for row in rows)]
-
-
-def titles(names: Sequence[str], level: float) -> list[str]:
-    """The columns' titles, the level with the CVaR."""
-    return [COLUMNS[x][0].replace("CVaR", f"CVaR {level:g}") for x in names]
-
-
-def figures_of(row: Row, names: Sequence[str], between: str = " ") -> list[str]:
-    """The cells of a row."""
-    return [
-        cell(row.figures[name], COLUMNS[name][1], between)
-        if name in row.figures
-        else "-"
-        for name in names
-    ]
-
-
-def label(row: Row) -> str:
-    """The agent, and how many of its seeds diverged."""
-    frozen = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
-    return f"{row.agent}{frozen}"
+def table_of(
+    rows: Sequence[Row], columns: Mapping[str, tuple[str, float]], level: float
+) -> list[list[str]]:
+    """Some figures of one task, titles first; the paper's of the same beside them."""
+    names = [name for name in columns if any(name in row.figures for row in rows)]
+    told = paper_figures().get(rows[0].task, {})
+    theirs = [x for x in PAPER if x in columns and any(x in of for of in told.values())]
+    titles = [columns[name][0].replace("CVaR", f"CVaR {level:g}") for name in names]
+    table = [["agent", *titles, *(PAPER[x] for x in theirs)]]
+    for row in rows:
+        figures = [
+            cell(row.figures[name], columns[name][1]) if name in row.figures else "-"
+            for name in names
+        ]
+        paper = told.get(row.agent, {})
+        frozen = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
+        beside = [f"{paper[x]:g}" if x in paper else "-" for x in theirs]
+        table.append([f"{row.agent}{frozen}", *figures, *beside])
+    return table
 
 
 def markdown(rows: Sequence[Row], level: float) -> str:
-    """The table of one task; beside it what the paper tells of the agents."""
-    names, told = columns_of(rows), paper_figures().get(rows[0].task, {})
-    head = ["agent", *titles(names, level)]
-    if told:
-        head += [f"paper: {title}" for title in PAPER.values()]
-    lines = []
-    for row in rows:
-        line = [label(row), *figures_of(row, names)]
-        if told:
-            theirs = told.get(row.agent, {})
-            line += [f"{theirs[x]:g}" if x in theirs else "-" for x in PAPER]
-        lines.append(line)
-    return pipes(head, lines)
+    """The tables of one task: results, then how often actions leave the data."""
+    parts = []
+    for title, columns in (("Results", RESULTS), ("Out of distribution", OOD)):
+        head, *lines = table_of(rows, columns, level)
+        parts += [f"{title}:", pipes(head, lines)]
+    return "\n\n".join(parts)
 
 
 def terminal(rows: Sequence[Row], level: float) -> Table:
-    """The table of one task, for a terminal."""
-    names = columns_of(rows)
+    """The results of one task, for a terminal."""
+    head, *lines = table_of(rows, RESULTS, level)
     table = Table(title=f"{rows[0].task}, value [95 % interval]")
-    table.add_column("agent")
-    for title in titles(names, level):
-        table.add_column(title, justify="right")
-    for row in rows:
-        table.add_row(
-            escape(label(row)), *(escape(x) for x in figures_of(row, names, "\n"))
-        )
+    for title in head:
+        table.add_column(title, justify="left" if title == "agent" else "right")
+    for line in lines:
+        table.add_row(*map(escape, line))
     return table
 
 

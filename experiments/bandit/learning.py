@@ -45,6 +45,7 @@ ALONE = LISTENING._replace(
 APART = 10**6  # between the seeds of one stage and of the next
 STAGES = ("reading", "cloning", "listening")
 SNAPSHOT = 500  # actions of each agent that a snapshot keeps
+DYNAMIC = ("radac", "rafmac")  # agents whose learning is shown
 NUM_SNAPSHOTS = 16  # of a stage that is watched
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.bandit import agents, learning, scoring
-from experiments.bandit.__main__ import main, rj
+from experiments.bandit.command import main, rj
 
 TINY = ["--bc-steps", "40", "--critic-steps", "20", "--risk-steps", "8"]
 SOME = ["bc-flow", "oraac-flow", "rafmac"]

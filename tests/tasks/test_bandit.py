@@ -72,3 +72,27 @@ def test_the_dataset_comes_back_from_minari(tmp_path, monkeypatch):
     )
     assert loaded.transitions.terminated.all()
     assert loaded.env_spec.id == BANDIT_ID
+
+
+def test_the_share_within_each_radius_is_that_of_the_actions():
+    actions = bandit.draw_actions(100_000, np.random.default_rng(0))
+    radius = np.array([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.83, 0.95, 1.4])
+    counted = [(np.linalg.norm(actions, axis=1) <= x).mean() for x in radius]
+    np.testing.assert_allclose(bandit.radius_cdf(radius), counted, atol=0.006)
+    assert bandit.radius_cdf(np.array(0.5)) == pytest.approx(0.2)
+    assert bandit.radius_cdf(np.array(1.0)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("ring", "centre"), [(0.8, 0.2), (0.0, 1.0), (1.0, 0.0), (0.5, 0.3), (0.0, 0.0)]
+)
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_cvar_of_shares_is_that_of_rewards(ring, centre, level):
+    size = 400_000
+    counts = (np.array([ring, centre, 1.0 - ring - centre]) * size).round().astype(int)
+    actions = np.repeat([[0.8, 0.0], [0.0, 0.0], [0.5, 0.0]], counts, axis=0)
+    rewards = bandit.draw_rewards(actions, np.random.default_rng(0))
+    exact = bandit.cvar_of_shares(ring, centre, level)
+    np.testing.assert_allclose(exact, cvar(rewards, level), atol=0.1)
+    low, high = bandit.reward_range()
+    assert low <= exact <= high

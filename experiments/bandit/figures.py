@@ -1,0 +1,68 @@
+"""The figures of the bandit, from what its agents did."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.bandit.agents import RECIPES
+from experiments.bandit.learning import DYNAMIC, Learned, School
+from experiments.bandit.scoring import out_of_distribution
+from experiments.figures.bandit import draw_dynamics, draw_panels
+from experiments.figures.theory import draw_theory
+from ramac_jax.tasks import bandit
+
+
+def draw_all(
+    school: School,
+    learned: Mapping[str, Learned],
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, float]]],
+    bounds: Mapping[str, Any],
+) -> dict[str, Figure]:
+    """Draw what the agents have to show, by the names of the files.
+
+    Args:
+      school: where they learned.
+      learned: every agent by name.
+      panels: "data" and every agent by name -> actions [M, 2] and their score.
+      bounds: what bandit.json holds as "theory".
+    """
+    titles = {name: recipe.title for name, recipe in RECIPES.items()}
+    titled = {titles.get(name, "Data"): panel for name, panel in panels.items()}
+    figures = {"bandit.png": draw_panels(titled)}
+    clones = [name for name in learned if RECIPES[name].critic is None]
+    if clones:
+        some = {"Data": panels["data"]} | {titles[x]: panels[x] for x in clones}
+        figures["cloning.png"] = draw_panels(some, columns=2)
+    if shown := [name for name in DYNAMIC if name in learned]:
+        strips = {
+            titles[name]: snapshots(school, name, learned[name]) for name in shown
+        }
+        curves = {titles[name]: shares(learned[name]) for name in shown}
+        figures["dynamics.png"] = draw_dynamics(strips, curves)
+    figures["theory.png"] = draw_theory(bounds, titles)
+    return figures
+
+
+def snapshots(
+    school: School, name: str, learned: Learned
+) -> list[tuple[str, np.ndarray]]:
+    """What the first seed's agent did: twice while cloning, thrice while listening."""
+    cloning = school.clone(str(RECIPES[name].model)).journal.watched
+    listening = learned.trained.journal.watched
+    found = []
+    for what, rows, places in (("BC", cloning, (0, -1)), ("", listening, (0, 1, -1))):
+        for place in places:
+            row = min(place, len(rows["step"]) - 1)
+            when = f"{what or '+ risk'} {rows['step'][row]:,}"
+            found.append((when, rows["actions"][row, 0]))
+    return found
+
+
+def shares(learned: Learned) -> tuple[np.ndarray, np.ndarray]:
+    """Updates with the risk term, and the shares of ring, centre and gap after them."""
+    rows = learned.trained.journal.watched
+    modes = (bandit.on_ring, bandit.in_centre, out_of_distribution)
+    parts = [[mode(each).mean() for mode in modes] for each in rows["actions"]]
+    return rows["step"], np.array(parts)
