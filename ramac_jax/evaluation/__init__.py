@@ -1,5 +1,6 @@
 """What a policy is worth, from the returns it was seen to earn."""
 
+from ramac_jax.evaluation import bounds
 from ramac_jax.evaluation.ood import Detector, density_detector, nearest_detector
 from ramac_jax.evaluation.rollouts import Episodes, evaluate
 from ramac_jax.evaluation.simulators import Environments
@@ -16,6 +17,7 @@ __all__ = [
     "Detector",
     "Environments",
     "Episodes",
+    "bounds",
     "cvar",
     "density_detector",
     "evaluate",

@@ -1,5 +1,6 @@
 """The agents that go by a name are the parts that the name stands for."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,6 +65,9 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     moved, _ = update(state, batch, jax.random.key(1), silent)
     far = distance(moved.actor_params, state.actor_params)
     assert (far > 0.0) == (not name.startswith("bc-"))
+    # One program, whatever the numbers; what comes out can go in again.
+    assert update._cache_size() == 1
+    chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
     # Layers with weight and bias: three of a plain value, six of a quantile network.
     sizes = {"value": 6, "quantile": 12} if arguments.num_critics else {"quantile": 1}
     assert len(jax.tree.leaves(state.critic_params)) == sizes[arguments.critic]
