@@ -34,7 +34,7 @@ from ramac_jax.tasks.datasets import load_datasets
 from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.validation import check_names
 
-LENGTHS = ("bc_steps", "decay_steps", "risk_warmup", "risk_ramp", "eval_every")
+LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
 """What grows and shrinks with --num-steps."""
 FILES = ("comparison.md", "comparison.json")
 
@@ -50,8 +50,8 @@ class Arguments:
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
-    """Updates of each agent on a robot; the preset's cloning, warm-up, ramp and decay
-    shrink or grow with it. None: as many as its preset says."""
+    """Updates of each agent on a robot, after those of cloning; the preset's warm-up,
+    ramp and decay shrink or grow with it. None: as many as its preset says."""
     episodes: int = 100
     """Episodes per seed of the evaluation at the end."""
     level: float = 0.1
@@ -79,6 +79,7 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
         "num_seeds": arguments.num_seeds,
         "episodes": arguments.episodes,
         "eval_level": arguments.level,
+        "eval_every": None,  # scored at the end alone
         "workers": arguments.workers,
         "out": folder,
     }
@@ -86,8 +87,7 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
         factor = arguments.num_steps / preset["num_steps"]
         options["num_steps"] = arguments.num_steps
         for name in [x for x in LENGTHS if x in preset]:
-            options[name] = type(preset[name])(round(factor * preset[name]))
-        options["eval_every"] = max(options["eval_every"], 1)
+            options[name] = float(round(factor * preset[name]))
     argv = []
     for name, value in options.items():
         argv += [f"--{name.replace('_', '-')}", str(value)]

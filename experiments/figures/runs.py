@@ -13,6 +13,7 @@ from ramac_jax.tasks.hazards import QUANTITIES, Hazard
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vP*"
 WIDTH = 3.4  # inches: one column of a paper
+TALLEST = 8.0  # inches of the rows of a figure
 DPI = 200
 
 
@@ -56,7 +57,8 @@ def draw_learning(
 
 def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
     """Draw the histogram of episode returns of each run, its CVaR marked."""
-    figure = Figure(figsize=(WIDTH, 0.5 + 1.0 * len(runs)), layout="constrained")
+    height = min(len(runs), TALLEST)
+    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
     finite = [run.episodes.returns[np.isfinite(run.episodes.returns)] for run in runs]
     edges = np.histogram_bin_edges(np.concatenate(finite), bins=40)
@@ -78,9 +80,10 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
 
 def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
     """Draw mean against CVaR, both with their 95 % intervals: best is up and right."""
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    lines = -(-len(runs) // 3)
+    figure = Figure(figsize=(WIDTH, 2.7 + 0.13 * lines), layout="constrained")
     axis = figure.subplots()
-    for index, (run, colour) in enumerate(zip(runs, cycle(runs), strict=True)):
+    for index, run in enumerate(runs):
         x, y = run.summary["pooled_cvar"], run.summary["mean"]
         if x["value"] is None:
             continue
@@ -89,16 +92,17 @@ def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
             y["value"],
             xerr=reach(x),
             yerr=reach(y),
-            fmt=MARKERS[index % len(MARKERS)],
-            color=colour,
             capsize=2,
             label=run.name,
+            **point(index),
         )
     axis.set_xlabel(f"CVaR$_{{{risk_level:g}}}$ of the returns", fontsize=8)
     axis.set_ylabel("mean return", fontsize=8)
     axis.tick_params(labelsize=7)
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize=7)
+    if (known := axis.get_legend_handles_labels())[0]:
+        figure.legend(
+            *known, loc="outside lower center", ncols=3, fontsize=6, frameon=False
+        )
     return figure
 
 
@@ -108,7 +112,8 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
     The paper's Figure 4: one violin's half per run would hide the tails, so each run
     has its own row of one common scale.
     """
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.8 * len(runs)), layout="constrained")
+    height = min(0.8 * len(runs), TALLEST)
+    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
     values = [
         run.episodes.monitored[np.isfinite(run.episodes.monitored)] for run in runs
@@ -133,6 +138,17 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
     unit = QUANTITIES[hazard.quantity]
     axes[-1].set_xlabel(f"{hazard.quantity} ({unit}); shaded: risky", fontsize=8)
     return figure
+
+
+def point(index: int) -> dict[str, Any]:
+    """Colour and marker of a run, or a policy: no two share both."""
+    shift = index // len(COLOURS)
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + shift) % len(MARKERS)],
+        "linestyle": "none",
+        "markersize": 4,
+    }
 
 
 def cycle(runs: Sequence[Scored]) -> list[str]:

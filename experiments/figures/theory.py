@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.figures.runs import COLOURS, MARKERS, WIDTH
+from experiments.figures.runs import COLOURS, WIDTH, point
 
 
 def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
@@ -38,17 +38,6 @@ def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
     return figure
 
 
-def style(index: int) -> dict[str, Any]:
-    """Colour and marker of a policy: no two share both."""
-    shift = index // len(COLOURS)
-    return {
-        "color": COLOURS[index % len(COLOURS)],
-        "marker": MARKERS[(index + shift) % len(MARKERS)],
-        "linestyle": "none",
-        "markersize": 4,
-    }
-
-
 def draw_ood(
     axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
 ) -> None:
@@ -58,7 +47,7 @@ def draw_ood(
     for index, (name, seeds) in enumerate(policies.items()):
         x = [min(seed["least_divergence"], 25.0) for seed in seeds]
         axis.plot(
-            x, [seed["ood"] for seed in seeds], **style(index), label=titles[name]
+            x, [seed["ood"] for seed in seeds], **point(index), label=titles[name]
         )
     axis.set(
         xscale="log", xlabel="KL(behaviour || policy) over the modes; right edge: inf"
@@ -70,7 +59,7 @@ def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) ->
     """Gaps of the CVaR below their bounds."""
     for index, seeds in enumerate(policies.values()):
         x = [min(seed["least_cvar_gap_bound"], 1e3) for seed in seeds]
-        axis.plot(x, [max(seed["cvar_gap"], 1e-3) for seed in seeds], **style(index))
+        axis.plot(x, [max(seed["cvar_gap"], 1e-3) for seed in seeds], **point(index))
     ends = np.array([1e-2, 1e3])
     axis.plot(ends, ends, color="black", linewidth=1.0)
     axis.set(

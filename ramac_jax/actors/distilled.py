@@ -25,7 +25,8 @@ def distilled(
       action_dim: A.
       widths: hidden layers of the student.
 
-    Raises `InputError` for a teacher without `push_noise`.
+    Raises `InputError` for a teacher without `push_noise`, and in `init` for one whose
+    noise has another shape.
     """
     student = MLP(tuple(widths), action_dim)
     draw_noise, teach = teacher.draw_noise, teacher.push_noise
@@ -37,6 +38,13 @@ def distilled(
         return student.apply(params["student"], inputs)
 
     def init(key: Key, observation: Array, action: Array) -> Params:
+        noise = jax.eval_shape(draw_noise, observation, key)
+        if noise.shape != action.shape:
+            raise InputError(
+                f"the teacher's noise has shape {list(noise.shape)} and its actions "
+                f"{list(action.shape)}: give one whose noise is an action's, as "
+                "flow_actor's"
+            )
         teacher_key, student_key = jax.random.split(key)
         pair = jnp.concatenate([observation, action], axis=-1)
         return {

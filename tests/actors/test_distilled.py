@@ -69,3 +69,9 @@ def test_a_teacher_that_hides_its_noise_is_refused(case):
     teacher = case[0]._replace(push_noise=None)
     with pytest.raises(rj.InputError, match="keeps its noise to itself"):
         distilled(teacher, 2)
+
+
+def test_a_teacher_whose_noise_is_no_action_is_refused():
+    actor = distilled(rj.diffusion_actor(2, 3, widths=(8,)), 2)
+    with pytest.raises(rj.InputError, match=r"noise has shape \[3, 4, 2\] and its"):
+        actor.init(KEY, jnp.zeros((4, 3)), jnp.zeros((4, 2)))

@@ -15,7 +15,6 @@ TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
 TINY = {
     "batch_size": 8,
     "log_every": 2,
-    "eval_every": 100,
     "actor_widths": (8,),
     "critic_width": 8,
     "embedding_width": 8,
@@ -73,8 +72,8 @@ def test_one_row_for_each_agent_and_task(out):
 
 def test_the_schedule_shrinks_with_the_number_of_steps(out):
     told = json.loads((out / TASK / "radac" / "run.json").read_text())
-    assert told["options"]["num_steps"] == 4 and told["options"]["bc_steps"] == 2
-    assert told["options"]["eval_every"] == 10
+    assert told["options"]["num_steps"] == 4 and told["options"]["bc_steps"] == 20
+    assert told["options"]["eval_every"] is None
     knobs = told["hyperparams"]
     assert (knobs["risk_warmup"], knobs["risk_ramp"], knobs["decay_steps"]) == (1, 2, 4)
 
@@ -107,7 +106,7 @@ def test_what_is_finished_is_not_trained_again(out, monkeypatch):
 
 def test_other_options_than_those_of_a_finished_run_are_refused(out):
     words = [*BASE, "--agents", "radac", "--out", str(out), "--num-steps", "6"]
-    with pytest.raises(compare.rj.InputError, match="holds a run with .* 2, not 3"):
+    with pytest.raises(compare.rj.InputError, match="holds a run with .* 4, not 6"):
         compare.main(words)
 
 
