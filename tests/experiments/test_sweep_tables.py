@@ -36,7 +36,7 @@ def test_the_table_says_what_chose_and_what_it_scored():
     )
     assert first == "| 1 | 1: x=1 | 500 | - | - | - | 0 |"
     assert second == (
-        "| 2 | 0: x=0 | 4.5 | 2.0 [-10.7, 14.7] | 3.0 [-9.7, 15.7] "
+        "| 2 | 0: x=0 | 4.50 | 2.0 [-10.7, 14.7] | 3.0 [-9.7, 15.7] "
         "| 2.0 [-10.7, 14.7] | 1 |"
     )
     assert "\n\nSeeds 0 and 1 chose.\n\nBrackets: Student's t" in text
@@ -56,7 +56,7 @@ def test_the_table_lists_who_was_left_out():
     assert text.endswith(
         "\n\nLeft out on the way, by the figures of the same selection:\n\n"
         "| setting | after updates | selection |\n| --- | --- | --- |\n"
-        "| 7: a\\|b | 2,000 | 3.2 |\n| 3: c | 500 | - |\n"
+        "| 7: a\\|b | 2,000 | 3.25 |\n| 3: c | 500 | - |\n"
     )
     assert "Left out" not in sweep_tables.markdown(found, 0.2, "Seed 0 chose.")
 
