@@ -28,7 +28,6 @@ from experiments.comparison import BANDIT, Row, bandit_row
 from experiments.judging import make_judge, ood_rates
 from experiments.options import AGENTS, PRESETS, check, choices, parse
 from experiments.options import Arguments as TrainArguments
-from ramac_jax import populations
 from ramac_jax.checkpoints import load_policy
 from ramac_jax.tasks.datasets import load_datasets
 from ramac_jax.tasks.hazards import TASKS
@@ -166,9 +165,9 @@ def bandit_record(options: command.Arguments) -> dict[str, Any]:
     """What bandit.json holds; learned first, unless it is there with these options."""
     path = options.out / command.RECORD
     if path.exists():
-        asked = console.strict(command.lasting_options(options))
+        asked = command.lasting_options(options)
         del asked["radii"]  # what is trained beside changes no row
-        populations.check_settings(path, {"options": asked})
+        run_folder.check_options(path, asked)
         return run_folder.read_record_of(path)
     return command.run(options)
 

@@ -5,7 +5,7 @@ import datetime
 import json
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,13 +86,13 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
             f"{out} already holds a run ({', '.join(held)}): give another --out, or "
             "--overwrite"
         )
-    check_options(arguments, out / layout.record)
+    check_options(out / layout.record, lasting_options(arguments))
     return True
 
 
-def check_options(arguments: Arguments, path: Path) -> None:
-    """Raise `InputError` with the first option in which a run's record differs."""
-    asked = console.strict(lasting_options(arguments))
+def check_options(path: Path, options: Mapping[str, Any]) -> None:
+    """Raise `InputError` with the first of some options that a record has otherwise."""
+    asked = console.strict(options)
     record = read_record_of(path)
     populations.check_settings(
         path, {"options": {**record.get("options", {}), **asked}}
@@ -108,7 +108,7 @@ def is_finished(arguments: Arguments, layout: Layout) -> bool:
     ended = ("finished", "diverged")
     if not path.exists() or read_record_of(path).get("status") not in ended:
         return False
-    check_options(arguments, path)
+    check_options(path, lasting_options(arguments))
     return True
 
 
