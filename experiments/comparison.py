@@ -1,7 +1,6 @@
 """What a comparison of agents tells: rows of figures, and the tables of them."""
 
 import functools
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -31,8 +30,9 @@ WHY_OTHERS = (
     "The paper's figures stand there for orientation and cannot be equal to ours: they "
     "come of other data (D4RL's), of penalties drawn by an unseeded generator, of "
     "other versions of the robots and the simulator, of 2,000,000 updates, and of 10 "
-    "episodes for each of 5 seeds, where a CVaR_0.1 is the single worst episode; what "
-    "its OOD rate was calibrated on is not known."
+    "episodes for each of 5 seeds, where a CVaR_0.1 is the single worst episode. The "
+    "horizon of an episode is that of the authors' release, which may not be the "
+    "paper's, and what its OOD rate was calibrated on is not known."
 )
 
 
@@ -49,27 +49,25 @@ class Row(NamedTuple):
 def run_row(
     task: str,
     agent: str,
-    summary: Mapping[str, Any],
+    worth: Mapping[str, np.ndarray],
     rates: Mapping[str, np.ndarray],
     frozen: int,
 ) -> Row:
-    """The row of a run: its evaluation's summary, and its OOD rates [P] by detector."""
-    names = {"mean": "mean", "cvar": "pooled_cvar", "risky_share": "risky_share"}
-    figures = {
-        name: Interval(*(math.nan if x is None else x for x in summary[told].values()))
-        for name, told in names.items()
-    }
+    """The row of a run: what each seed's episodes are worth, and its OOD rates [P]."""
+    figures = {name: mean_interval(worth[name]) for name in ("mean", "cvar")}
+    figures["risky_share"] = share_interval(worth["risky_share"])
     figures |= {f"ood_{name}": share_interval(x) for name, x in rates.items()}
-    return Row(task, agent, figures, summary["num_seeds"], frozen)
+    return Row(task, agent, figures, len(worth["mean"]), frozen)
 
 
-def bandit_row(agent: str, seeds: Sequence[Mapping[str, float]]) -> Row:
+def bandit_row(policy: Mapping[str, Any]) -> Row:
     """The row of an agent of the bandit, where the ring is what is risky."""
+    seeds = policy["seeds"]
     columns = {name: np.array([seed[name] for seed in seeds]) for name in seeds[0]}
     figures = {name: mean_interval(columns[name]) for name in ("mean", "cvar")}
     figures["risky_share"] = share_interval(columns["ring"])
     figures |= {name: share_interval(columns[name]) for name in OOD}
-    return Row(BANDIT, agent, figures, len(seeds))
+    return Row(BANDIT, policy["name"], figures, len(seeds), len(policy["diverged"]))
 
 
 def share_interval(values: np.ndarray) -> Interval:
@@ -132,3 +130,35 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
         | {"paper": paper_figures().get(row.task, {}).get(row.agent)}
         for row in rows
     ]
+
+
+def page(
+    rows: Sequence[Row],
+    false_positives: Mapping[str, Mapping[str, float]],
+    level: float,
+    command: str,
+) -> str:
+    """comparison.md: the tables of every task, and how to read them.
+
+    Args:
+      rows: of every task.
+      false_positives: task -> detector -> its false-positive rate.
+      level: of the CVaR.
+      command: that makes the page again.
+    """
+    parts = ["# Comparison", f"`{command}`"]
+    for task in dict.fromkeys(row.task for row in rows):
+        of_task = [row for row in rows if row.task == task]
+        parts += [f"## {task}", markdown(of_task, level)]
+        rates = ", ".join(f"{k} {x:.1%}" for k, x in false_positives[task].items())
+        parts.append(f"False-positive rate on the data's own actions: {rates}.")
+    parts.append(
+        "Every figure is the mean over the seeds of each one's own, in brackets "
+        "Student's 95 % interval over the seeds. Risky: on robots the share of steps, "
+        "on the bandit that of actions on the ring. Out of distribution: of one action "
+        "at each state of episodes that the detectors had not seen, though the agents "
+        "had, by `ramac_jax.evaluation.nearest_detector` and `density_detector`."
+    )
+    if any(row.task in paper_figures() for row in rows):
+        parts.append(WHY_OTHERS)
+    return "\n\n".join(parts) + "\n"

@@ -178,8 +178,13 @@ def strict(value: Any) -> Any:
 
 def write_json(path: Path, record: dict) -> None:
     """Replace a file by strict JSON in one move."""
+    write_text(path, json.dumps(strict(record), indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one move."""
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(json.dumps(strict(record), indent=2, allow_nan=False) + "\n")
+    draft.write_text(text)
     draft.replace(path)
 
 

@@ -12,65 +12,84 @@ from ramac_jax.scaling import scale_action
 
 HELD_OUT_EVERY = 10  # one episode of so many is held out
 CALIBRATED_BY = 5000  # steps held out that set the thresholds, at most
-NUM_QUERIES = 2000  # of these states that every agent is asked at, at most
+NUM_QUERIES = 2000  # other states held out at which every agent is asked, at most
 NUM_NEIGHBOURS = 100
 
 
 class Judge(NamedTuple):
-    """Detectors of one dataset, and the states at which they are asked."""
+    """Detectors of one dataset, and the states at which agents are asked."""
 
     detectors: dict[str, Detector]
-    observation: Any  # [Q, O] in NumPy, of held-out data
+    held_out: rj.Transition  # [Q, ...] that no detector has seen in any way
 
     def flagged(self, actions: np.ndarray) -> dict[str, np.ndarray]:
         """By each detector, the share of actions [P, Q, A] out of distribution [P]."""
         return {
             name: np.array(
-                [detector(self.observation, each).mean() for each in actions]
+                [detector(self.held_out.observation, each).mean() for each in actions]
             )
             for name, detector in self.detectors.items()
         }
 
-    def false_alarms(self) -> dict[str, float]:
-        """By each detector, the share of held-out data that it takes for others."""
-        return {name: x.false_positive_rate for name, x in self.detectors.items()}
+    def false_positive_rates(self) -> dict[str, float]:
+        """By each detector, the share of the data's own actions that it flags."""
+        actions = np.asarray(self.held_out.action)[None]
+        return {name: float(x[0]) for name, x in self.flagged(actions).items()}
 
 
-def make_judge(data: rj.Transition, num_neighbours: int = NUM_NEIGHBOURS) -> Judge:
+def make_judge(
+    data: rj.Transition,
+    num_neighbours: int = NUM_NEIGHBOURS,
+    held_out_every: int = HELD_OUT_EVERY,
+) -> Judge:
     """Build every detector of `ramac_jax.evaluation`; the same for the same data.
 
-    Raises `InputError` where there are not two episodes, and as the detectors do.
+    One episode of `held_out_every` is held out. Half of these calibrate the detectors;
+    at the states of the others agents are asked.
+
+    Raises `InputError` where there are not four episodes, and as the detectors do.
     """
-    known, held_out = split_episodes(data)
+    known, calibrating, asked = split_episodes(data, held_out_every)
     draw = np.random.default_rng(0)
-    size = len(held_out.reward)
-    rows = draw.permutation(size)[:CALIBRATED_BY]
-    held_out = rj.Transition(*(x[rows] for x in held_out))
+
+    def some(part: rj.Transition, size: int) -> rj.Transition:
+        rows = draw.permutation(len(part.reward))[:size]
+        return rj.Transition(*(x[rows] for x in part))
+
+    calibrating = some(calibrating, CALIBRATED_BY)
     num_neighbours = min(num_neighbours, len(known.reward))
     detectors = {
-        "nearest": nearest_detector(known, held_out, num_neighbours=num_neighbours),
-        "density": density_detector(known, held_out, num_neighbours=num_neighbours),
+        "nearest": nearest_detector(known, calibrating, num_neighbours=num_neighbours),
+        "density": density_detector(known, calibrating, num_neighbours=num_neighbours),
     }
-    return Judge(detectors, np.asarray(held_out.observation[:NUM_QUERIES]))
+    return Judge(detectors, some(asked, NUM_QUERIES))
 
 
-def split_episodes(data: rj.Transition) -> tuple[rj.Transition, rj.Transition]:
-    """Transitions [D, ...] in the order they were made -> most episodes, and the rest.
+def split_episodes(
+    data: rj.Transition, held_out_every: int
+) -> tuple[rj.Transition, rj.Transition, rj.Transition]:
+    """Transitions [D, ...] in the order they were made -> most, and two held-out parts.
 
-    A step begins another episode where it does not go on from the one before.
+    One episode of `held_out_every` is held out, and by turns in the one part and the
+    other; of few episodes more, so that there are two. A step begins another episode
+    where it does not go on from the one before.
     """
     arrays: Any = jax.tree.map(np.asarray, data)
     goes_on = np.all(arrays.next_observation[:-1] == arrays.observation[1:], axis=1)
     goes_on &= arrays.terminated[:-1] == 0.0
     number = np.append(0, np.cumsum(~goes_on))
-    every = min(HELD_OUT_EVERY, int(number[-1]) + 1)
-    if every == 1:
+    every = min(held_out_every, (int(number[-1]) + 1) // 2)
+    if every < 2:
         raise rj.InputError(
-            "the data are of one episode, and detectors need another to be held out"
+            f"the data have {number[-1] + 1} episodes: detectors need 4, two of them "
+            "to be held out"
         )
-    out = number % every == every - 1
-    rest: Any = jax.tree.map(lambda x: x[~out], arrays)
-    return rest, jax.tree.map(lambda x: x[out], arrays)
+    held_out, odd = number % every == every - 1, number // every % 2 == 1
+    parts = (~held_out, held_out & ~odd, held_out & odd)
+    known, calibrating, asked = (
+        jax.tree.map(lambda x, rows=rows: x[rows], arrays) for rows in parts
+    )
+    return known, calibrating, asked
 
 
 def ood_rates(judge: Judge, policy: Policy, seed: int = 0) -> dict[str, np.ndarray]:
@@ -82,7 +101,7 @@ def ood_rates(judge: Judge, policy: Policy, seed: int = 0) -> dict[str, np.ndarr
     @jax.jit
     @jax.vmap
     def act(member, key):
-        action = policy(judge.observation, key, member)
+        action = policy(judge.held_out.observation, key, member)
         return scale_action(policy.spec.scaling, action)
 
     keys = jax.random.split(jax.random.key(seed), policy.population)

@@ -76,7 +76,8 @@ def ramac(
       normalize_value: divide the value that the actor seeks by its mean absolute value
         in the batch (Fujimoto and Gu, 2021), so that its weight suits any returns.
       num_ranked: actions that `act` draws for each observation, to take the one of the
-        highest mean value, as Diffusion-QL does with 50; 1: the one drawn is taken.
+        highest value, the mean of the least critic's quantiles, as Diffusion-QL does
+        with 50; 1: the one drawn is taken.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
 

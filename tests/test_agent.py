@@ -261,6 +261,25 @@ def test_a_normalised_value_moves_the_actor_alike_whatever_its_unit(normalize):
         assert gradient(gain) == pytest.approx(2.0 * 0.7 - 0.5 * slope, rel=1e-4)
 
 
+def test_a_value_is_normalised_by_its_mean_size_not_by_the_size_of_its_mean():
+    """Rows of value .5 and -1.5: mean -.5, mean size 1, slope (1 - 3) / 2."""
+
+    def quantiles(weights, observation, action, tau):
+        value = weights[:, None, None] * observation * action
+        return jnp.broadcast_to(value, (*value.shape[:2], tau.size))
+
+    def init(key, observation, action):
+        return jnp.ones(2)
+
+    critic = rj.Critic(init, quantiles, rj.losses.quantile_huber)
+    agent = rj.ramac(POINT_ACTOR, critic, num_quantiles=4, normalize_value=True)
+    rows = ROWS._replace(observation=jnp.array([[1.0], [-3.0]]))
+    knobs = KNOBS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
+    state, _ = jax.jit(agent.update)(agent.init(KEY, rows), rows, KEY, knobs)
+    gradient = float(state.actor_opt_state.mu[0]) / 0.1
+    assert gradient == pytest.approx(2.0 * 0.7 + 0.5 * 1.0 / 1.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("penalty", [rj.losses.quantile_gap, rj.losses.value_gap])
 def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
     """The penalty is one of differences: theirs stays true, the others sink."""
@@ -301,18 +320,25 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
 
 
 def test_the_action_of_the_highest_mean_value_is_taken_of_many():
-    """By a critic who likes an action the further right it lies, at every fraction."""
-    actor = rj.flow_actor(1, 1, widths=(8,))
-    agent = rj.ramac(actor, linear_critic(), num_ranked=7)
-    plain = rj.ramac(actor, linear_critic())
-    observation = jnp.zeros((3, 5, 1))
-    state = agent.init(KEY, ROWS)
+    """Of two coordinates, whose difference is the mean and whose sum the spread."""
+
+    def quantiles(weights, observation, action, tau):
+        mean = action[..., :1] - action[..., 1:]
+        spread = 1.0 + action.sum(axis=-1, keepdims=True)
+        value = mean + spread * (tau - 0.5)  # [B, N]: the tail prefers another action
+        return jnp.stack([value + 1.0, value])
+
+    critic = rj.Critic(lambda *_: jnp.ones(2), quantiles, rj.losses.quantile_huber)
+    actor = rj.flow_actor(2, 1, widths=(8,))
+    agent, plain = rj.ramac(actor, critic, num_ranked=7), rj.ramac(actor, critic)
+    example = ROWS._replace(action=jnp.zeros((2, 2)))
+    observation, state = jnp.zeros((3, 5, 1)), agent.init(KEY, example)
     drawn = actor.sample(state.actor_params, jnp.zeros((7, 3, 5, 1)), KEY)
-    taken = agent.act(state, observation, KEY)
-    assert taken.shape == (3, 5, 1)
-    np.testing.assert_array_equal(taken, drawn.max(axis=0))
-    assert not np.array_equal(taken, drawn[0])
+    best = jnp.argmax(drawn[..., 0] - drawn[..., 1], axis=0)
+    expected = np.take_along_axis(np.asarray(drawn), best[None, ..., None], axis=0)[0]
+    np.testing.assert_array_equal(agent.act(state, observation, KEY), expected)
+    assert (best != 0).any() and expected.shape == (3, 5, 2)
     one = actor.sample(state.actor_params, observation, KEY)
     np.testing.assert_array_equal(plain.act(state, observation, KEY), one)
     # One observation alone is asked in the same way.
-    assert agent.act(state, jnp.zeros(1), KEY).shape == (1,)
+    assert agent.act(state, jnp.zeros(1), KEY).shape == (2,)

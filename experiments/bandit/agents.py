@@ -46,15 +46,14 @@ class Recipe(NamedTuple):
 
     title: str
     model: str | None = None  # the clone that it begins as; None: from nothing
-    part: str | None = None  # of its actor, that is this clone; None: it is the actor
+    model_is: str | None = None  # "prior" or "teacher" of its actor; None: the actor
     critic: str | None = None  # None: it clones alone
     risk_weight: float = 0.0
     penalty: rj.types.ConservativeFn | None = None
-    num_ranked: int = 1
 
     @property
     def distortion(self) -> rj.types.DistortionFn:
-        """What it makes of its critic."""
+        """The risk measure."""
         return rj.risk.cvar if self.critic == "quantile" else rj.risk.neutral
 
 
@@ -87,7 +86,7 @@ def actor_of(recipe: Recipe, radius: float = RADIUS) -> rj.Actor:
         "prior": lambda model: perturbed(model, radius, widths=NARROW),
         "teacher": lambda model: distilled(model, ACTION_DIM, widths=WIDTHS),
     }
-    return around[recipe.part](model)
+    return around[recipe.model_is](model)
 
 
 def agent_of(recipe: Recipe, actor: rj.Actor) -> rj.Agent:
@@ -101,7 +100,7 @@ def agent_of(recipe: Recipe, actor: rj.Actor) -> rj.Agent:
         NUM_QUANTILES,
         conservative=recipe.penalty,
         num_candidates=5,
-        num_ranked=recipe.num_ranked,
+        normalize_value=recipe.critic == "value" and recipe.penalty is None,
     )
 
 
@@ -110,8 +109,8 @@ def cloner(actor: rj.Actor) -> rj.Agent:
     return rj.ramac(actor, rj.constant_critic())
 
 
-def reader(critic: str) -> rj.Agent:
-    """The critic's part of an agent, without the cost of an actor.
+def critic_alone(critic: str) -> rj.Agent:
+    """An agent that trains its critic, without the cost of an actor.
 
     Every step is terminated, so that no target asks for the action that comes next.
     """

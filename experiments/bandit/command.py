@@ -1,15 +1,17 @@
 """Learn the risky bandit with every agent: `python -m experiments.bandit --out DIR`.
 
-Writes the dataset, trains, prints a table, and leaves bandit.json and the figures:
+Writes the dataset, trains, prints tables, and leaves bandit.json and the figures:
 bandit.png (every agent), cloning.png (the behaviour models), dynamics.png (how RADAC
 and RAFMAC learn) and theory.png (the paper's bounds). The same command goes on with a
-run that was broken off. Exit status 1: a bound is broken; 2: bad input.
+run that was broken off. Exit status 1: a seed diverged, or a bound is broken; 2: bad
+input; 130 or 143: a signal, heeded after saving.
 """
 
 import dataclasses
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,29 +24,31 @@ from rich.console import Console
 import ramac_jax as rj
 from experiments import console
 from experiments.bandit import scoring, theory
-from experiments.bandit.agents import RADIUS, RECIPES
-from experiments.bandit.figures import draw_all
-from experiments.bandit.learning import (
-    APART,
-    DYNAMIC,
+from experiments.bandit.agents import RECIPES
+from experiments.bandit.measuring import (
+    measure_theory,
+    measure_worth,
+    perturbed_actions,
+)
+from experiments.bandit.panels import draw_all
+from experiments.bandit.training import (
+    SEEDS_APART,
     STAGES,
     Lengths,
-    School,
+    Trainer,
     draw_actions,
 )
 from experiments.options import choices
+from ramac_jax import populations
 from ramac_jax.tasks import bandit
 from ramac_jax.tasks.datasets import load_datasets
 from ramac_jax.validation import check_names
 
 DPI = 300
-RECORD = "bandit.json"
+RECORD, SETTINGS, POPULATION = "bandit.json", "settings.json", "population"
 FIGURES = ("bandit.png", "cloning.png", "dynamics.png", "theory.png")
-UNIFORM = "uniform"  # anchors of the data, moved at random
-CHANGES_NOTHING = ("out",)
 ALL = "all"
 FEW = ("bc-diffusion", "bc-flow", "diffusion-ql", "radac", "rafmac")
-RANDOM_RADII = (0.05, 0.1, 0.25, 0.5, 1.0)  # of anchors moved at random
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +65,14 @@ class Arguments:
     bc_steps: int = 12_000
     """Updates of behaviour cloning, from which every policy starts."""
     critic_steps: int = 2_000
-    """Updates of the critics before any policy listens to them; CODAC and CQL make as
+    """Updates of the critics before any policy seeks their value; CODAC and CQL make as
     many in all."""
     risk_steps: int = 400
-    """Updates of a policy that listens to them."""
+    """Updates of a policy that seeks value."""
     radii: tuple[float, ...] = ()
     """Radii of the perturbed agents to train beside the usual one, for lemma 4.1."""
+    overwrite: bool = False
+    """Replace the run that the folder already holds, finished or not."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,13 +80,20 @@ class Arguments:
         return tuple(x for x in RECIPES if x in self.agents or ALL in self.agents)
 
 
+def lasting_options(arguments: Arguments) -> dict[str, Any]:
+    """The options that decide the figures, for JSON."""
+    options = {
+        k: v for k, v in vars(arguments).items() if k not in ("out", "overwrite")
+    }
+    return options | {"agents": list(arguments.names), "radii": list(arguments.radii)}
+
+
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for options that make no run; touches nothing."""
+    out = arguments.out
     for name in (RECORD, *FIGURES):
-        if (arguments.out / name).is_dir():
-            raise rj.InputError(
-                f"{arguments.out / name} is a folder: give another --out"
-            )
+        if (out / name).is_dir():
+            raise rj.InputError(f"{out / name} is a folder: give another --out")
     check_names("agent", arguments.agents, (ALL, *RECIPES))
     if not arguments.names:
         raise rj.InputError("--agents names none: give at least one")
@@ -91,16 +104,18 @@ def check(arguments: Arguments) -> None:
     for radius in arguments.radii:
         if not 0.0 < radius <= 2.0:
             raise rj.InputError(f"--radii holds {radius:g}: give above 0 and at most 2")
-    highest = 2**31 - len(STAGES) * APART - arguments.num_seeds
+    highest = 2**31 - len(STAGES) * SEEDS_APART - arguments.num_seeds
     if not 0 <= arguments.seed < highest:
         raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
-    console.check_writable(arguments.out)
-
-
-def lasting_options(arguments: Arguments) -> dict[str, Any]:
-    """The options that decide the figures, for JSON."""
-    options = {k: v for k, v in vars(arguments).items() if k not in CHANGES_NOTHING}
-    return options | {"agents": list(arguments.names), "radii": list(arguments.radii)}
+    console.check_writable(out)
+    if arguments.overwrite:
+        return
+    if (out / RECORD).exists():
+        raise rj.InputError(
+            f"{out} already holds a run ({RECORD}): give another --out, or --overwrite"
+        )
+    settings = console.strict(lasting_options(arguments))
+    populations.check_settings(out / POPULATION / SETTINGS, settings)
 
 
 def make_dataset(arguments: Arguments) -> rj.Transition:
@@ -117,72 +132,55 @@ def make_dataset(arguments: Arguments) -> rj.Transition:
             os.environ["MINARI_DATASETS_PATH"] = before
 
 
-def check_theory(
-    arguments: Arguments, school: School, actions: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """Every bound of the paper, for every policy and radius."""
-    radii = sorted({RADIUS, *arguments.radii})
-    leakage = {
-        UNIFORM: [
-            theory.uniform_leakage(radius, arguments.seed)
-            for radius in sorted({*radii, *RANDOM_RADII})
-        ]
-    }
-    for name in [x for x in actions if RECIPES[x].part == "prior"]:
-        leakage[name] = []
-        for radius in radii:
-            drawn = actions[name]
-            if radius != RADIUS:
-                learned = school.learn(name, radius)
-                drawn = draw_actions(learned, scoring.NUM_SAMPLES, arguments.seed)
-            leakage[name].append(theory.check_leakage(drawn.reshape(-1, 2), radius))
-    return {
-        "policies": {
-            k: [theory.check_policy(x) for x in v] for k, v in actions.items()
-        },
-        "leakage": leakage,
-    }
-
-
 def run(arguments: Arguments) -> dict[str, Any]:
     """Do as the checked options say; what bandit.json then holds."""
     out = console.writable_folder(arguments.out)
-    dataset = make_dataset(arguments)
-    lengths = Lengths(arguments.bc_steps, arguments.critic_steps, arguments.risk_steps)
-    school = School(
-        dataset,
-        arguments.num_seeds,
-        arguments.seed,
-        lengths,
-        out / "population",
-        frozenset(DYNAMIC) & frozenset(arguments.names),
-    )
-    learned = {name: school.learn(name) for name in arguments.names}
-    actions = {
-        name: draw_actions(each, scoring.NUM_SAMPLES, arguments.seed)
-        for name, each in learned.items()
-    }
-    judge = scoring.bandit_judge(dataset)
-    rng = np.random.default_rng([arguments.seed, 1])  # not the stream of the dataset
-    recorded = np.asarray(dataset.action)
-    data = scoring.score(recorded, np.asarray(dataset.reward))
-    panels = {"data": (recorded, data)}
-    policies = []
-    for name, drawn in actions.items():
-        seeds = scoring.score_seeds(drawn, rng, judge)
-        policies.append({"name": name, "seeds": seeds})
-        panels[name] = (drawn[0], seeds[0])
-    bounds = check_theory(arguments, school, actions)
-    figures = draw_all(school, learned, panels, bounds)
-    for name in FIGURES:
-        (out / name).unlink(missing_ok=True)
-    for name, figure in figures.items():
-        figure.savefig(out / name, dpi=DPI)
-    record = {
-        "policies": policies,
-        "data": data,
-        "detection": scoring.detection(judge, arguments.seed),
-        "theory": bounds,
+    population = out / POPULATION
+    with populations.lock(out):
+        check(arguments)  # again, now that nobody else is at work
+        if arguments.overwrite:
+            shutil.rmtree(population, ignore_errors=True)
+            (out / RECORD).unlink(missing_ok=True)
+        console.writable_folder(population)
+        console.write_json(population / SETTINGS, lasting_options(arguments))
+        dataset = make_dataset(arguments)
+        lengths = Lengths(
+            arguments.bc_steps, arguments.critic_steps, arguments.risk_steps
+        )
+        trainer = Trainer(
+            dataset, arguments.num_seeds, arguments.seed, lengths, population
+        )
+        learned = {name: trainer.train(name) for name in arguments.names}
+        actions = {
+            name: draw_actions(each, scoring.NUM_SAMPLES, arguments.seed)
+            for name, each in learned.items()
+        }
+        perturbed = perturbed_actions(trainer, actions, arguments.radii)
+        record = measure_worth(dataset, learned, actions, arguments.seed)
+        record["theory"] = measure_theory(actions, perturbed, arguments.seed)
+        panels = {"data": (np.asarray(dataset.action), record["data"])}
+        for policy in record["policies"]:
+            name = policy["name"]
+            panels[name] = (actions[name][0], policy["seeds"][0])
+        figures = draw_all(trainer, learned, panels, record["theory"])
+        write(arguments, record, figures)
+        shutil.rmtree(population, ignore_errors=True)
+    return record
+
+
+def write(
+    arguments: Arguments, record: dict[str, Any], figures: Mapping[str, Any]
+) -> None:
+    """Write the figures and then bandit.json, once all of them are made; and print."""
+    out = arguments.out
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as drafts:
+        for name, figure in figures.items():
+            figure.savefig(Path(drafts, name), dpi=DPI)
+        for name in FIGURES:
+            (out / name).unlink(missing_ok=True)
+            if name in figures:
+                Path(drafts, name).replace(out / name)
+    record |= {
         "constants": bandit.CONSTANTS._asdict(),
         "options": lasting_options(arguments),
         "versions": console.versions(),
@@ -190,29 +188,39 @@ def run(arguments: Arguments) -> dict[str, Any]:
         "device": jax.devices()[0].device_kind,
     }
     console.write_json(out / RECORD, record)
-    shutil.rmtree(out / "population", ignore_errors=True)
     output = Console(width=104)
     for table in (
-        scoring.table(data, policies),
+        scoring.table(record["data"], record["policies"]),
         scoring.detection_table(record["detection"]),
-        theory.table(bounds),
+        theory.table(record["theory"]),
     ):
         output.print(table)
     written = [name for name in (RECORD, *FIGURES) if (out / name).exists()]
     Console().print(f"{out}: {', '.join(written)}", soft_wrap=True)
-    return record
+
+
+def complaints(record: Mapping[str, Any]) -> list[str]:
+    """What a run is to be mistrusted for: agents that diverged, bounds broken."""
+    diverged = [
+        f"{policy['name']}: {len(policy['diverged'])} of {len(policy['seeds'])} seeds "
+        "diverged"
+        for policy in record["policies"]
+        if policy["diverged"]
+    ]
+    return diverged + [f"bound broken: {x}" for x in theory.broken(record["theory"])]
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command; exits with status 1 where a measurement breaks a bound."""
+    """Run the command; exits with status 1 where `complaints` has any."""
     arguments = tyro.cli(
         Arguments,
         prog="python -m experiments.bandit",
-        description="Learn the risky bandit by every agent that RAMAC compares; show "
+        description="Learn the risky bandit by the agents that RAMAC compares; show "
         "what each of them chooses, and the paper's bounds beside it.",
         args=list(argv),
+        config=(tyro.conf.FlagCreatePairsOff,),
     )
     check(arguments)
-    if broken := theory.broken(run(arguments)["theory"]):
-        print(f"a bound is broken: {'; '.join(broken)}", file=sys.stderr)
+    if found := complaints(run(arguments)):
+        print("\n".join(found), file=sys.stderr)
         sys.exit(1)

@@ -45,7 +45,7 @@ def score_seeds(
     actions: np.ndarray, rng: np.random.Generator, judge: Judge
 ) -> list[dict[str, float]]:
     """The score of each seed's actions [num_seeds, M, 2], the detectors' too."""
-    flagged = judge.flagged(actions[:, : len(judge.observation)])
+    flagged = judge.flagged(actions[:, : len(judge.held_out.reward)])
     scores = []
     for number, each in enumerate(actions):
         rates = {f"ood_{name}": float(x[number]) for name, x in flagged.items()}
@@ -55,30 +55,35 @@ def score_seeds(
 
 def bandit_judge(dataset: rj.Transition) -> Judge:
     """The detectors; the one observation says nothing, so that all data are asked."""
-    return make_judge(dataset, num_neighbours=len(dataset.reward))
+    size = len(dataset.reward)
+    return make_judge(dataset, num_neighbours=size, held_out_every=4)
 
 
 def detection(judge: Judge, seed: int) -> dict[str, dict[str, float]]:
-    """Precision and recall of each detector on actions drawn uniformly in the box."""
-    size = len(judge.observation)
+    """How right each detector is about actions drawn uniformly in the box.
+
+    Precision says little without the base rate, the share that is truly out.
+    """
     rng = np.random.default_rng([seed, 2])
-    actions: Any = rng.uniform(-1.0, 1.0, (size, 2))
+    actions: Any = rng.uniform(-1.0, 1.0, (len(judge.held_out.reward), 2))
     truly = out_of_distribution(actions)
-    found = {}
+    false_positive_rates, found = judge.false_positive_rates(), {}
     for name, detector in judge.detectors.items():
-        flagged = detector(judge.observation, actions)
+        flagged = detector(judge.held_out.observation, actions)
         found[name] = {
             "precision": float(truly[flagged].mean()),
             "recall": float(flagged[truly].mean()),
-            "false_positive_rate": detector.false_positive_rate,
+            "base_rate": float(truly.mean()),
+            "false_positive_rate": false_positive_rates[name],
         }
     return found
 
 
 def detection_table(found: Mapping[str, Mapping[str, float]]) -> Table:
-    """How far each detector is right about uniform actions, and about the data."""
-    made = Table(title="Detectors of actions out of distribution, uniform actions, %")
-    for title in ("detector", "precision", "recall", "false alarms on held-out data"):
+    """Precision and recall of each detector, and its errors on the data's actions."""
+    made = Table(title="Detectors of out-of-distribution actions, uniform actions, %")
+    titles = ("precision", "recall", "base rate", "false positives, held-out data")
+    for title in ("detector", *titles):
         made.add_column(title)
     for name, rates in found.items():
         made.add_row(name, *(f"{100.0 * rate:.1f}" for rate in rates.values()))

@@ -45,27 +45,40 @@ def draw_ood(
     shown = np.geomspace(3e-3, 30.0, 200)
     axis.plot(shown, -np.expm1(-shown), color="black", linewidth=1.0)
     for index, (name, seeds) in enumerate(policies.items()):
-        x = [min(seed["least_divergence"], 25.0) for seed in seeds]
-        axis.plot(
-            x, [seed["ood"] for seed in seeds], **point(index), label=titles[name]
-        )
-    axis.set(
-        xscale="log", xlabel="KL(behaviour || policy) over the modes; right edge: inf"
-    )
+        known = [(seed["divergence"], seed["ood"]) for seed in seeds]
+        draw_points(axis, known, index, 30.0, titles[name])
+    axis.set(xscale="log", xlabel="KL(behaviour || policy); hollow: infinite")
     axis.set(ylabel="OOD rate", title="Proposition 1: below $1 - e^{-KL}$")
+
+
+def draw_points(
+    axis: Axes,
+    points: Sequence[tuple[float, float]],
+    index: int,
+    right: float,
+    label: str | None = None,
+) -> None:
+    """Draw one policy's points (x, y), hollow at the right edge where x is infinite."""
+    x, y = np.asarray(points, np.float64).T
+    finite = np.isfinite(x)
+    axis.plot(x[finite], y[finite], **point(index), label=label)
+    beyond = np.full((~finite).sum(), right)
+    axis.plot(beyond, y[~finite], **point(index), markerfacecolor="none")
 
 
 def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Gaps of the CVaR below their bounds."""
     for index, seeds in enumerate(policies.values()):
-        x = [min(seed["least_cvar_gap_bound"], 1e3) for seed in seeds]
-        axis.plot(x, [max(seed["cvar_gap"], 1e-3) for seed in seeds], **point(index))
+        known = [
+            (seed["cvar_gap_bound"], max(seed["cvar_gap"], 1e-2)) for seed in seeds
+        ]
+        draw_points(axis, known, index, 1e3)
     ends = np.array([1e-2, 1e3])
     axis.plot(ends, ends, color="black", linewidth=1.0)
     axis.set(
         xscale="log",
         yscale="log",
-        xlabel="bound; right edge: inf",
+        xlabel="bound; hollow: infinite",
         ylabel="gap of the CVaR",
     )
     axis.set(title=r"CVaR: gap below $\frac{M - m}{\alpha}\sqrt{KL / 2}$")

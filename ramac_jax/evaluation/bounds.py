@@ -20,7 +20,7 @@ def kl_divergence(beta: np.ndarray, pi: np.ndarray) -> float:
     """
     beta, pi = np.asarray(beta, np.float64), np.asarray(pi, np.float64)
     for shares in (beta, pi):
-        if shares.ndim != 1 or not (shares >= 0.0).all() or len(beta) != len(pi):
+        if shares.ndim != 1 or beta.shape != pi.shape or not (shares >= 0.0).all():
             raise InputError("the shares are not of the same cells: give two [C]")
         if abs(shares.sum() - 1.0) > 1e-6:
             raise InputError(f"the shares sum to {shares.sum():g}: give all cells")
@@ -43,7 +43,14 @@ def cvar_gap_bound(divergence: float, level: float, low: float, high: float) -> 
       level: alpha, in (0, 1].
       low: m, no return is lower.
       high: M, no return is higher.
+
+    Raises `InputError` for a divergence below 0, or a level outside (0, 1].
     """
+    if not (divergence >= 0.0 and 0.0 < level <= 1.0):
+        raise InputError(
+            f"the divergence is {divergence:g} and the level {level:g}: give a "
+            "divergence of at least 0, and a level above 0 and at most 1"
+        )
     return (high - low) / level * math.sqrt(0.5 * divergence)
 
 

@@ -133,7 +133,7 @@ def cvar_of_shares(
 
 
 def reward_range(constants: Constants = CONSTANTS) -> tuple[float, float]:
-    """Bounds [m, M] of the reward, five deviations of its noise beyond what is paid."""
+    """Bounds [m, M] of all rewards but one in a million: five deviations of noise."""
     slack = 5.0 * constants.reward_noise
     return constants.penalty_reward - slack, constants.ring_reward + slack
 

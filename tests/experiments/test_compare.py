@@ -8,8 +8,10 @@ import minari
 import numpy as np
 import pytest
 
+import ramac_jax as rj
 from experiments import compare, comparison, data, options
 from ramac_jax.populations import Interval
+from ramac_jax.tasks.hazards import TASKS
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
 TINY = {
@@ -106,7 +108,7 @@ def test_what_is_finished_is_not_trained_again(out, monkeypatch):
 
 def test_other_options_than_those_of_a_finished_run_are_refused(out):
     words = [*BASE, "--agents", "radac", "--out", str(out), "--num-steps", "6"]
-    with pytest.raises(compare.rj.InputError, match="holds a run with .* 4, not 6"):
+    with pytest.raises(rj.InputError, match="holds a run with .* 4, not 6"):
         compare.main(words)
 
 
@@ -117,11 +119,14 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
         (f"--tasks {TASK} --agents radacc", "unknown agent 'radacc'"),
         (f"--tasks {TASK} --num-seeds 0", "--num-seeds is 0: give 1 or more"),
         ("--tasks bandit --agents neutral", "--agents names none of the bandit"),
+        ("--tasks bandit --level 0.2", "--level is 0.2: the bandit is scored at 0.1"),
+        (f"--tasks {TASK} --level 5", "--level is 5: give one above 0"),
+        ("--tasks", "--tasks names none"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(tmp_path, words, message):
     out = tmp_path / "new"
-    with pytest.raises(compare.rj.InputError, match=message):
+    with pytest.raises(rj.InputError, match=message):
         compare.main([*words.split(), "--out", str(out)])
     assert not out.exists()
 
@@ -130,41 +135,56 @@ def bandit_record():
     names = ("mean", "cvar", "ring", "centre", "ood", "ood_nearest", "ood_density")
     seeds = [dict.fromkeys(names, 0.5), dict.fromkeys(names, 0.7)]
     detection = {"nearest": {"false_positive_rate": 0.03}}
-    return {"policies": [{"name": "radac", "seeds": seeds}], "detection": detection}
+    policies = [
+        {"name": name, "seeds": seeds, "diverged": diverged}
+        for name, diverged in (("radac", []), ("rafmac", [1]))
+    ]
+    theory = {"policies": {}, "leakage": {}}
+    return {"policies": policies, "detection": detection, "theory": theory}
 
 
-def test_the_bandit_is_learned_once(tmp_path, monkeypatch):
+def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
     asked = []
 
     def run(arguments):
-        asked.append(arguments)
-        lasting = compare.command.lasting_options(arguments) | {"radii": [0.5]}
+        asked.append(arguments.agents)
+        lasting = compare.bandit.lasting_options(arguments) | {"radii": [0.5]}
         record = bandit_record() | {"options": lasting}
         arguments.out.mkdir(parents=True)
         compare.console.write_json(arguments.out / "bandit.json", record)
         return record
 
-    monkeypatch.setattr(compare.command, "run", run)
-    words = [
-        "--tasks",
-        "bandit",
-        "--agents",
-        "radac",
-        "neutral",
-        "--out",
-        str(tmp_path),
-    ]
-    for _ in range(2):
-        compare.main(words)
-    assert len(asked) == 1 and asked[0].agents == ("radac",)
+    monkeypatch.setattr(compare.bandit, "run", run)
+    base = ["--tasks", "bandit", "--out", str(tmp_path), "--agents"]
+    for agents in (["radac", "rafmac", "neutral"], ["rafmac"]):
+        with pytest.raises(SystemExit) as ended:  # a seed of RAFMAC has diverged
+            compare.main([*base, *agents])
+        assert ended.value.code == 1
+        assert "rafmac: 1 of 2 seeds diverged" in capsys.readouterr().err
+    assert asked == [("radac", "rafmac")]
     (row,) = read(tmp_path)["rows"]
+    assert (row["agent"], row["frozen"]) == ("rafmac", 1)
     assert row["figures"]["ood"]["value"] == pytest.approx(0.6)
     # Student's interval of .5 and .7 reaches beyond what a share can be.
     assert (row["figures"]["ood"]["low"], row["figures"]["ood"]["high"]) == (0.0, 1.0)
     text = (tmp_path / "comparison.md").read_text()
     assert "in truth, %" in text and "cannot be equal" not in text
-    with pytest.raises(compare.rj.InputError, match="num_seeds 3, not 2"):
-        compare.main([*words, "--num-seeds", "2"])
+    for words, message in [
+        (["radac", "--num-seeds", "2"], "num_seeds 3, not 2"),
+        (["cql"], "knows nothing of cql: remove the folder"),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            compare.main([*base, *words])
+
+
+def test_a_damaged_record_of_the_bandit_is_refused(tmp_path):
+    folder = tmp_path / "bandit"
+    folder.mkdir()
+    base = ["--tasks", "bandit", "--out", str(tmp_path), "--agents", "radac"]
+    for text, message in [("{", "cannot read"), ("{}", "knows nothing of radac")]:
+        (folder / "bandit.json").write_text(text)
+        with pytest.raises(rj.InputError, match=message):
+            compare.main(base)
 
 
 def test_a_table_by_hand():
@@ -187,7 +207,7 @@ def test_a_table_by_hand():
 
 def test_every_figure_of_the_paper_is_of_a_task_and_an_agent():
     told = comparison.paper_figures()
-    assert set(told) == set(compare.TASKS) - {"hopper-medium-expert-older"}
+    assert set(told) == set(TASKS) - {"hopper-medium-expert-older"}
     for agents in told.values():
         assert len(agents) == 7 and set(agents) <= set(options.AGENTS)
         for figures in agents.values():

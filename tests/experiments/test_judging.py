@@ -21,23 +21,25 @@ def episodes(*lengths, seed=0):
     return rj.Transition(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
 
-def test_whole_episodes_are_held_out():
-    data = episodes(3, 4, 2)
-    known, held_out = judging.split_episodes(data)
-    np.testing.assert_array_equal(held_out.observation, data.observation[7:])
-    np.testing.assert_array_equal(known.action, data.action[:7])
-    known, held_out = judging.split_episodes(episodes(*[2] * 25))
-    assert (len(known.reward), len(held_out.reward)) == (46, 4)  # the 10th and the 20th
+def test_whole_episodes_are_held_out_by_turns():
+    data = episodes(3, 4, 2, 5, 1)
+    known, calibrating, asked = judging.split_episodes(data, 10)
+    np.testing.assert_array_equal(calibrating.observation, data.observation[3:7])
+    np.testing.assert_array_equal(asked.observation, data.observation[9:14])
+    kept = np.r_[0:3, 7:9, 14:15]
+    np.testing.assert_array_equal(known.action, data.action[kept])
+    parts = judging.split_episodes(episodes(*[2] * 25), 10)
+    assert [len(x.reward) for x in parts] == [46, 2, 2]  # the 10th and the 20th
     # Where one ends at the very state that the next begins with, its end tells.
-    still = rj.Transition(*(np.zeros_like(x) for x in episodes(4)))
-    ends = np.array([0, 1, 0, 1], np.float32)
-    known, _ = judging.split_episodes(still._replace(terminated=ends))
-    assert len(known.reward) == 2
+    still = rj.Transition(*(np.zeros_like(x) for x in episodes(8)))
+    ends = np.array([0, 1] * 4, np.float32)
+    parts = judging.split_episodes(still._replace(terminated=ends), 10)
+    assert [len(x.reward) for x in parts] == [4, 2, 2]
 
 
-def test_one_episode_cannot_be_judged():
-    with pytest.raises(rj.InputError, match="of one episode"):
-        judging.make_judge(episodes(5))
+def test_three_episodes_cannot_be_judged():
+    with pytest.raises(rj.InputError, match="have 3 episodes: detectors need 4"):
+        judging.make_judge(episodes(5, 5, 5))
 
 
 def test_agents_are_asked_in_their_units_at_states_of_the_data():
@@ -57,7 +59,8 @@ def test_agents_are_asked_in_their_units_at_states_of_the_data():
     actor = rj.Actor(lambda *_: None, sample, lambda *_: jnp.zeros(()))
     policy = Policy(PolicySpec("flow", {}, scaling), actor, jnp.array([0.0, 1.0]))
     judge = judging.make_judge(episodes(*[50] * 40), num_neighbours=20)
-    rates = judging.ood_rates(judge, policy)
-    assert set(rates) == {"nearest", "density"} == set(judge.false_alarms())
+    rates, errors = judging.ood_rates(judge, policy), judge.false_positive_rates()
+    assert set(rates) == {"nearest", "density"} == set(errors)
     for name, (usual, strange) in rates.items():
-        assert usual < 0.1 and strange > 0.5, name
+        assert usual < 0.15 and strange > 0.5, name
+    assert errors["density"] == pytest.approx(0.01, abs=0.05)

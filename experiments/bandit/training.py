@@ -1,8 +1,8 @@
-"""How the agents of the bandit learn: in stages, those that many share done once.
+"""How the agents of the bandit are trained: in stages, those that many share once.
 
-Clones, distilled students and critics are trained first, each in the cheapest program
-that can. On the bandit a critic depends on no policy, so that every agent listens to
-the same ones, and goes on from the clone that is its behaviour model.
+Clones, distilled students and critics come first, each in the cheapest program that
+can. On the bandit a critic depends on no policy, so that every agent has the same ones,
+and goes on from the clone that is its behaviour model.
 """
 
 import dataclasses
@@ -25,36 +25,36 @@ from experiments.bandit.agents import (
     agent_of,
     behaviour_models,
     cloner,
-    reader,
+    critic_alone,
 )
 from ramac_jax import populations
 
 CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
-READING = rj.Hyperparams(critic_learning_rate=1e-2)
-LISTENING = rj.Hyperparams(
+CRITICS = rj.Hyperparams(critic_learning_rate=1e-2)
+POLICIES = rj.Hyperparams(
     actor_learning_rate=3e-3,
     critic_learning_rate=1e-3,
     max_grad_norm=1.0,
     risk_level=RISK_LEVEL,
     risk_ramp=100.0,
 )
-# Who has no clone to go on from, and a critic of its own, learns both together.
-ALONE = LISTENING._replace(
+# Who has no clone to go on from learns actor and critic together.
+FROM_NOTHING = POLICIES._replace(
     critic_learning_rate=1e-2, bc_weight=0.0, conservative_weight=1.0
 )
-APART = 10**6  # between the seeds of one stage and of the next
-STAGES = ("reading", "cloning", "listening")
-SNAPSHOT = 500  # actions of each agent that a snapshot keeps
+STAGES = ("critics", "cloning", "policies")
+SEEDS_APART = 10**6  # between one stage and the next
 DYNAMIC = ("radac", "rafmac")  # agents whose learning is shown
-NUM_SNAPSHOTS = 16  # of a stage that is watched
+NUM_SNAPSHOTS = 16  # of a stage that is shown
+SNAPSHOT = 500  # actions of each agent that a snapshot keeps
 
 
 class Lengths(NamedTuple):
     """Updates of each stage."""
 
     cloning: int
-    reading: int
-    listening: int
+    critics: int
+    policies: int
 
     @property
     def distilling(self) -> int:
@@ -67,91 +67,90 @@ class Learned(NamedTuple):
 
     agent: rj.Agent
     trained: populations.Trained
+    frozen: list[int]  # members that diverged, in whatever stage
 
 
 @dataclasses.dataclass(frozen=True)
-class School:
-    """Trains agents with some seeds; what is trained once is kept."""
+class Trainer:
+    """Trains agents with some seeds, and remembers the stages that it went through."""
 
     dataset: rj.Transition
     num_seeds: int
     seed: int
     lengths: Lengths
     folder: Path  # for checkpoints
-    watched: frozenset[str] = frozenset()  # agents whose learning is to be seen
-    done: dict[str, populations.Trained] = dataclasses.field(default_factory=dict)
+    stages: dict[str, populations.Trained] = dataclasses.field(default_factory=dict)
 
-    def learn(self, name: str, radius: float = RADIUS) -> Learned:
+    def train(self, name: str, radius: float = RADIUS) -> Learned:
         """Train an agent by its name; `radius` is that of perturbed actors."""
         recipe = RECIPES[name]
         if recipe.critic is None:
-            return Learned(cloner(self.model(recipe)), self.clone(str(recipe.model)))
+            model = str(recipe.model)
+            clone = self.clone(model)
+            return Learned(cloner(behaviour_models()[model]), clone, [*clone.frozen])
         actor = actor_of(recipe, radius)
         agent = agent_of(recipe, actor)
-        title = name if radius == RADIUS else f"{name}-{radius:g}"
         alone = recipe.model is None
-        hyperparams = ALONE if alone else LISTENING
-        trained = self.train(
-            title,
+        states, frozen = self.begin(agent, recipe)
+        trained = self.stage(
+            name if radius == RADIUS else f"{name}-{radius:g}",
             agent,
-            hyperparams._replace(risk_weight=recipe.risk_weight),
-            self.lengths.reading if alone else self.lengths.listening,
-            "listening",
-            states=self.begin(agent, recipe),
+            (FROM_NOTHING if alone else POLICIES)._replace(
+                risk_weight=recipe.risk_weight
+            ),
+            self.lengths.critics if alone else self.lengths.policies,
+            "policies",
+            states=states,
             batch_size=128,
-            acting=actor.sample if name in self.watched else None,
+            shown=actor.sample if name in DYNAMIC else None,
         )
-        return Learned(agent, trained)
+        return Learned(agent, trained, sorted({*frozen, *trained.frozen}))
 
-    def model(self, recipe: Recipe) -> rj.Actor:
-        """The behaviour model of an agent."""
-        return behaviour_models()[str(recipe.model)]
-
-    def begin(self, agent: rj.Agent, recipe: Recipe) -> rj.State:
-        """Every seed's agent before it listens: its clone, and who it listens to."""
-        keys = jax.vmap(jax.random.key)(self.seeds("listening"))
-        states = jax.jit(jax.vmap(agent.init, in_axes=(0, None)))(keys, self.dataset)
+    def begin(self, agent: rj.Agent, recipe: Recipe) -> tuple[rj.State, set[int]]:
+        """Every seed's agent before it seeks value, and who diverged before that."""
+        states = self.fresh(agent, "policies")
         if recipe.model is None:
-            return states
-        params: Any = self.clone(recipe.model).states.actor_params
-        if recipe.part == "teacher":
-            params = self.student(recipe.model).states.actor_params
-        elif recipe.part is not None:
-            params = states.actor_params | {recipe.part: params}
-        read = self.read(str(recipe.critic)).states
-        return states._replace(
+            return states, set()
+        clone, critics = self.clone(recipe.model), self.critics(str(recipe.critic))
+        before = [clone, critics]
+        params: Any = clone.states.actor_params
+        if recipe.model_is == "teacher":
+            before.append(self.student(recipe.model))
+            params = before[-1].states.actor_params
+        elif recipe.model_is == "prior":
+            params = states.actor_params | {"prior": params}
+        states = states._replace(
             actor_params=params,
             target_actor_params=jax.tree.map(np.copy, params),
-            critic_params=read.critic_params,
-            target_critic_params=read.target_critic_params,
-            critic_opt_state=read.critic_opt_state,
+            critic_params=critics.states.critic_params,
+            target_critic_params=critics.states.target_critic_params,
+            critic_opt_state=critics.states.critic_opt_state,
         )
+        return states, {member for each in before for member in each.frozen}
 
     def clone(self, model: str) -> populations.Trained:
         """Clones of the behaviour by one of the models."""
         actor = behaviour_models()[model]
-        of_watched = {RECIPES[name].model for name in self.watched}
-        return self.train(
+        shown = model in [RECIPES[name].model for name in DYNAMIC]
+        return self.stage(
             f"bc-{model}",
             cloner(actor),
             CLONING,
             self.lengths.cloning,
             "cloning",
-            acting=actor.sample if model in of_watched else None,
+            shown=actor.sample if shown else None,
         )
 
     def student(self, model: str) -> populations.Trained:
-        """Students of the clones, before they know of any value."""
-        recipe = Recipe("", model, "teacher")
-        agent = cloner(actor_of(recipe))
-        keys = jax.vmap(jax.random.key)(self.seeds("cloning"))
-        states = jax.jit(jax.vmap(agent.init, in_axes=(0, None)))(keys, self.dataset)
+        """Students distilled from the clones, before they know of any value."""
+        agent = cloner(actor_of(Recipe("", model, "teacher")))
+        states = self.fresh(agent, "cloning")
         taught = self.clone(model).states.actor_params
         params: Any = states.actor_params | {"teacher": taught}
         states = states._replace(
             actor_params=params, target_actor_params=jax.tree.map(np.copy, params)
         )
-        return self.train(
+        return self.stage(
             f"student-of-{model}",
             agent,
             CLONING,
@@ -160,22 +159,27 @@ class School:
             states=states,
         )
 
-    def read(self, critic: str) -> populations.Trained:
+    def critics(self, critic: str) -> populations.Trained:
         """Critics that know what the data's actions earn."""
-        return self.train(
+        return self.stage(
             f"{critic}-critic",
-            reader(critic),
-            READING,
-            self.lengths.reading,
-            "reading",
+            critic_alone(critic),
+            CRITICS,
+            self.lengths.critics,
+            "critics",
         )
+
+    def fresh(self, agent: rj.Agent, stage: str) -> rj.State:
+        """The states of agents that have learned nothing, one for each seed."""
+        keys = jax.vmap(jax.random.key)(self.seeds(stage))
+        return jax.jit(jax.vmap(agent.init, in_axes=(0, None)))(keys, self.dataset)
 
     def seeds(self, stage: str) -> np.ndarray:
         """Those of a stage: each has keys of its own."""
-        first = self.seed + APART * STAGES.index(stage)
+        first = self.seed + SEEDS_APART * STAGES.index(stage)
         return np.arange(first, first + self.num_seeds)
 
-    def train(
+    def stage(
         self,
         title: str,
         agent: rj.Agent,
@@ -185,11 +189,11 @@ class School:
         *,
         states: rj.State | None = None,
         batch_size: int = 256,
-        acting: Callable[..., Any] | None = None,
+        shown: Callable[..., Any] | None = None,
     ) -> populations.Trained:
-        """Train every seed, rates falling to 0; with `acting`, watched on the way."""
-        if title in self.done:
-            return self.done[title]
+        """Train every seed, rates falling to 0; `shown` samples what is kept of it."""
+        if title in self.stages:
+            return self.stages[title]
         hyperparams = hyperparams._replace(decay_steps=float(num_steps))
         members = populations.cross(hyperparams, self.seeds(stage).tolist())
         every = max(num_steps // NUM_SNAPSHOTS, 1)
@@ -197,11 +201,11 @@ class School:
             num_steps,
             batch_size,
             log_every=num_steps,
-            watch_every=every if acting is not None else None,
+            watch_every=every if shown is not None else None,
         )
         with console.LiveProgress() as bar:
             task = bar.add_task(title, total=num_steps)
-            self.done[title] = populations.train_population(
+            self.stages[title] = populations.train_population(
                 agent,
                 self.dataset,
                 members,
@@ -209,14 +213,14 @@ class School:
                 states=states,
                 folder=self.folder / title,
                 settings={"agent": title, "batch_size": batch_size},
-                watch=None if acting is None else snapshots(acting),
+                watch=None if shown is None else take_snapshots(shown),
                 report=lambda progress: bar.update(task, completed=progress.step),
                 say=console.warn,
             )
-        return self.done[title]
+        return self.stages[title]
 
 
-def snapshots(sample: Callable[..., Any]) -> Any:
+def take_snapshots(sample: Callable[..., Any]) -> Any:
     """A watcher that keeps `SNAPSHOT` actions of each agent."""
     act = jax.jit(jax.vmap(sample, in_axes=(0, None, 0)))
 

@@ -7,15 +7,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.bandit.agents import RECIPES
-from experiments.bandit.learning import DYNAMIC, Learned, School
 from experiments.bandit.scoring import out_of_distribution
+from experiments.bandit.training import DYNAMIC, Learned, Trainer
 from experiments.figures.bandit import draw_dynamics, draw_panels
 from experiments.figures.theory import draw_theory
 from ramac_jax.tasks import bandit
 
 
 def draw_all(
-    school: School,
+    trainer: Trainer,
     learned: Mapping[str, Learned],
     panels: Mapping[str, tuple[np.ndarray, Mapping[str, float]]],
     bounds: Mapping[str, Any],
@@ -23,7 +23,7 @@ def draw_all(
     """Draw what the agents have to show, by the names of the files.
 
     Args:
-      school: where they learned.
+      trainer: of the agents.
       learned: every agent by name.
       panels: "data" and every agent by name -> actions [M, 2] and their score.
       bounds: what bandit.json holds as "theory".
@@ -36,23 +36,21 @@ def draw_all(
         some = {"Data": panels["data"]} | {titles[x]: panels[x] for x in clones}
         figures["cloning.png"] = draw_panels(some, columns=2)
     if shown := [name for name in DYNAMIC if name in learned]:
-        strips = {
-            titles[name]: snapshots(school, name, learned[name]) for name in shown
-        }
+        strips = {titles[name]: strip(trainer, name, learned[name]) for name in shown}
         curves = {titles[name]: shares(learned[name]) for name in shown}
         figures["dynamics.png"] = draw_dynamics(strips, curves)
     figures["theory.png"] = draw_theory(bounds, titles)
     return figures
 
 
-def snapshots(
-    school: School, name: str, learned: Learned
+def strip(
+    trainer: Trainer, name: str, learned: Learned
 ) -> list[tuple[str, np.ndarray]]:
-    """What the first seed's agent did: twice while cloning, thrice while listening."""
-    cloning = school.clone(str(RECIPES[name].model)).journal.watched
-    listening = learned.trained.journal.watched
+    """What the first seed's agent did: twice while cloning, thrice after."""
+    cloning = trainer.clone(str(RECIPES[name].model)).journal.watched
+    seeking = learned.trained.journal.watched
     found = []
-    for what, rows, places in (("BC", cloning, (0, -1)), ("", listening, (0, 1, -1))):
+    for what, rows, places in (("BC", cloning, (0, -1)), ("", seeking, (0, 1, -1))):
         for place in places:
             row = min(place, len(rows["step"]) - 1)
             when = f"{what or '+ risk'} {rows['step'][row]:,}"
