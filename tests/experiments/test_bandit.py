@@ -23,7 +23,7 @@ def shrink(patch):
         ("EULER_STEPS", 2),
     ]:
         patch.setattr(agents, name, value)
-    patch.setattr(scoring, "NUM_SAMPLES", 1000)
+    patch.setattr(scoring, "NUM_SAMPLES", 1600)
 
 
 @pytest.fixture(scope="module")
