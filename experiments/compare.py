@@ -30,6 +30,7 @@ from experiments.compare_options import (
 )
 from experiments.comparison import BANDIT, Row
 from experiments.judging import Judge, make_judge, ood_rates
+from experiments.scoring import read_evaluation
 from experiments.tracking import figures_of
 from ramac_jax.checkpoints import load_policy
 from ramac_jax.tasks.datasets import load_datasets
@@ -54,7 +55,7 @@ def train_all(plans: Sequence[Plan]) -> None:
 def robot_row(plan: Plan, judge: Judge) -> Row:
     """The row of an agent that is trained and scored."""
     out, level = plan.options.out, plan.options.eval_level
-    episodes = report.read_run(out, level, None).scored.episodes
+    _, episodes = read_evaluation(out)
     diverged = run_folder.read_record_of(out / "run.json").get("diverged", [])
     rates = ood_rates(judge, load_policy(out / "checkpoint"))
     worth = figures_of(episodes, level)
