@@ -25,7 +25,7 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from benchmarks.throughput import BATCH_SIZE, make_agent, make_dataset
+from benchmarks.throughput.cases import PRESET
 from experiments import console
 from ramac_jax import populations
 
@@ -55,12 +55,12 @@ def train(
 ) -> None:
     """Train the population of the benchmark."""
     populations.train_population(
-        make_agent("preset"),
-        make_dataset(),
+        PRESET.agent(),
+        PRESET.dataset(),
         populations.cross(rj.Hyperparams(), range(arguments.population)),
         populations.Schedule(
             num_steps=num_steps,
-            batch_size=BATCH_SIZE,
+            batch_size=PRESET.batch_size,
             log_every=num_steps,
             save_every=arguments.save_every,
         ),
@@ -186,7 +186,7 @@ def main(argv: Sequence[str]) -> None:
     result = {
         "preset": "halfcheetah-medium-expert",
         "population": arguments.population,
-        "batch_size": BATCH_SIZE,
+        "batch_size": PRESET.batch_size,
         "save_every": arguments.save_every,
         "cost": measure_cost(arguments),
         "resume": measure_resume(arguments),

@@ -18,7 +18,7 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from benchmarks.throughput import ACTION_DIM, OBSERVATION_DIM
+from benchmarks.throughput.cases import PRESET
 from experiments import console
 from ramac_jax.evaluation import density_detector, nearest_detector
 
@@ -44,9 +44,9 @@ class Arguments:
 def make_steps(size: int, seed: int) -> rj.Transition:
     """Actions that follow the observation."""
     draw = np.random.default_rng(seed)
-    observation = draw.normal(size=(size, OBSERVATION_DIM)).astype(np.float32)
-    noise = draw.normal(size=(size, ACTION_DIM)).astype(np.float32)
-    action = np.tanh(observation[:, :ACTION_DIM] + 0.1 * noise)
+    observation = draw.normal(size=(size, PRESET.observation_dim)).astype(np.float32)
+    noise = draw.normal(size=(size, PRESET.action_dim)).astype(np.float32)
+    action = np.tanh(observation[:, : PRESET.action_dim] + 0.1 * noise)
     row = np.zeros(size, np.float32)
     return rj.Transition(observation, action, row, observation, row)  # type: ignore
 

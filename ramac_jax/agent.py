@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ramac_jax import losses, risk
+from ramac_jax import losses, randomness, risk
+from ramac_jax.blocks import count_blocks, each_block, mean_over_blocks, rows_in_cache
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -22,6 +23,7 @@ from ramac_jax.types import (
     State,
     Transition,
 )
+from ramac_jax.weights import unpack
 
 ADAM = optax.scale_by_adam()  # rates are applied by hand, so that they can be traced
 
@@ -56,10 +58,12 @@ def ramac(
     distortion: DistortionFn = risk.cvar,
     num_quantiles: int = 32,
     *,
+    num_risk_quantiles: int | None = None,
     conservative: ConservativeFn | None = None,
     num_candidates: int = 10,
     normalize_value: bool = False,
     num_ranked: int = 1,
+    block_size: int | None = None,
 ) -> Agent:
     """Wire an actor, a critic and a risk measure into an `Agent`.
 
@@ -70,6 +74,9 @@ def ramac(
       critic: the value of its actions, and the loss that it learns by.
       distortion: risk measure, one of `ramac_jax.risk` or your own.
       num_quantiles: N, fractions drawn per update, shared by the batch.
+      num_risk_quantiles: fractions that the actor's value is read at, one of each of as
+        many equal strata (`randomness.stratified`); None: N of them, drawn freely as
+        the paper does.
       conservative: penalty on critics that value candidate actions above those of the
         data, times `conservative_weight`; None: there is none.
       num_candidates: for each observation, drawn uniformly and as many from the policy.
@@ -78,8 +85,13 @@ def ramac(
       num_ranked: actions that `act` draws for each observation, to take the one of the
         highest value, the mean of the least critic's quantiles, as Diffusion-QL does
         with 50; 1: the one drawn is taken.
+      block_size: transitions whose quantiles are computed at a time, at most; the
+        results are those of the whole batch but for rounding. None: as many as suit the
+        device, a CPU's cache or the whole batch.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
+    if block_size is None:
+        block_size = rows_in_cache(num_quantiles)
 
     def init(key: Key, example: Transition) -> State:
         actor_key, critic_key = jax.random.split(key)
@@ -96,48 +108,53 @@ def ramac(
             step=jnp.zeros((), jnp.int32),
         )
 
-    def bellman_targets(state: State, batch: Transition, key: Key, h: Hyperparams):
+    def bellman_targets(
+        state: State, batch: Transition, keys: tuple[Key, Key], h: Hyperparams
+    ) -> Array:
         """Target returns [B, N] at fresh fractions tau' and actions a' ~ pi(s')."""
-        action_key, tau_key = jax.random.split(key)
+        action_key, tau_key = keys
         next_action = actor.sample(
             state.target_actor_params, batch.next_observation, action_key
         )
-        tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
-        quantiles = critic.quantiles(
-            state.target_critic_params, batch.next_observation, next_action, tau
-        )
-        return jax.vmap(losses.bellman_target, in_axes=(0, 0, None, 1, None, None))(
-            batch.reward,
-            batch.terminated,
-            h.discount,
-            quantiles,
-            h.value_min,
-            h.value_max,
-        )
+        tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
+        per_row = jax.vmap(losses.bellman_target, in_axes=(0, 0, None, 1, None, None))
+
+        params = unpack(state.target_critic_params)
+
+        def of_block(batch, action):
+            quantiles = critic.quantiles(params, batch.next_observation, action, tau)
+            return per_row(
+                batch.reward,
+                batch.terminated,
+                h.discount,
+                quantiles,
+                h.value_min,
+                h.value_max,
+            )
+
+        targets = each_block(of_block, block_size, batch, next_action)
+        return targets.reshape(-1, num_quantiles)
 
     def critic_loss(
         params: Params,
-        state: State,
         batch: Transition,
         target: Array,
-        keys: tuple[Key, Key],
+        candidates: Array | None,
+        tau: Array,
         h: Hyperparams,
     ) -> tuple[Array, Metrics]:
         """Sum over critics of the batch mean of eq. 2: their gradients stay apart.
 
         The conservative penalty is added, and told beside it.
         """
-        tau_key, candidate_key = keys
-        tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
         per_batch = per_transition(critic.loss)
         per_critic = jax.vmap(per_batch, in_axes=(0, None, None, None))
         loss = jnp.mean(per_critic(quantiles, target, tau, h.huber_threshold), axis=1)
         metrics = {"critic_loss": jnp.mean(loss)}
         if conservative is not None:
-            actions = candidates(state, batch, candidate_key)
-            others = jax.vmap(critic.quantiles, in_axes=(None, None, 0, None))(
-                params, batch.observation, actions, tau
+            others = jax.vmap(critic.quantiles, in_axes=(None, None, 1, None))(
+                params, batch.observation, jnp.asarray(candidates), tau
             )
             per_row = jax.vmap(jax.vmap(conservative, in_axes=(1, 0)), in_axes=(1, 0))
             penalty = jnp.mean(per_row(others, quantiles), axis=1)
@@ -145,37 +162,68 @@ def ramac(
             metrics["conservative_gap"] = jnp.mean(penalty)
         return jnp.sum(loss), metrics
 
-    def candidates(state: State, batch: Transition, key: Key) -> Array:
-        """Actions [2 C, B, A] beside the data's: uniform ones, then the policy's."""
+    def draw_candidates(state: State, batch: Transition, key: Key) -> Array:
+        """Actions [B, 2 C, A] beside the data's: uniform ones, then the policy's."""
         uniform_key, policy_key = jax.random.split(key)
         shape = (num_candidates, *batch.action.shape)
-        uniform = jax.random.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0)
+        dtype = batch.action.dtype
+        uniform = randomness.uniform(uniform_key, shape, dtype, -1.0, 1.0)
         observation = jnp.broadcast_to(
             batch.observation, (num_candidates, *batch.observation.shape)
         )
         own = actor.sample(state.actor_params, observation, policy_key)
-        return jnp.concatenate([uniform, own])
+        return jnp.swapaxes(jnp.concatenate([uniform, own]), 0, 1)
+
+    def risk_value(
+        state: State, observation: Array, action: Array, tau: Array
+    ) -> tuple[Array, Array]:
+        """The batch means of the risk-adjusted value (eq. 3) and of its size.
+
+        Of several blocks each is differentiated with respect to its actions at once, so
+        that its quantiles are done with before the next block's.
+        """
+
+        params = unpack(state.critic_params)
+
+        def total(action, observation):
+            quantiles = critic.quantiles(params, observation, action, tau)
+            values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
+            return jnp.sum(values), jnp.sum(jnp.abs(values))
+
+        num_rows = len(action)
+        if count_blocks(num_rows, block_size) == 1:
+            value, size = total(action, observation)
+            return value / num_rows, jax.lax.stop_gradient(size) / num_rows
+        fixed = jax.lax.stop_gradient(action)
+        (values, sizes), slopes = each_block(
+            jax.value_and_grad(total, has_aux=True), block_size, fixed, observation
+        )
+        value = jnp.sum(values) + jnp.sum(
+            slopes.reshape(action.shape) * (action - fixed)
+        )
+        return value / num_rows, jnp.sum(sizes) / num_rows
 
     def actor_loss(
-        params: Params, state: State, batch: Transition, key: Key, h: Hyperparams
+        params: Params,
+        state: State,
+        batch: Transition,
+        keys: tuple[Key, Key, Key],
+        h: Hyperparams,
     ) -> tuple[Array, Metrics]:
         """bc_weight L_bc + risk_weight(t) L_risk, eqs. 4 to 6."""
-        action_key, tau_key, bc_key = jax.random.split(key, 3)
+        action_key, tau_key, bc_key = keys
         action = actor.sample(params, batch.observation, action_key)
-        tau = jax.random.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
-        quantiles = critic.quantiles(
-            state.critic_params,
-            batch.observation,
-            action,
-            distortion(tau, h.risk_level),
-        )
-        values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
-        value, scale = jnp.mean(values), jnp.mean(jnp.abs(values)) + 1e-8
+        if num_risk_quantiles is None:
+            tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
+        else:
+            tau = randomness.stratified(tau_key, num_risk_quantiles, batch.reward.dtype)
+        tau = distortion(tau, h.risk_level)
+        value, size = risk_value(state, batch.observation, action, tau)
         bc_loss = actor.bc_loss(params, batch.observation, batch.action, bc_key)
         weight = h.risk_weight * losses.linear_ramp(
             state.step, h.risk_warmup, h.risk_ramp
         )
-        sought = value / jax.lax.stop_gradient(scale) if normalize_value else value
+        sought = value / (size + 1e-8) if normalize_value else value
         loss = h.bc_weight * bc_loss - weight * sought
         return loss, {"actor_loss": loss, "bc_loss": bc_loss, "risk_value": value}
 
@@ -184,13 +232,24 @@ def ramac(
     ) -> tuple[State, Metrics]:
         """Take one gradient step of the critics, then of the actor."""
         h = hyperparams
-        target_key, critic_key, actor_key, candidate_key = jax.random.split(key, 4)
+        *keys, tau_key, candidate_key = jax.random.split(key, 7)
         decay = losses.cosine_decay(state.step, h.decay_steps)
 
-        target = bellman_targets(state, batch, target_key, h)
-        grads, critic_metrics = jax.grad(critic_loss, has_aux=True)(
-            state.critic_params, state, batch, target, (critic_key, candidate_key), h
+        target = bellman_targets(state, batch, (keys[0], keys[1]), h)
+        candidates = None
+        if conservative is not None:
+            candidates = draw_candidates(state, batch, candidate_key)
+        tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
+        gradient = jax.grad(critic_loss, has_aux=True)
+        layers, pack = jax.vjp(unpack, state.critic_params)
+        grads, critic_metrics = mean_over_blocks(
+            lambda *rows: gradient(layers, *rows, tau, h),
+            block_size,
+            batch,
+            target,
+            candidates,
         )
+        (grads,) = pack(grads)
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(
             state.critic_params,
@@ -204,7 +263,7 @@ def ramac(
         )
 
         grads, actor_metrics = jax.grad(actor_loss, has_aux=True)(
-            state.actor_params, state, batch, actor_key, h
+            state.actor_params, state, batch, (keys[2], keys[3], keys[4]), h
         )
         actor_params, actor_opt_state = descend(
             state.actor_params,

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
+from ramac_jax.heads import HeadFn, plain_head
 from ramac_jax.losses import quantile_huber, squared_error
 from ramac_jax.networks import CRITIC_NORMAL, MLP, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
+from ramac_jax.weights import functional
 
 
 def iqn_critic(
@@ -18,6 +20,8 @@ def iqn_critic(
     embedding_width: int = 128,
     num_cosines: int = 32,
     kernel_init: Initializer = CRITIC_NORMAL,
+    head: HeadFn = plain_head,
+    dtype: str | None = None,
 ) -> Critic:
     """Build an ensemble of implicit quantile networks on a leading axis [E].
 
@@ -27,8 +31,13 @@ def iqn_critic(
       embedding_width: units of the product of the (s, a) and the tau embedding.
       num_cosines: cosines cos(pi i tau) that describe a fraction.
       kernel_init: initial weights below the head.
+      head: how the last two layers are computed, one of `ramac_jax.heads.HEADS`.
+      dtype: that the network computes in, such as "bfloat16"; weights, quantiles and
+        loss keep theirs. None: the weights' own.
     """
-    member = QuantileNetwork(width, embedding_width, num_cosines, kernel_init)
+    member = functional(
+        QuantileNetwork(width, embedding_width, num_cosines, kernel_init, head), dtype
+    )
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         def init_member(member_key):
@@ -54,7 +63,7 @@ def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) ->
       num_critics: E; the agent takes the minimum over them.
       widths: hidden layers.
     """
-    member = MLP(tuple(widths), 1)
+    member = functional(MLP(tuple(widths), 1))
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         pair = jnp.concatenate([observation, action], axis=-1)

@@ -1,12 +1,15 @@
 """Flax modules: layers, shapes and initial weights; nothing of losses or sampling."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
+from ramac_jax.heads import HeadFn, plain_head
 from ramac_jax.types import Array
 
 FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
@@ -31,15 +34,43 @@ def dense(x: Array, width: int, kernel_init: Initializer = FAN_IN_UNIFORM) -> Ar
     return nn.Dense(width, kernel_init=kernel_init, bias_init=bias_init)(x)
 
 
+class Layer(nn.Module):
+    """Kernel [I, width] and bias [width] of `dense`, to be applied piece by piece."""
+
+    fan_in: int  # I
+    width: int
+    kernel_init: Initializer = FAN_IN_UNIFORM
+    bias_init: Initializer | None = None  # None: U(-1/sqrt(I), 1/sqrt(I))
+
+    @nn.compact
+    def __call__(self) -> tuple[Array, Array]:
+        bias_init = self.bias_init or symmetric_uniform(self.fan_in**-0.5)
+        kernel = self.param("kernel", self.kernel_init, (self.fan_in, self.width))
+        return kernel, self.param("bias", bias_init, (self.width,))
+
+
+@jax.custom_jvp
 def mish(x: Array) -> Array:
     """x tanh(log(1 + e^x)) (Misra, 2019), with its tanh and log solved for e^x.
 
     tanh(log(y)) = (y^2 - 1)/(y^2 + 1): one exponential in place of three functions.
     Beyond x = 20 the factor is 1 to the last bit.
     """
+    return _mish_and_slope(x)[0]
+
+
+def _mish_and_slope(x):
     power = jnp.exp(jnp.minimum(x, 20.0))
-    excess = power * (power + 2.0)  # (1 + e^x)^2 - 1
-    return x * (excess / (excess + 2.0))
+    below = power * (power + 2.0) + 2.0  # (1 + e^x)^2 + 1
+    factor = 1.0 - 2.0 / below
+    return x * factor, factor + x * (4.0 * power * (power + 1.0) / (below * below))
+
+
+@mish.defjvp
+def _mish_jvp(primals, tangents):
+    # One slope is kept for the gradient, not each step of the way to it.
+    value, slope = _mish_and_slope(*primals)
+    return value, slope * tangents[0]
 
 
 def sinusoidal_embedding(time: Array, width: int) -> Array:
@@ -63,10 +94,28 @@ class MLP(nn.Module):
         return dense(x, self.output_dim)
 
 
-class VectorField(nn.Module):
-    """(observation [..., O], action [..., A], time [..., 1]) -> vector [..., A].
+class Field(NamedTuple):
+    """A vector field with all that does not depend on the action worked out."""
 
-    The denoiser of a diffusion or the velocity of a flow, with Mish between layers.
+    from_observation: Array  # [..., W], its part of the first layer, with the bias
+    from_time: Array  # [..., W], likewise, or [T, W] for the steps of a sampler
+    from_action: Array  # [A, W], the kernel of the rest of it
+    layers: tuple[tuple[Array, Array], ...]  # kernel and bias of each of the others
+
+    def vector(self, action: Array) -> Array:
+        """The vector [..., A] at an action [..., A], and of its type."""
+        seen = action.astype(self.from_action.dtype)
+        x = self.from_observation + self.from_time + seen @ self.from_action
+        for kernel, bias in self.layers:
+            x = mish(x) @ kernel + bias
+        return x.astype(action.dtype)
+
+
+class VectorField(nn.Module):
+    """(observation [..., O], time [..., 1]) -> `Field`, with Mish between layers.
+
+    The denoiser of a diffusion or the velocity of a flow: an MLP of the observation,
+    the action and the embedded time side by side.
     """
 
     action_dim: int
@@ -74,50 +123,19 @@ class VectorField(nn.Module):
     time_width: int
 
     @nn.compact
-    def __call__(self, observation: Array, action: Array, time: Array) -> Array:
+    def __call__(self, observation: Array, time: Array) -> Field:
         embedded = sinusoidal_embedding(time, self.time_width)
         embedded = mish(dense(embedded, 2 * self.time_width))
         embedded = dense(embedded, self.time_width)
-        hidden = jnp.concatenate([observation, action, embedded], axis=-1)
-        for width in self.widths:
-            hidden = mish(dense(hidden, width))
-        return dense(hidden, self.action_dim)
-
-
-def pairwise_sum(x: Array) -> Array:
-    """Sum over the first axis by adding halves: [M, ...] -> [...].
-
-    Elementwise additions alone: XLA's reductions of a product over an outer axis take
-    several times as long on a CPU (benchmarks/README.md).
-    """
-    size = x.shape[0]
-    if size == 1:
-        return x[0]
-    half = size // 2
-    total = pairwise_sum(x[:half] + x[half : 2 * half])
-    return total + x[-1] if size % 2 else total
-
-
-@jax.custom_vjp
-def outer_product(feature: Array, weight: Array) -> Array:
-    """feature [B, E] and weight [N, E] to their product [B, N, E].
-
-    Its gradient is written out, so that it can be differentiated in reverse mode only.
-    """
-    return feature[:, None, :] * weight[None, :, :]
-
-
-def _outer_product_forward(feature, weight):
-    return outer_product(feature, weight), (feature, weight)
-
-
-def _outer_product_backward(inputs, cotangent):
-    feature, weight = inputs
-    by_fraction = jnp.swapaxes(cotangent * weight[None, :, :], 0, 1)  # [N, B, E]
-    return pairwise_sum(by_fraction), pairwise_sum(cotangent * feature[:, None, :])
-
-
-outer_product.defvjp(_outer_product_forward, _outer_product_backward)
+        seen, acted = observation.shape[-1], self.action_dim
+        sizes = (seen + acted + self.time_width, *self.widths, self.action_dim)
+        (kernel, bias), *layers = (Layer(*shape)() for shape in pairwise(sizes))
+        return Field(
+            observation @ kernel[:seen] + bias,
+            embedded @ kernel[seen + acted :],
+            kernel[seen : seen + acted],
+            tuple(layers),
+        )
 
 
 class QuantileNetwork(nn.Module):
@@ -131,6 +149,7 @@ class QuantileNetwork(nn.Module):
     embedding_width: int
     num_cosines: int
     kernel_init: Initializer = CRITIC_NORMAL
+    head: HeadFn = plain_head
 
     @nn.compact
     def __call__(self, observation: Array, action: Array, tau: Array) -> Array:
@@ -144,8 +163,10 @@ class QuantileNetwork(nn.Module):
         weight = nn.relu(
             dense(cosines, self.embedding_width, self.kernel_init)
         )  # [N, E]
+        kernel, bias = Layer(self.embedding_width, self.width, self.kernel_init)()
+        last = Layer(
+            self.width, 1, symmetric_uniform(HEAD_BOUND), nn.initializers.zeros
+        )
         rows = feature.reshape(-1, self.embedding_width)
-        product = outer_product(rows, weight).reshape(-1, self.embedding_width)
-        hidden = nn.relu(dense(product, self.width, self.kernel_init))  # [B N, W]
-        quantiles = nn.Dense(1, kernel_init=symmetric_uniform(HEAD_BOUND))(hidden)
+        quantiles = self.head(rows, weight, kernel, bias, *last())
         return quantiles.reshape(*feature.shape[:-1], tau.shape[0])

@@ -16,7 +16,11 @@ LIBRARIES = {"jax", "flax", "optax", "numpy"}
 CORE = [
     "ramac_jax.types",
     "ramac_jax.risk",
+    "ramac_jax.randomness",
+    "ramac_jax.weights",
+    "ramac_jax.heads",
     "ramac_jax.networks",
+    "ramac_jax.blocks",
     "ramac_jax.losses",
     "ramac_jax.validation",
     "ramac_jax.critic",

@@ -11,10 +11,10 @@ from ramac_jax.networks import sinusoidal_embedding
 OBSERVATION, ACTION = jnp.zeros((1, 17)), jnp.zeros((1, 6))  # HalfCheetah
 
 
-def layers(params):
-    """Kernel and bias of each layer, in the order of their making."""
-    named = params["params"]
-    ordered = sorted(named, key=lambda name: int(name.rpartition("_")[2]))
+def layers(weights):
+    """Kernel and bias of each layer, in their order: those named Dense come first."""
+    named = weights.layers()
+    ordered = sorted(named, key=lambda name: (name[0], int(name.rpartition("_")[2])))
     return [(named[name]["kernel"], named[name]["bias"]) for name in ordered]
 
 
@@ -25,7 +25,8 @@ def critic_layers():
 
 
 def actor_shapes(actor):
-    return layers(jax.eval_shape(actor.init, jax.random.key(0), OBSERVATION, ACTION))
+    key = jax.random.key(0)
+    return layers(actor.init(key, OBSERVATION, ACTION))
 
 
 def sizes(pairs):

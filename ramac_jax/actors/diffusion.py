@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ramac_jax import randomness
 from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
+from ramac_jax.weights import functional
 
 
 def variance_preserving_betas(num_steps: int) -> np.ndarray:
@@ -45,6 +47,7 @@ def diffusion_actor(
     *,
     widths: Sequence[int] = (256, 256, 256),
     time_width: int = 16,
+    dtype: str | None = None,
 ) -> Actor:
     """Build a diffusion `Actor`; its noise z is [T, ..., A], the start and each step's.
 
@@ -54,8 +57,10 @@ def diffusion_actor(
       betas: schedule of noise, from T to beta_1..beta_T.
       widths: hidden layers of the denoiser.
       time_width: units of the time embedding.
+      dtype: that the network computes in, such as "bfloat16"; weights, actions and
+        loss keep theirs. None: the weights' own.
     """
-    denoiser = VectorField(action_dim, tuple(widths), time_width)
+    denoiser = functional(VectorField(action_dim, tuple(widths), time_width), dtype)
     beta = betas(num_steps)
     alpha_bar = np.cumprod(1.0 - beta)
     previous = np.append(1.0, alpha_bar[:-1])
@@ -64,21 +69,20 @@ def diffusion_actor(
     noisy_weight = (1.0 - previous) * np.sqrt(1.0 - beta) / (1.0 - alpha_bar)
     stddev = np.sqrt(beta * (1.0 - previous) / (1.0 - alpha_bar))  # 0 at the last step
 
-    def predict_noise(params, observation, action, index):
-        time = jnp.broadcast_to(index, (*action.shape[:-1], 1)).astype(action.dtype)
-        return denoiser.apply(params, observation, action, time)
-
     def init(key: Key, observation: Array, action: Array) -> Params:
-        return denoiser.init(key, observation, action, action[..., :1])
+        return denoiser.init(key, observation, action[..., :1])
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (num_steps, *observation.shape[:-1], action_dim)
-        return jax.random.normal(key, shape, observation.dtype)
+        return randomness.normal(key, shape, observation.dtype)
 
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+        times = jnp.arange(num_steps, dtype=noise.dtype)
+        field = denoiser.apply(params, observation, times[:, None])
+
         def denoise(action, step):
-            index, kept, clean_weight, noisy_weight, added = step
-            predicted = predict_noise(params, observation, action, index)
+            from_time, kept, clean_weight, noisy_weight, added = step
+            predicted = field._replace(from_time=from_time).vector(action)
             clean = (action - jnp.sqrt(1.0 - kept) * predicted) / jnp.sqrt(kept)
             clean = jnp.clip(clean, -1.0, 1.0)
             return clean_weight * clean + noisy_weight * action + added, None
@@ -90,7 +94,7 @@ def diffusion_actor(
             lambda x: jnp.asarray(x, noise.dtype),
             (alpha_bar, clean_weight, noisy_weight),
         )
-        steps = (jnp.arange(num_steps), *coefficients, added)
+        steps = (field.from_time, *coefficients, added)
         unroll = num_steps <= UNROLLED_STEPS
         action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
@@ -101,11 +105,13 @@ def diffusion_actor(
     def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
         """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
         time_key, noise_key = jax.random.split(key)
-        index = jax.random.randint(time_key, (*action.shape[:-1], 1), 0, num_steps)
-        noise = jax.random.normal(noise_key, action.shape, action.dtype)
+        share = randomness.uniform(time_key, (*action.shape[:-1], 1), action.dtype)
+        index = jnp.floor(num_steps * share).astype(jnp.int32)
+        noise = randomness.normal(noise_key, action.shape, action.dtype)
         kept = jnp.asarray(alpha_bar, action.dtype)[index]
         noisy = jnp.sqrt(kept) * action + jnp.sqrt(1.0 - kept) * noise
-        predicted = predict_noise(params, observation, noisy, index)
+        field = denoiser.apply(params, observation, index.astype(action.dtype))
+        predicted = field.vector(noisy)
         return jnp.mean((noise - predicted) ** 2)
 
     return Actor(init, sample, bc_loss, draw_noise, push_noise)

@@ -9,6 +9,7 @@ from ramac_jax.actors.flow import flow_actor
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
+from ramac_jax.weights import functional
 
 
 def distilled(
@@ -28,7 +29,7 @@ def distilled(
     Raises `InputError` for a teacher without `push_noise`, and in `init` for one whose
     noise has another shape.
     """
-    student = MLP(tuple(widths), action_dim)
+    student = functional(MLP(tuple(widths), action_dim))
     draw_noise, teach = teacher.draw_noise, teacher.push_noise
     if draw_noise is None or teach is None:
         raise InputError("the teacher keeps its noise to itself: give flow_actor")

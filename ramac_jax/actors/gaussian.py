@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 
+from ramac_jax import randomness
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
+from ramac_jax.weights import functional
 
 LOG_STD_RANGE = (-5.0, 2.0)
 
@@ -20,7 +21,7 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
       action_dim: A.
       widths: hidden layers of the network that gives both.
     """
-    network = MLP(tuple(widths), 2 * action_dim)
+    network = functional(MLP(tuple(widths), 2 * action_dim))
 
     def moments(params: Params, observation: Array) -> tuple[Array, Array]:
         mean, log_std = jnp.split(network.apply(params, observation), 2, axis=-1)
@@ -32,7 +33,7 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (*observation.shape[:-1], action_dim)
-        return jax.random.normal(key, shape, observation.dtype)
+        return randomness.normal(key, shape, observation.dtype)
 
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
         mean, log_std = moments(params, observation)

@@ -11,6 +11,7 @@ from ramac_jax.actors.vae import vae_actor
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
+from ramac_jax.weights import Network, functional
 
 
 def perturbed(
@@ -34,8 +35,8 @@ def perturbed(
         raise InputError(f"radius is {radius}: it must be above 0 and at most 2")
     push = prior.push_noise
 
-    def network(action_dim: int) -> MLP:
-        return MLP(tuple(widths), action_dim)
+    def network(action_dim: int) -> Network:
+        return functional(MLP(tuple(widths), action_dim))
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         prior_key, perturbation_key = jax.random.split(key)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ramac_jax import randomness
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
+from ramac_jax.weights import functional
 
 LOG_STD_RANGE = (-4.0, 15.0)  # of the encoder, as BCQ clips it
 
@@ -29,8 +31,8 @@ def vae_actor(
       kl_weight: of the prior's divergence, beside the squared error.
     """
     latent_dim = 2 * action_dim
-    encoder = MLP(tuple(widths), 2 * latent_dim)
-    decoder = MLP(tuple(widths), action_dim)
+    encoder = functional(MLP(tuple(widths), 2 * latent_dim))
+    decoder = functional(MLP(tuple(widths), action_dim))
 
     def decode(params: Params, observation: Array, latent: Array) -> Array:
         inputs = jnp.concatenate([observation, latent], axis=-1)
@@ -48,7 +50,7 @@ def vae_actor(
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (*observation.shape[:-1], latent_dim)
-        return jax.random.normal(key, shape, observation.dtype)
+        return randomness.normal(key, shape, observation.dtype)
 
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
         return decode(params, observation, jnp.clip(noise, -latent_bound, latent_bound))
@@ -61,7 +63,7 @@ def vae_actor(
         pair = jnp.concatenate([observation, action], axis=-1)
         mean, log_std = jnp.split(encoder.apply(params["encoder"], pair), 2, axis=-1)
         log_std = jnp.clip(log_std, *LOG_STD_RANGE)
-        noise = jax.random.normal(key, mean.shape, mean.dtype)
+        noise = randomness.normal(key, mean.shape, mean.dtype)
         decoded = decode(params, observation, mean + jnp.exp(log_std) * noise)
         divergence = 0.5 * (mean**2 + jnp.exp(2.0 * log_std) - 1.0) - log_std
         return jnp.mean((action - decoded) ** 2) + kl_weight * jnp.mean(divergence)

@@ -12,6 +12,7 @@ from ramac_jax.actors.diffusion import (
     variance_preserving_betas,
 )
 from ramac_jax.networks import VectorField
+from ramac_jax.weights import functional, pack
 
 KEY = jax.random.key(2)
 
@@ -60,12 +61,12 @@ def textbook_sampler(weights, observation, noise, betas):
     The posterior mean is the product of N(a_t; sqrt(1 - beta_t) a_{t-1}, beta_t) and
     N(a_{t-1}; sqrt(abar_{t-1}) a_0, 1 - abar_{t-1}): precisions add.
     """
-    network = VectorField(2, (8,), 4)
+    network = functional(VectorField(2, (8,), 4))
     action = noise[-1]
     for t in reversed(range(len(betas))):
         kept, before = np.prod(1.0 - betas[: t + 1]), np.prod(1.0 - betas[:t])
         time = jnp.full((*action.shape[:-1], 1), float(t))
-        predicted = network.apply(weights[t], observation, action, time)
+        predicted = network.apply(weights[t], observation, time).vector(action)
         clean = (action - np.sqrt(1.0 - kept) * predicted) / np.sqrt(kept)
         clean = jnp.clip(clean, -1.0, 1.0)
         if t == 0:
@@ -81,9 +82,9 @@ def textbook_sampler(weights, observation, noise, betas):
 
 def quiet(params):
     """The same network with a quieter last layer, so that no step is clipped."""
-    last = params["params"]["Dense_3"]
-    last = jax.tree.map(lambda x: 0.05 * x, last)
-    return {"params": params["params"] | {"Dense_3": last}}
+    layers = params.layers()
+    last = jax.tree.map(lambda x: 0.05 * x, layers["Layer_1"])
+    return pack(layers | {"Layer_1": last})
 
 
 @pytest.fixture(scope="module")

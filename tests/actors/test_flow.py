@@ -7,6 +7,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.networks import VectorField
+from ramac_jax.weights import functional, pack
 
 KEY = jax.random.key(2)
 STEPS = 4
@@ -23,19 +24,18 @@ def case(make_batch):
 
 def constant_field(params, velocity):
     """The network whose velocity is the same everywhere."""
-    silent = jax.tree.map(jnp.zeros_like, params["params"])
-    silent["Dense_3"]["bias"] = jnp.asarray(velocity)
-    return {"params": silent}
+    silent = jax.tree.map(jnp.zeros_like, params.layers())
+    silent["Layer_1"]["bias"] = jnp.asarray(velocity)
+    return pack(silent)
 
 
 def euler(weights, observation, noise):
     """Four Euler steps at times 0, 1/4, 1/2, 3/4, with weights of its own each."""
-    network, action = VectorField(2, (8,), 4), noise
+    network, action = functional(VectorField(2, (8,), 4)), noise
     for step in range(STEPS):
         time = jnp.full((*action.shape[:-1], 1), step / STEPS)
-        action = (
-            action + network.apply(weights[step], observation, action, time) / STEPS
-        )
+        field = network.apply(weights[step], observation, time)
+        action = action + field.vector(action) / STEPS
     return jnp.clip(action, -1.0, 1.0)
 
 

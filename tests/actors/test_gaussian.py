@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ramac_jax.actors import gaussian, gaussian_actor
+from ramac_jax.weights import pack
 
 KEY = jax.random.key(3)
 
@@ -17,10 +18,10 @@ def actor():
 
 def constant(actor, mean, log_std):
     """Parameters whose mean (before tanh) and log deviation are the same everywhere."""
-    params = actor.init(KEY, jnp.zeros(3), jnp.zeros(2))["params"]
-    silent = jax.tree.map(jnp.zeros_like, params)
+    params = actor.init(KEY, jnp.zeros(3), jnp.zeros(2))
+    silent = jax.tree.map(jnp.zeros_like, params.layers())
     silent["Dense_1"]["bias"] = jnp.array([*mean, *log_std], jnp.float32)
-    return {"params": silent}
+    return pack(silent)
 
 
 def test_it_draws_the_normal_that_its_network_tells(actor):

@@ -7,6 +7,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.actors import vae_actor
+from ramac_jax.weights import pack
 
 KEY = jax.random.key(4)
 OBSERVATION, ACTION = jnp.zeros((5, 3)), jnp.full((5, 2), 0.3)
@@ -15,10 +16,16 @@ OBSERVATION, ACTION = jnp.zeros((5, 3)), jnp.full((5, 2), 0.3)
 def constant(actor, code, decoded):
     """Parameters under which encoder and decoder say the same whatever they see."""
     params = actor.init(KEY, OBSERVATION, ACTION)
-    silent = jax.tree.map(jnp.zeros_like, params)
-    silent["encoder"]["params"]["Dense_1"]["bias"] = jnp.asarray(code, jnp.float32)
-    silent["decoder"]["params"]["Dense_1"]["bias"] = jnp.asarray(decoded, jnp.float32)
-    return silent
+
+    def saying(weights, output):
+        silent = jax.tree.map(jnp.zeros_like, weights.layers())
+        silent["Dense_1"]["bias"] = jnp.asarray(output, jnp.float32)
+        return pack(silent)
+
+    return {
+        "encoder": saying(params["encoder"], code),
+        "decoder": saying(params["decoder"], decoded),
+    }
 
 
 @pytest.mark.parametrize("weight", [0.5, 2.0])

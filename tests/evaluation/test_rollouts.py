@@ -1,6 +1,8 @@
 """Rollouts: known rewards, rows of their own, failures that stay where they are."""
 
 import dataclasses
+import functools
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gymnasium
@@ -202,6 +204,21 @@ def test_workers_change_nothing(hopper, hopper_episodes):
             assert_same_rows(episodes, hopper_episodes)
         workers = environments.workers
     assert not any(worker.is_alive() for worker in workers)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_another_thread_plays_the_same(hopper, hopper_episodes, num_workers):
+    on_host = dataclasses.replace(
+        hopper, params=jax.tree.map(np.asarray, hopper.params)
+    )
+    with (
+        Environments(HOPPER, horizon=40, num_workers=num_workers) as environments,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        call = functools.partial(
+            evaluate, on_host, environments, num_episodes=3, seed=7
+        )
+        assert_same_rows(pool.submit(call).result(timeout=120), hopper_episodes)
 
 
 def test_lockstep_is_a_plain_loop_of_one_episode(hopper, hopper_episodes):

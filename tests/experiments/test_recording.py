@@ -151,6 +151,17 @@ def test_a_feed_sends_what_is_new_since_it_was_opened():
     assert sent.closed == 1
 
 
+def test_a_feed_sends_no_step_after_a_later_one():
+    sent = Sent()
+    feed = Feed(progress(), sent.open)
+    feed.update(NAMES, progress(metrics([2, 4, 6]), looking=4))
+    assert [x[0] for x in sent.rows] == [2, 4]
+    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), watched([4]), looking=6))
+    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), watched([4, 6])))
+    kinds = [(step, "cvar" in told) for step, _, told in sent.rows]
+    assert kinds == [(2, 0), (4, 0), (4, 1), (6, 0), (6, 1), (8, 0)]
+
+
 def test_a_feed_from_the_start_resumes_nothing_and_at_the_end_opens_nothing():
     sent = Sent()
     feed = Feed(progress(), sent.open)

@@ -31,6 +31,17 @@ def test_rows_are_added_in_order():
     np.testing.assert_array_equal(watched.watched["step"], [10])
 
 
+def test_a_journal_is_what_it_was_after_fewer_updates():
+    watched = LONG.add_watched(7, {"cvar": np.array([0.5, 0.25])})
+    assert watched.until(4) == EMPTY
+    assert fingerprint(watched.until(5)) == fingerprint(take(LONG, 2).until(9))
+    np.testing.assert_array_equal(watched.until(5).metrics["loss"], [[1.0, 2.0]])
+    assert watched.until(6).watched == {}
+    np.testing.assert_array_equal(watched.until(7).watched["cvar"], [[0.5, 0.25]])
+    assert fingerprint(watched.until(10)) == fingerprint(watched)
+    assert EMPTY.until(10) == EMPTY
+
+
 def test_members_behind_the_last_row_are_frozen():
     assert EMPTY.frozen() == {}
     assert LONG.frozen() == {1: 7}

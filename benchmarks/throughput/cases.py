@@ -1,0 +1,124 @@
+"""What is timed: agents by name, and made-up data of their sizes."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import Initializer, he_normal
+
+import ramac_jax as rj
+from experiments.bandit import agents as bandit
+from ramac_jax.actors.diffusion import cosine_betas
+from ramac_jax.networks import CRITIC_NORMAL
+from ramac_jax.tasks.bandit import CONSTANTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An agent with its batch, by the sizes that decide what an update costs."""
+
+    actor: Callable[..., rj.Actor] = rj.diffusion_actor
+    sampler_steps: int = 5  # T
+    actor_widths: tuple[int, ...] = (256, 256, 256)
+    time_width: int = 16
+    num_critics: int = 2
+    width: int = 256  # W, of the critics
+    embedding_width: int = 128  # E
+    num_cosines: int = 32
+    kernel_init: Initializer = CRITIC_NORMAL
+    num_quantiles: int = 32  # N
+    batch_size: int = 256  # B
+    observation_dim: int = 17
+    action_dim: int = 6
+    dataset_size: int = 65_536
+
+    def agent(self, block_size: int | None = None) -> rj.Agent:
+        """The agent; `block_size` is that of `ramac_jax.ramac`."""
+        actor = self.actor(
+            self.action_dim,
+            self.sampler_steps,
+            widths=self.actor_widths,
+            time_width=self.time_width,
+        )
+        critic = rj.iqn_critic(
+            self.num_critics,
+            width=self.width,
+            embedding_width=self.embedding_width,
+            num_cosines=self.num_cosines,
+            kernel_init=self.kernel_init,
+        )
+        quantiles = self.num_quantiles
+        return rj.ramac(actor, critic, num_quantiles=quantiles, block_size=block_size)
+
+    def dataset(self) -> rj.Transition:
+        """Random transitions."""
+        keys = jax.random.split(jax.random.key(0), 4)
+        size = self.dataset_size
+        shape, actions = (size, self.observation_dim), (size, self.action_dim)
+        return rj.Transition(
+            observation=jax.random.normal(keys[0], shape),
+            action=jax.random.uniform(keys[1], actions, minval=-1.0),
+            reward=jax.random.normal(keys[2], (size,)),
+            next_observation=jax.random.normal(keys[3], shape),
+            terminated=jnp.zeros(size),
+        )
+
+
+def with_flow(case: Case) -> Case:
+    """The same with the sampler of `ramac_jax.flow_actor`, at its own sizes."""
+    return dataclasses.replace(
+        case,
+        actor=rj.flow_actor,
+        sampler_steps=10,
+        actor_widths=(128, 128, 128),
+        time_width=4,
+    )
+
+
+PRESET = Case()
+SMALL = Case(
+    actor_widths=(64, 64),
+    width=64,
+    embedding_width=32,
+    num_cosines=16,
+    num_quantiles=8,
+)
+BANDIT = Case(
+    partial(rj.diffusion_actor, betas=cosine_betas),
+    sampler_steps=bandit.DENOISING_STEPS,
+    actor_widths=bandit.WIDTHS,
+    width=bandit.NARROW[0],
+    embedding_width=32,
+    num_cosines=16,
+    kernel_init=he_normal(),
+    num_quantiles=bandit.NUM_QUANTILES,
+    batch_size=128,
+    observation_dim=1,
+    action_dim=bandit.ACTION_DIM,
+    dataset_size=CONSTANTS.num_samples,
+)
+CASES = {
+    "preset": PRESET,
+    "preset-flow": with_flow(PRESET),
+    "small": SMALL,
+    "small-flow": dataclasses.replace(
+        with_flow(SMALL), actor_widths=SMALL.actor_widths
+    ),
+    "small-16": dataclasses.replace(
+        SMALL,
+        actor_widths=(128, 128),
+        width=128,
+        embedding_width=64,
+        num_quantiles=16,
+    ),
+    "bandit-diffusion": BANDIT,
+    "bandit-flow": dataclasses.replace(
+        with_flow(BANDIT),
+        sampler_steps=bandit.EULER_STEPS,
+        actor_widths=bandit.WIDTHS,
+    ),
+}
+"""Cases by name: the networks of published/halfcheetah-medium-expert, ones with far
+fewer operations, and RADAC and RAFMAC of the bandit, whose samplers are long."""

@@ -1,0 +1,151 @@
+"""Populations of a case and the machine's own rates, timed in turns."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+import ramac_jax as rj
+from benchmarks.throughput.cases import Case
+from benchmarks.throughput.counting import (
+    count_by_xla,
+    dominating_shape,
+    update_flop,
+)
+from benchmarks.throughput.machine import Meter, matrix_meter, seconds
+from ramac_jax import populations
+from ramac_jax.populations.memory import bytes_needed
+from ramac_jax.populations.placement import make_mesh, spread
+from ramac_jax.populations.programs import Programs
+
+
+class Population:
+    """A population of one size, ready to be advanced."""
+
+    def __init__(self, case: Case, size: int):
+        mesh, dataset = make_mesh(), case.dataset()
+        members = populations.cross(rj.Hyperparams(), range(size))
+        self.size = size
+        self.programs = Programs(case.agent(), dataset, size, mesh, case.batch_size)
+        self.dataset = spread(dataset, mesh, None)
+        begin = time.perf_counter()
+        self.program = self.programs.go_on  # compiles
+        self.compile_seconds = time.perf_counter() - begin
+        seeds = spread(members.seed.astype(np.uint32), mesh)
+        knobs = spread(members.hyperparams, mesh)
+        self.carry = self.programs.begin(seeds, knobs, self.dataset)
+        self.advance(1)
+        one = min(seconds(lambda: self.advance(1)) for _ in range(2))
+        self.seconds_per_update = one
+
+    def advance(self, num_steps: int) -> None:
+        """Make some updates of every member, and wait for them."""
+        states, tally = self.program(*self.carry, self.dataset, np.int32(num_steps))
+        jax.block_until_ready(tally)
+        self.carry = self.carry._replace(states=states, tally=tally)
+
+    def rate(self, call_seconds: float) -> float:
+        """Updates/s of the whole population, by a call that takes about as long."""
+        length = max(1, int(call_seconds / self.seconds_per_update))
+        return length / seconds(lambda: self.advance(length))
+
+
+Rounds = dict[int, dict[str, np.ndarray]]
+"""For each size and round: "updates"/s, and the machine's rates just before."""
+
+
+def time_rounds(
+    everyone: Sequence[Population],
+    meters: dict[str, Meter],
+    call_seconds: float,
+    repeats: int,
+) -> Rounds:
+    """Time every population once a round, and the machine before each."""
+    rounds = {
+        population.size: {name: np.zeros(repeats) for name in (*meters, "updates")}
+        for population in everyone
+    }
+    for turn in range(repeats):
+        for population in everyone:
+            seen = rounds[population.size]
+            for name, meter in meters.items():
+                seen[name][turn] = meter.rate()
+            seen["updates"][turn] = population.rate(call_seconds)
+    return rounds
+
+
+def measure_case(
+    case: Case,
+    sizes: Sequence[int],
+    meters: dict[str, Meter],
+    *,
+    call_seconds: float,
+    repeats: int,
+) -> dict[str, Any]:
+    """What is reported of a case.
+
+    Args:
+      case: what is timed.
+      sizes: of the populations.
+      meters: of the machine's best matrix rate and of its copies: "best", "copy".
+      call_seconds: about how long a timed call takes.
+      repeats: rounds; what slows a population slows the machine's rates beside it.
+    """
+    shape, counted = dominating_shape(case), count_by_xla(case)
+    meters = {"matrix": matrix_meter(*shape), **meters}
+    everyone = [Population(case, size) for size in sizes]
+    rounds = time_rounds(everyone, meters, call_seconds, repeats)
+    machine = {
+        name: np.concatenate([rounds[size][name] for size in sizes]) for name in meters
+    }
+    found = {
+        "matrix_shape": shape,
+        "gigaflop_per_update": update_flop(case) / 1e9,
+        "gigaflop_per_update_by_xla": counted.flop / 1e9,
+        "gigabytes_per_update": counted.num_bytes / 1e9,
+        **told("matrix_gigaflop_per_s", machine["matrix"] / 1e9),
+        **told("best_gigaflop_per_s", machine["best"] / 1e9),
+        **told("copied_gigabytes_per_s", machine["copy"] / 1e9),
+    }
+    rows = [tell(population, rounds, found) for population in everyone]
+    return found | {"populations": rows}
+
+
+def tell(
+    population: Population, rounds: Rounds, found: dict[str, Any]
+) -> dict[str, Any]:
+    """The row of one population.
+
+    Args:
+      population: whose row it is.
+      rounds: of it and the others.
+      found: what is known of the case.
+    """
+    size = population.size
+    seen = rounds[size]
+    agents = size * seen["updates"]
+    flop = agents * 1e9 * found["gigaflop_per_update"]
+    num_bytes = agents * 1e9 * found["gigabytes_per_update"]
+    row = {
+        "agents": size,
+        **told("updates_per_s", seen["updates"]),
+        **told("agent_updates_per_s", agents),
+        "compile_s": population.compile_seconds,
+        "megabytes": bytes_needed(population.program) / 1e6,
+        **told("gigaflop_per_s", flop / 1e9),
+        **told("gigabytes_per_s", num_bytes / 1e9),
+        **told("share_of_matrix_rate", flop / seen["matrix"]),
+        **told("share_of_best_rate", flop / seen["best"]),
+        **told("share_of_copy_rate", num_bytes / seen["copy"]),
+    }
+    if 1 in rounds:
+        row |= told("times_one_agent", agents / rounds[1]["updates"])
+    return row
+
+
+def told(name: str, rounds: np.ndarray) -> dict[str, Any]:
+    """The median over the rounds by its name, and their least and greatest."""
+    ends = [float(rounds.min()), float(rounds.max())]
+    return {name: float(np.median(rounds)), f"{name}_range": ends}
