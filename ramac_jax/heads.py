@@ -101,11 +101,16 @@ def fused_head(
 
     A program takes ROWS of B and COLUMNS of W and goes through the fractions; what it
     leaves in memory is one share of each result, and the shares are added up outside.
+    All of it is float32.
     On a CPU the kernels are interpreted, for tests; on other than CUDA devices XLA
     computes the same. Matrix products follow `jax.default_matmul_precision`, whose
     default is TF32 as XLA's is; "highest" makes them slow. Differentiable in reverse
     mode only; made for E up to 128, beyond which a program's tiles spill.
     """
+    arguments = feature, weight, kernel, bias, out_kernel, out_bias
+    feature, weight, kernel, bias, out_kernel, out_bias = (
+        x.astype(jnp.float32) for x in arguments
+    )
     rows, columns = _padded(feature.shape[0], ROWS), _padded(kernel.shape[1], COLUMNS)
     inner = _power_of_two(kernel.shape[0])
     quantiles = _fused(

@@ -1,5 +1,6 @@
 """Many updates as one compiled program, and many agents as one more axis."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -34,12 +35,17 @@ def all_finite(tree: Any) -> Array:
 
 
 def empty_tally(
-    agent: Agent, state: State, dataset: Transition, hyperparams: Hyperparams
+    agent: Agent,
+    state: State,
+    dataset: Transition,
+    hyperparams: Hyperparams,
+    batch_size: int,
 ) -> Tally:
     """Zeros for the metrics that one update of this agent tells."""
-    example = jax.tree.map(lambda x: x[:1], dataset)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    metrics = jax.eval_shape(agent.update, state, example, key, hyperparams)[1]
+    draw = partial(sample_batch, batch_size=batch_size)
+    batch = jax.eval_shape(draw, dataset, key)
+    metrics = jax.eval_shape(agent.update, state, batch, key, hyperparams)[1]
     sums = {
         name: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32))
         for name, x in metrics.items()
@@ -110,7 +116,7 @@ def train(
     state, tally = advance(
         agent,
         state,
-        empty_tally(agent, state, dataset, hyperparams),
+        empty_tally(agent, state, dataset, hyperparams, batch_size),
         dataset,
         key,
         hyperparams,

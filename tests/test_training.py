@@ -143,7 +143,7 @@ def walking(make_batch):
     @jax.jit
     def advance(state, poison, num_steps):
         traces.append(1)
-        tally = training.empty_tally(WALKING, state, dataset, poison)
+        tally = training.empty_tally(WALKING, state, dataset, poison, 4)
         sizes = {"num_steps": num_steps, "batch_size": 4}
         return training.advance(WALKING, state, tally, dataset, KEY, poison, **sizes)
 

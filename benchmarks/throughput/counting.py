@@ -40,9 +40,11 @@ def products(case: Case) -> list[Product]:
     Each layer of each critic is passed 6 times: forward by the target, forward and
     twice back (to weights and to inputs) by the critics' loss, forward and back to the
     inputs by the actor's. The denoiser is passed forward T times by the target, forward
-    T and back 2 T times by the actor, and 3 times to clone. Passes back to the inputs
-    of first layers are counted whole, though most of these inputs need none. Left out:
-    the embeddings of fractions and times, and all that is elementwise.
+    T and back 2 T times by the actor, and 3 times to clone; but its first layer sees
+    the observation once in each of these five, and the time for a whole batch only to
+    clone. Passes back to the inputs of first layers are counted whole, though most of
+    these inputs need none. Left out: the embeddings of fractions and times, and all
+    that is elementwise.
     """
     batch, width, embedding = case.batch_size, case.width, case.embedding_width
     rows, passes = batch * case.num_quantiles, 6 * case.num_critics
@@ -53,10 +55,15 @@ def products(case: Case) -> list[Product]:
         Product(batch, case.action_dim, width, passes),
         Product(batch, 2 * width, embedding, passes),
     ]
-    first = case.observation_dim + case.action_dim + case.time_width
-    layers = itertools.pairwise((first, *case.actor_widths, case.action_dim))
+    action, first = case.action_dim, case.actor_widths[0]
+    layers = itertools.pairwise((action, *case.actor_widths, action))
     times = 4 * case.sampler_steps + 3
-    return critic + [Product(batch, x, y, times) for x, y in layers]
+    return [
+        *critic,
+        Product(batch, case.observation_dim, first, 5),
+        Product(batch, case.time_width, first, 3),
+        *(Product(batch, x, y, times) for x, y in layers),
+    ]
 
 
 def update_flop(case: Case) -> int:

@@ -33,6 +33,11 @@ class Programs:
     cloning: bool = False  # whether this is the phase before the training proper
 
     @functools.cached_property
+    def traced(self) -> Agent:
+        """The agent, its update traced once though both programs need it."""
+        return self.agent._replace(update=jax.jit(self.agent.update))
+
+    @functools.cached_property
     def begin(self) -> Any:
         """(seeds [P] uint32, hyperparams [P], dataset) -> `Carry`."""
         seeds, knobs, data, _ = self.shapes()
@@ -75,13 +80,13 @@ class Programs:
         """A fresh member, its tally empty."""
         init_key, train_key = member_keys(seed, self.cloning)
         state = self.agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
-        tally = empty_tally(self.agent, state, dataset, hyperparams)
+        tally = empty_tally(self.traced, state, dataset, hyperparams, self.batch_size)
         return Carry(state, tally, jax.random.key_data(train_key), hyperparams)
 
     def advance_one(self, state, tally, key_data, hyperparams, dataset, num_steps):
         """`advance` for one member."""
         key = jax.random.wrap_key_data(key_data)
-        arguments = (self.agent, state, tally, dataset, key, hyperparams)
+        arguments = (self.traced, state, tally, dataset, key, hyperparams)
         return advance(*arguments, num_steps=num_steps, batch_size=self.batch_size)
 
     def placed(self, leaf: Any, axis: int | None = 0) -> jax.ShapeDtypeStruct:
