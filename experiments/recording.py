@@ -66,15 +66,22 @@ class Feed:
         self.close = self._stack.close
 
     def update(self, labels: list[str], progress: Progress) -> None:
-        """Send the rows that are new."""
-        now = lengths(progress)
+        """Send the rows that are new, in the order of their steps.
+
+        wandb takes no step after a later one: rows that are later than figures still to
+        come are sent after these.
+        """
         tables = (progress.journal.metrics, progress.journal.watched)
-        for rows, before, after in zip(tables, self._known, now, strict=True):
-            for row in range(before, after):
-                told = {k: x[row] for k, x in rows.items() if k != "step"}
-                for sink in self._sinks:
-                    sink.write(int(rows["step"][row]), labels, told)
-        self._known = now
+        spans = zip(self._known, lengths(progress), strict=True)
+        new = [(i, row) for i, span in enumerate(spans) for row in range(*span)]
+        for i, row in sorted(new, key=lambda x: (tables[x[0]]["step"][x[1]], x)):
+            step = int(tables[i]["step"][row])
+            if progress.looking is not None and step > progress.looking:
+                break
+            told = {k: x[row] for k, x in tables[i].items() if k != "step"}
+            for sink in self._sinks:
+                sink.write(step, labels, told)
+            self._known[i] += 1
 
 
 def lengths(progress: Progress) -> list[int]:

@@ -1,6 +1,7 @@
 """Populations of a case and the machine's own rates, timed in turns."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from benchmarks.throughput.cases import Case
 from benchmarks.throughput.counting import (
     count_by_xla,
     dominating_shape,
+    products,
     update_flop,
 )
 from benchmarks.throughput.machine import Meter, matrix_meter, seconds
@@ -53,23 +55,42 @@ class Population:
 
 
 Rounds = dict[int, dict[str, np.ndarray]]
-"""For each size and round: "updates"/s, and the machine's rates just before."""
+"""For each size and round: "updates"/s, and the machine's rates just before; of the
+round "products", the seconds that those of one update take at their own rates."""
+
+
+class Products:
+    """The matrix products of one update, each timed at its own shape."""
+
+    def __init__(self, case: Case):
+        flop: Counter[tuple[int, ...]] = Counter()
+        for product in products(case):
+            flop[product[:3]] += product.flop
+        self.parts = [(matrix_meter(*shape), flop[shape]) for shape in flop]
+
+    def seconds(self) -> float:
+        """What they take, by one more call of each."""
+        return sum(flop / meter.rate() for meter, flop in self.parts)
 
 
 def time_rounds(
     everyone: Sequence[Population],
+    alone: Products,
     meters: dict[str, Meter],
     call_seconds: float,
     repeats: int,
 ) -> Rounds:
     """Time every population once a round, and the machine before each."""
+    timed = (*meters, "updates", "products")
     rounds = {
-        population.size: {name: np.zeros(repeats) for name in (*meters, "updates")}
+        population.size: {name: np.zeros(repeats) for name in timed}
         for population in everyone
     }
     for turn in range(repeats):
+        taken = alone.seconds()
         for population in everyone:
             seen = rounds[population.size]
+            seen["products"][turn] = taken
             for name, meter in meters.items():
                 seen[name][turn] = meter.rate()
             seen["updates"][turn] = population.rate(call_seconds)
@@ -96,7 +117,7 @@ def measure_case(
     shape, counted = dominating_shape(case), count_by_xla(case)
     meters = {"matrix": matrix_meter(*shape), **meters}
     everyone = [Population(case, size) for size in sizes]
-    rounds = time_rounds(everyone, meters, call_seconds, repeats)
+    rounds = time_rounds(everyone, Products(case), meters, call_seconds, repeats)
     machine = {
         name: np.concatenate([rounds[size][name] for size in sizes]) for name in meters
     }
@@ -137,6 +158,7 @@ def tell(
         **told("gigaflop_per_s", flop / 1e9),
         **told("gigabytes_per_s", num_bytes / 1e9),
         **told("share_of_matrix_rate", flop / seen["matrix"]),
+        **told("share_of_shapes_rate", agents * seen["products"]),
         **told("share_of_best_rate", flop / seen["best"]),
         **told("share_of_copy_rate", num_bytes / seen["copy"]),
     }

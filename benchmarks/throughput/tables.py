@@ -18,6 +18,7 @@ COLUMNS = {
     "megabytes": "MB",
     "gigaflop_per_s": "GFLOP/s",
     "share_of_matrix_rate": "share of\nmatrix rate",
+    "share_of_shapes_rate": "own\nshapes",
     "share_of_best_rate": "share of\nbest rate",
     "gigabytes_per_s": "GB/s",
     "share_of_copy_rate": "share of\ncopy rate",

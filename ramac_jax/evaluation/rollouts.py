@@ -9,6 +9,7 @@ is stepped.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -111,6 +112,7 @@ def evaluate(
     if not 0 <= seed <= 2**31 - size:
         raise InputError(f"seed is {seed}: give one from 0 to about 2e9")
     seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
+    policy = placed_here(policy)
     blocks = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
     num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
     played: dict[int, Episodes] = {}
@@ -128,6 +130,14 @@ def evaluate(
             on_step(done if lanes else total, total)
     in_order = [played[index] for index in range(len(blocks))]
     return Episodes(*(np.concatenate(x, axis=1) for x in zip(*in_order, strict=True)))
+
+
+def placed_here(policy: Policy) -> Policy:
+    """The same agents on this thread's own device, whichever held their parameters."""
+    held = jax.tree.map(np.asarray, (policy.params, policy.spec.scaling))
+    params, scaling = jax.device_put(held)
+    spec = policy.spec._replace(scaling=scaling)
+    return dataclasses.replace(policy, spec=spec, params=params)
 
 
 def play(

@@ -17,11 +17,12 @@ from jax.sharding import Mesh
 from ramac_jax.populations import saving
 from ramac_jax.populations.interrupts import Interrupted, noted_signals
 from ramac_jax.populations.journal import EMPTY, Journal, take
-from ramac_jax.populations.placement import agree, gather, spread
+from ramac_jax.populations.placement import agree, gather, pick, spread
 from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.saving import Carry, Saved
 from ramac_jax.populations.schedule import Progress, Report, Say, Schedule, Watch
 from ramac_jax.populations.search import Members
+from ramac_jax.populations.watching import Keeper, Lookout
 from ramac_jax.types import State, Transition
 
 SLICE_SECONDS = 1.0  # of training between two looks at the clock and for signals
@@ -48,11 +49,6 @@ class Chunk:
     watch: Watch | None
     report: Report
     say: Say
-
-
-def pick(tree: Any, rows: np.ndarray | slice) -> Any:
-    """Rows of the first axis of every leaf, in NumPy."""
-    return jax.tree.map(lambda x: np.asarray(x)[rows], tree)
 
 
 def train_chunk(
@@ -173,39 +169,41 @@ def run(
     """Advance to `num_steps`, telling, watching and saving on the way."""
     step, carry, journal, _ = saved
     speed = math.nan  # updates/s
+    schedule, keeper = chunk.schedule, Keeper(manager)
+    watch = chunk.watch if phase == "training" else None
+    lookout = Lookout(watch, schedule.watch_every, chunk.members, chunk.num_real)
 
     def tell() -> None:
-        known = take(journal, chunk.num_real)
-        members = pick(chunk.members, slice(chunk.num_real))
-        where = (chunk.index, chunk.num_chunks)
-        chunk.report(Progress(phase, step, num_steps, speed, members, known, *where))
+        told = take(journal, chunk.num_real)
+        standing = (phase, step, num_steps, speed, lookout.members, told)
+        chunk.report(Progress(*standing, chunk.index, chunk.num_chunks, lookout.step))
+
+    def over() -> bool:
+        return step >= num_steps or len(journal.frozen()) == len(chunk.members.seed)
 
     tell()  # what was told before
-    with noted_signals() as received:
+    with noted_signals() as received, lookout:
         length = 1
-        while step < num_steps and len(journal.frozen()) < len(chunk.members.seed):
-            length = min(length, updates_to_next_event(chunk.schedule, step, num_steps))
+        while not over():
+            length = min(length, updates_to_next_event(schedule, step, num_steps))
             # The least of all hosts' numbers: the shortest slice, and any signal.
             length, signalled = (int(x) for x in agree([length, -received()]))
-            began = time.perf_counter()
-            carry = go_on(chunk, programs, carry, length)
-            speed = length / (time.perf_counter() - began)
+            carry, speed = go_on(chunk, programs, carry, length)
             step += length
             length = max(1, min(int(SLICE_SECONDS * speed), 4 * length))
-            if step % chunk.schedule.log_every == 0 or step == num_steps:
+            if step % schedule.log_every == 0 or step == num_steps:
                 journal, carry = add_row(chunk, step, journal, carry)
-            every = chunk.schedule.watch_every
-            if phase == "training" and chunk.watch and every and step % every == 0:
-                journal = add_watched(chunk, chunk.watch, step, journal, carry)
+            if lookout.is_due(step):
+                journal = lookout.heard(journal, wait=True)
+                lookout.look(step, carry)
+            ends = signalled != 0 or over()
+            journal = lookout.heard(journal, wait=ends)
             tell()
-            due = step % chunk.schedule.save_every == 0
-            if manager is not None and (due or signalled):
-                saving.save(manager, step, carry, journal)
+            due = ends or step % schedule.save_every == 0
+            keeper.keep(due, step, carry, journal, lookout.step)
             if signalled:
                 stop(-signalled, phase, step, manager)
-        if manager is not None:
-            saving.save(manager, step, carry, journal)
-            manager.wait_until_finished()
+        keeper.finish(step, carry, journal)
         if signalled := int(agree([-received()])[0]):  # meanwhile
             stop(-signalled, phase, step, manager)
     return Saved(step, carry, journal)
@@ -217,11 +215,15 @@ def updates_to_next_event(schedule: Schedule, step: int, num_steps: int) -> int:
     return min(num_steps - step, *(n - step % n for n in every if n is not None))
 
 
-def go_on(chunk: Chunk, programs: Programs, carry: Carry, length: int) -> Carry:
-    """Advance by some updates, and wait for them."""
+def go_on(
+    chunk: Chunk, programs: Programs, carry: Carry, length: int
+) -> tuple[Carry, float]:
+    """Advance by some updates, and wait for them; how many in a second."""
+    began = time.perf_counter()
     states, tally = programs.go_on(*carry, chunk.dataset, np.int32(length))
     jax.block_until_ready(tally)
-    return carry._replace(states=states, tally=tally)
+    speed = length / (time.perf_counter() - began)
+    return carry._replace(states=states, tally=tally), speed
 
 
 def add_row(
@@ -234,17 +236,6 @@ def add_row(
     empty = spread(jax.tree.map(np.zeros_like, tally), chunk.mesh)
     journal = journal.add_metrics(step, {"member_step": made, **means})
     return journal, carry._replace(tally=empty)
-
-
-def add_watched(
-    chunk: Chunk, watch: Watch, step: int, journal: Journal, carry: Carry
-) -> Journal:
-    """Let the watcher look at the members, and keep what it tells."""
-    params = pick(gather(carry.states.actor_params), slice(chunk.num_real))
-    members = pick(chunk.members, slice(chunk.num_real))
-    figures = watch(step, params, members)
-    repeated = np.minimum(np.arange(len(chunk.members.seed)), chunk.num_real - 1)
-    return journal.add_watched(step, {k: x[repeated] for k, x in figures.items()})
 
 
 def stop(

@@ -24,6 +24,10 @@ class Journal(NamedTuple):
         """With one more row of a watcher's figures [P, ...]."""
         return self._replace(watched=append(self.watched, step, values))
 
+    def until(self, step: int) -> "Journal":
+        """As it was after so many updates."""
+        return Journal(rows_until(self.metrics, step), rows_until(self.watched, step))
+
     def frozen(self) -> dict[int, int]:
         """The step at which each diverged member stopped, as far as the rows tell."""
         if not self.metrics:
@@ -41,6 +45,12 @@ def append(rows: Rows, step: int, values: Mapping[str, np.ndarray]) -> Rows:
     if not rows:
         return {name: np.asarray(x)[None] for name, x in new.items()}
     return {name: np.concatenate([rows[name], new[name][None]]) for name in rows}
+
+
+def rows_until(rows: Rows, step: int) -> Rows:
+    """The rows up to a step; as without any where there is none."""
+    count = int(np.sum(rows["step"] <= step)) if rows else 0
+    return {name: x[:count] for name, x in rows.items()} if count else {}
 
 
 def join(journals: list[Journal]) -> Journal:

@@ -99,10 +99,19 @@ def gather(tree: Any) -> Any:
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
+def pick(tree: Any, rows: np.ndarray | slice) -> Any:
+    """Rows of the first axis of every leaf, in NumPy."""
+    return jax.tree.map(lambda x: np.asarray(x)[rows], tree)
+
+
 def per_member(
     function: Callable, mesh: Mesh, in_axes: Sequence[int | None]
 ) -> Callable:
     """A function of one member as one of the population, each device doing its share.
+
+    An accelerator has all members of its share at work at once. A CPU, which one member
+    keeps busy, takes them one after another: side by side they would drive each other
+    out of its cache.
 
     Args:
       function: of one member.
@@ -112,13 +121,30 @@ def per_member(
     specs = tuple(
         PartitionSpec() if axis is None else PartitionSpec(AXIS) for axis in in_axes
     )
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
     return jax.shard_map(
-        jax.vmap(function, in_axes=tuple(in_axes)),
+        (in_turn if on_cpu else jax.vmap)(function, tuple(in_axes)),
         mesh=mesh,
         in_specs=specs,
         out_specs=PartitionSpec(AXIS),
         check_vma=False,
     )
+
+
+def in_turn(function: Callable, in_axes: Sequence[int | None]) -> Callable:
+    """As `jax.vmap` along first axes, but one member after another."""
+
+    def everyone(*args):
+        mapped = [x for x, axis in zip(args, in_axes, strict=True) if axis is not None]
+
+        def one(own):
+            rows = iter(own)
+            pairs = zip(args, in_axes, strict=True)
+            return function(*(x if axis is None else next(rows) for x, axis in pairs))
+
+        return jax.lax.map(one, mapped)
+
+    return everyone
 
 
 def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ramac_jax.populations.chunks import pick
+from ramac_jax.populations.placement import pick
 from ramac_jax.populations.ranking import rank
 from ramac_jax.populations.running import train_population
 from ramac_jax.populations.schedule import Schedule, Trained

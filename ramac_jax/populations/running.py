@@ -11,13 +11,14 @@ import jax
 import numpy as np
 
 from ramac_jax.populations import saving
-from ramac_jax.populations.chunks import Chunk, Cloning, pick, train_chunk
+from ramac_jax.populations.chunks import Chunk, Cloning, train_chunk
 from ramac_jax.populations.journal import join
 from ramac_jax.populations.memory import choose_chunk
 from ramac_jax.populations.placement import (
     first_host_first,
     is_first_host,
     make_mesh,
+    pick,
     spread,
 )
 from ramac_jax.populations.programs import Programs
@@ -66,8 +67,9 @@ def train_population(
     With a folder the run is saved as it goes. After an end of any kind the same call
     goes on from the newest whole checkpoint and comes to the same numbers, bit by bit.
     SIGTERM and Ctrl-C are heeded within about a second of training, or at the end of
-    what the watcher is about. A member's run depends on its seed and hyperparameters,
-    and in its last bits on how many members a device has, clones included.
+    what the watcher is about; a second Ctrl-C at once. A member's run depends on its
+    seed and hyperparameters, and in its last bits on how many members a device has,
+    clones included.
 
     Args:
       agent: that every member is.
@@ -81,7 +83,10 @@ def train_population(
       states: to go on from, leaves [P, ...]; None: fresh ones.
       folder: for checkpoints; None: nothing is saved. Hosts must share it.
       settings: what else makes this run what it is, as JSON holds it.
-      watch: called every `schedule.watch_every` updates; its figures are kept.
+      watch: called every `schedule.watch_every` updates; its figures are kept. In a
+        single process it works in a thread of its own, on the CPU, while training goes
+        on: a checkpoint waits for the figures up to its step, and a look for the one
+        before. Several hosts wait for it.
       report: called about once a second, and at every row.
       say: told what a person should know: chunks, damaged checkpoints, another machine.
       memory: bytes that each device may use; None: what is free, less a tenth.

@@ -43,6 +43,7 @@ class Progress(NamedTuple):
     journal: Journal  # of these members, in this phase
     chunk: int
     num_chunks: int
+    looking: int | None = None  # step whose figures the watcher has still to tell
 
 
 class Trained(NamedTuple):

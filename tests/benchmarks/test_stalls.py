@@ -1,4 +1,4 @@
-"""The benchmark of stalls counts as it says and refuses what it cannot do; no timing."""
+"""The benchmark of stalls counts as it says and refuses what cannot be; none times."""
 
 import dataclasses
 import math
@@ -50,7 +50,7 @@ def test_a_clock_notes_when_updates_were_made(monkeypatch):
     for step, speed in [(0, math.nan), (1, 2.0), (5, 2.0), (9, 4.0), (9, 4.0)]:
         clock(SimpleNamespace(step=step, updates_per_s=speed))
     assert clock.first == (1, 10.0)
-    # 4 updates at 2 a second, then as many in a second, and 6 seconds of something else.
+    # 4 updates at 2 a second, then as many in one, and 6 seconds of something else.
     assert clock.spans == [(10.0, 12.0), (13.0, 14.0)]
 
 
@@ -63,7 +63,7 @@ def test_the_agents_of_a_case_are_played(monkeypatch):
     with stalls.TimedEnvironments(stalls.ENV, horizon=3) as environments:
         player = stalls.Player(case, environments, episodes=2)
         player.policy = dataclasses.replace(player.policy, actor=actor)
-        assert stalls.WIDTHS == (environments.observation_dim, environments.action_dim)
+        assert (environments.observation_dim, environments.action_dim) == stalls.WIDTHS
         figures = player(5, jax.tree.map(np.asarray, params), None)
         assert environments.waited > 0.0
     assert np.isfinite(figures["mean"]).all() and figures["mean"].shape == (2,)

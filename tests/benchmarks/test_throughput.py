@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -129,6 +130,21 @@ def test_cases_of_the_preset_are_its_agents(name, words):
     agent = agents.build_agent(arguments, agents.policy_spec(arguments, scaling))
     assert arguments.batch_size == case.batch_size
     assert program_of(case.agent(), case) == program_of(agent, case)
+
+
+def test_products_take_their_flop_at_the_rate_of_their_own_shapes(monkeypatch):
+    rates = {}
+
+    def meter(*shape):
+        rates[shape] = 1e9 + 1e8 * len(rates)
+        return SimpleNamespace(rate=lambda: rates[shape])
+
+    monkeypatch.setattr(measuring, "matrix_meter", meter)
+    case = dataclasses.replace(TINY, actor_widths=(128, 128, 128))
+    seconds = measuring.Products(case).seconds()
+    by_hand = [(product.flop, product[:3]) for product in counting.products(case)]
+    assert seconds == pytest.approx(sum(flop / rates[x] for flop, x in by_hand))
+    assert len(rates) < len(by_hand)  # a shape is timed once
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5), (4, 5, 3), (4, 4, 4)])
@@ -317,7 +333,12 @@ def test_what_is_measured_agrees_with_itself(tmp_path, monkeypatch, capsys):
     assert told["gigaflop_per_s"] == pytest.approx(flop / 1e9)
     num_bytes = told["agent_updates_per_s"] * counted.num_bytes
     assert told["gigabytes_per_s"] == pytest.approx(num_bytes / 1e9)
-    for share in ("share_of_matrix_rate", "share_of_best_rate", "share_of_copy_rate"):
+    for share in (
+        "share_of_matrix_rate",
+        "share_of_shapes_rate",
+        "share_of_best_rate",
+        "share_of_copy_rate",
+    ):
         low, high = told[f"{share}_range"]
         assert 0.0 < low <= told[share] <= high
     assert record["git_commit"] and record["versions"]["jax"] and record["device"]
