@@ -90,8 +90,9 @@ def ramac(
         device, a CPU's cache or the whole batch.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
-    if block_size is None:
-        block_size = rows_in_cache(num_quantiles)
+
+    def at_a_time(rows: Array, count: int) -> int | None:
+        return block_size or rows_in_cache(len(rows), count)
 
     def init(key: Key, example: Transition) -> State:
         actor_key, critic_key = jax.random.split(key)
@@ -132,7 +133,8 @@ def ramac(
                 h.value_max,
             )
 
-        targets = each_block(of_block, block_size, batch, next_action)
+        size = at_a_time(batch.reward, num_quantiles)
+        targets = each_block(of_block, size, batch, next_action)
         return targets.reshape(-1, num_quantiles)
 
     def critic_loss(
@@ -190,13 +192,13 @@ def ramac(
             values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
             return jnp.sum(values), jnp.sum(jnp.abs(values))
 
-        num_rows = len(action)
-        if count_blocks(num_rows, block_size) == 1:
+        num_rows, block = len(action), at_a_time(action, len(tau))
+        if count_blocks(num_rows, block) == 1:
             value, size = total(action, observation)
             return value / num_rows, jax.lax.stop_gradient(size) / num_rows
         fixed = jax.lax.stop_gradient(action)
         (values, sizes), slopes = each_block(
-            jax.value_and_grad(total, has_aux=True), block_size, fixed, observation
+            jax.value_and_grad(total, has_aux=True), block, fixed, observation
         )
         value = jnp.sum(values) + jnp.sum(
             slopes.reshape(action.shape) * (action - fixed)
@@ -244,7 +246,7 @@ def ramac(
         layers, pack = jax.vjp(unpack, state.critic_params)
         grads, critic_metrics = mean_over_blocks(
             lambda *rows: gradient(layers, *rows, tau, h),
-            block_size,
+            at_a_time(batch.reward, num_quantiles),
             batch,
             target,
             candidates,

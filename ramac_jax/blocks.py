@@ -6,17 +6,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-ROWS_IN_CACHE = 1024  # of activations 256 wide, 1 MB in float32
+FEW, MANY = 1024, 4096  # rows of activations: 1 MB and 4 MB of 256 wide ones
 
 
-def rows_in_cache(num_quantiles: int) -> int | None:
-    """Transitions whose quantiles suit a processor's cache; None: as many as there are.
+def rows_in_cache(num_rows: int, num_quantiles: int) -> int | None:
+    """Transitions whose quantiles suit a processor's cache; None: all of them at once.
 
-    Only a CPU gains by it. An accelerator wants all rows at once.
+    Only a CPU gains by it, and only with many: an accelerator wants all rows at once,
+    and loops over few cost more than they save (docs/performance.md).
+
+    Args:
+      num_rows: transitions in a batch.
+      num_quantiles: of each.
     """
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or num_rows * num_quantiles <= MANY:
         return None
-    return max(1, ROWS_IN_CACHE // num_quantiles)
+    return max(1, FEW // num_quantiles)
 
 
 def each_block(function: Callable, block_size: int | None, *rows: Any) -> Any:

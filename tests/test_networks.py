@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.networks import sinusoidal_embedding
+from ramac_jax.networks import VectorField, mish, sinusoidal_embedding
+from ramac_jax.weights import functional
 
 OBSERVATION, ACTION = jnp.zeros((1, 17)), jnp.zeros((1, 6))  # HalfCheetah
 
@@ -111,3 +112,40 @@ def test_default_hyperparams_are_the_published_row():
     assert (h.value_min, h.value_max) == (-300.0, 300.0)
     assert (h.discount, h.target_rate, h.ema_rate) == (0.99, 0.005, 0.005)
     assert (h.risk_level, h.risk_warmup, h.huber_threshold) == (0.1, 0.0, 1.0)
+
+
+def mlp_by_hand(layers, x):
+    """Mish between affine layers, in NumPy."""
+    for index, (kernel, bias) in enumerate(layers):
+        if index:
+            x = x * np.tanh(np.log1p(np.exp(x)))
+        x = x @ np.float64(kernel) + np.float64(bias)
+    return x
+
+
+@pytest.mark.parametrize("widths", [(), (5,), (5, 4)])
+def test_a_field_is_a_network_of_all_its_inputs_side_by_side(widths):
+    draw = np.random.default_rng(0)
+    observation, action = draw.normal(size=(4, 3)), draw.normal(size=(4, 2))
+    time = np.array([[0.0], [1.0], [2.0], [3.0]])
+    field = functional(VectorField(2, widths, 4))
+    weights = field.init(jax.random.key(1), *map(jnp.float32, (observation, time)))
+    named = weights.layers()
+    pairs = [(x["kernel"], x["bias"]) for x in named.values()]
+    assert list(named)[:3] == ["Dense_0", "Dense_1", "Layer_0"]
+    embedded = np.float64(sinusoidal_embedding(jnp.float32(time), 4))
+    embedded = mlp_by_hand(pairs[:2], embedded)
+    inputs = np.concatenate([observation, action, embedded], axis=1)
+    found = field.apply(weights, *map(jnp.float32, (observation, time)))
+    vector = found.vector(jnp.float32(action))
+    np.testing.assert_allclose(vector, mlp_by_hand(pairs[2:], inputs), 1e-4, 1e-5)
+
+
+def test_mish_and_its_slope():
+    """x tanh(log(1 + e^x)), and tanh + x (1 - tanh^2) sigmoid(x)."""
+    x = np.array([-90.0, -20.0, -1.0, 0.0, 0.5, 3.0, 19.0, 25.0, 90.0])
+    inside = np.tanh(np.logaddexp(0.0, x))
+    value, slope = jax.vmap(jax.value_and_grad(mish))(jnp.float32(x))
+    np.testing.assert_allclose(value, x * inside, rtol=1e-5, atol=1e-6)
+    expected = inside + x * (1.0 - inside**2) / (1.0 + np.exp(-x))
+    np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-6)

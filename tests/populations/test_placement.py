@@ -218,3 +218,19 @@ def test_what_is_spread_has_memory_of_its_own():
     np.testing.assert_array_equal(add(spread), expected + 1)
     assert spread.is_deleted()
     np.testing.assert_array_equal(copy, expected)
+
+
+@pytest.mark.parametrize("in_axes", [(0, 0, None), (None, 0, 0), (0, None, None)])
+def test_members_in_turn_are_members_side_by_side(in_axes):
+    def function(x, tree, y):
+        return {"sum": x + tree["a"] * y, "b": tree["b"]}
+
+    args = [np.arange(3.0), {"a": np.arange(3.0), "b": np.ones((3, 2))}, np.arange(3.0)]
+    args = [
+        jax.tree.map(lambda leaf: leaf[1], x) if axis is None else x
+        for x, axis in zip(args, in_axes, strict=True)
+    ]
+    found = placement.in_turn(function, in_axes)(*args)
+    jax.tree.map(
+        np.testing.assert_array_equal, found, jax.vmap(function, in_axes)(*args)
+    )
