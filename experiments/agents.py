@@ -12,8 +12,10 @@ from experiments.options import (
     DISTORTIONS,
     Arguments,
 )
+from experiments.precision import PRECISIONS, training_actor, training_in
 from ramac_jax import checkpoints, populations
 from ramac_jax.actors import BUILDERS
+from ramac_jax.heads import HEADS
 from ramac_jax.scaling import Scaling
 from ramac_jax.tasks.datasets import OfflineDataset
 from ramac_jax.validation import check_names
@@ -24,6 +26,8 @@ CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 
 def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpec:
     """The actor asked for, every option of its builder's that JSON holds spelled out.
+
+    Nothing of it is about training: it acts in float32, whatever it was trained in.
 
     Raises `InputError` for an option that this kind of actor does not know.
     """
@@ -44,16 +48,16 @@ def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpe
     return checkpoints.PolicySpec(arguments.actor, options | given, scaling)
 
 
-def build_cloner(spec: checkpoints.PolicySpec) -> rj.Agent:
+def build_cloner(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """Behaviour cloning alone, whose update costs a tenth of the others'."""
-    actor = checkpoints.build_actor(spec)
+    actor = training_actor(spec, arguments.precision)
     return rj.ramac(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
 
 
 def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """The agent that the options describe."""
     if not arguments.num_critics:
-        return build_cloner(spec)
+        return build_cloner(arguments, spec)
     if arguments.critic == "value":
         widths = (arguments.critic_width,) * 2
         critic = rj.value_critic(arguments.num_critics, widths=widths)
@@ -63,13 +67,16 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
             width=arguments.critic_width,
             embedding_width=arguments.embedding_width,
             num_cosines=arguments.num_cosines,
+            head=HEADS[arguments.head],
+            dtype=PRECISIONS[arguments.precision].dtype,
         )
     penalty = arguments.conservative
     return rj.ramac(
-        checkpoints.build_actor(spec),
+        training_actor(spec, arguments.precision),
         critic,
         DISTORTIONS[arguments.distortion][0],
         arguments.num_quantiles,
+        num_risk_quantiles=arguments.num_risk_quantiles,
         conservative=None if penalty is None else CONSERVATIVE[penalty],
         num_candidates=arguments.num_candidates,
         normalize_value=arguments.normalize_value,
@@ -112,21 +119,22 @@ def train_members(
         watch_every=arguments.eval_every if watch is not None else None,
         start=start,
     )
-    return populations.train_population(
-        build_agent(arguments, spec),
-        dataset.transitions._replace(reward=rewards),
-        members,
-        schedule,
-        cloner=build_cloner(spec),
-        cloned_by=CLONED_BY,
-        states=states,
-        folder=folder,
-        settings=lasting_options(arguments),
-        watch=watch,
-        report=report,
-        say=console.warn,
-        memory=None if arguments.memory is None else int(arguments.memory * 2**30),
-    )
+    with training_in(arguments.precision):
+        return populations.train_population(
+            build_agent(arguments, spec),
+            dataset.transitions._replace(reward=rewards),
+            members,
+            schedule,
+            cloner=build_cloner(arguments, spec),
+            cloned_by=CLONED_BY,
+            states=states,
+            folder=folder,
+            settings=lasting_options(arguments),
+            watch=watch,
+            report=report,
+            say=console.warn,
+            memory=None if arguments.memory is None else int(arguments.memory * 2**30),
+        )
 
 
 def lasting_options(arguments: Arguments) -> dict[str, Any]:

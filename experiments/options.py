@@ -10,9 +10,11 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 import ramac_jax as rj
+from experiments.precision import DEFAULT, PRECISIONS, knows_dtype
 from experiments.settings import FIRST_SEED
 from experiments.sinks import check_sinks
 from ramac_jax.actors import BUILDERS
+from ramac_jax.heads import HEADS
 from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.validation import POSITIVE, Range, check_names
 
@@ -160,6 +162,9 @@ class Arguments:
     ] = "cvar"
     num_quantiles: int = 32
     """Fractions drawn per update."""
+    num_risk_quantiles: int | None = None
+    """Fractions that the actor's value is read at, one of each of as many equal strata
+    (ORAAC: 8); None: as many as --num-quantiles, drawn freely as in the paper."""
     num_critics: int = 2
     """Critics, of which the lowest is believed; 0: behaviour cloning alone."""
     critic: Annotated[
@@ -180,6 +185,23 @@ class Arguments:
     """Units of the product of the two embeddings of a critic."""
     num_cosines: int = 32
     """Cosines that describe a fraction to a critic."""
+    head: Annotated[
+        str,
+        choices(
+            tuple(HEADS),
+            "How the last layers of quantile critics are computed, which changes "
+            "memory and speed alone",
+        ),
+    ] = "plain"
+    precision: Annotated[
+        str,
+        choices(
+            tuple(PRECISIONS),
+            "What training computes with, weights and losses in float32 all the same; "
+            "tf32 is JAX's own default on a GPU and means float32 on a CPU, bfloat16 "
+            "is for diffusion and flow actors and quantile critics",
+        ),
+    ] = DEFAULT
 
     @property
     def seeds(self) -> range:
@@ -272,6 +294,8 @@ def check(arguments: Arguments) -> None:
             "--critic value knows no risk, and --distortion is "
             f"{arguments.distortion}: give --distortion neutral, or --critic quantile"
         )
+    check_names("head", [arguments.head], HEADS)
+    check_precision(arguments)
     if arguments.conservative is not None:
         check_names("penalty", [arguments.conservative], CONSERVATIVE)
     elif arguments.hyperparams.conservative_weight:
@@ -279,6 +303,22 @@ def check(arguments: Arguments) -> None:
             "--conservative-weight has nothing to weigh: give --conservative, or 0"
         )
     check_traced(arguments.hyperparams, arguments.distortion)
+
+
+def check_precision(arguments: Arguments) -> None:
+    """Raise `InputError` for a precision that the networks cannot compute in."""
+    check_names("precision", [arguments.precision], PRECISIONS)
+    if PRECISIONS[arguments.precision].dtype is None:
+        return
+    alone = None
+    if not knows_dtype(arguments.actor):
+        alone = f"the {arguments.actor} actor"
+    elif arguments.num_critics and arguments.critic != "quantile":
+        alone = f"the {arguments.critic} critic"
+    if alone is not None:
+        raise rj.InputError(
+            f"--precision {arguments.precision}: {alone} computes in float32 alone"
+        )
 
 
 def check_traced(hyperparams: rj.Hyperparams, distortion: str) -> None:

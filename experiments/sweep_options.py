@@ -10,8 +10,10 @@ import numpy as np
 import ramac_jax as rj
 from experiments import options
 from experiments.options import DISTORTIONS, Arguments, choices
+from experiments.precision import PRECISIONS
 from experiments.search_space import label, parse_space, settings_of, variants
 from ramac_jax.actors import BUILDERS
+from ramac_jax.heads import HEADS
 from ramac_jax.populations import Rung, halving
 from ramac_jax.validation import check_names
 
@@ -33,8 +35,9 @@ class SweepArguments(Arguments):
 
     grid: tuple[str, ...] = ()
     """NAME=VALUE,VALUE of any hyperparameter, or of a static option: actor, distortion,
-    actor_widths (256x256), sampler_steps, num_quantiles, num_critics, critic_width,
-    embedding_width, num_cosines, batch_size."""
+    actor_widths (256x256), sampler_steps, num_quantiles, num_risk_quantiles,
+    num_critics, critic_width, embedding_width, num_cosines, head, precision,
+    batch_size."""
     random: tuple[str, ...] = ()
     """NAME=LOW..HIGH of any hyperparameter; each point of the grid meets each draw."""
     num_draws: int = 16
@@ -86,10 +89,13 @@ STATIC: dict[str, Callable[[str], Any]] = {
     "actor_widths": widths,
     "sampler_steps": count,
     "num_quantiles": count,
+    "num_risk_quantiles": count,
     "num_critics": count,
     "critic_width": count,
     "embedding_width": count,
     "num_cosines": count,
+    "head": one_of(tuple(HEADS)),
+    "precision": one_of(tuple(PRECISIONS)),
     "batch_size": count,
 }
 """Options that need a program of their own for each value, and how one is read."""

@@ -31,7 +31,21 @@ def symmetric_uniform(bound: float) -> Initializer:
 def dense(x: Array, width: int, kernel_init: Initializer = FAN_IN_UNIFORM) -> Array:
     """Affine layer [..., I] -> [..., width] with biases U(-1/sqrt(I), 1/sqrt(I))."""
     bias_init = symmetric_uniform(x.shape[-1] ** -0.5)
-    return nn.Dense(width, kernel_init=kernel_init, bias_init=bias_init)(x)
+    return nn.Dense(
+        width,
+        kernel_init=kernel_init,
+        bias_init=bias_init,
+        promote_dtype=in_type_of_kernel,
+    )(x)
+
+
+def in_type_of_kernel(x, kernel, bias, **unused):
+    """Compute in the type of the weights, whatever that of the inputs.
+
+    Inputs come as they are, since a time or fraction in bfloat16 turns the faster
+    cosines of its embedding by the better part of a circle.
+    """
+    return x.astype(kernel.dtype), kernel, bias
 
 
 class Layer(nn.Module):
@@ -131,7 +145,7 @@ class VectorField(nn.Module):
         sizes = (seen + acted + self.time_width, *self.widths, self.action_dim)
         (kernel, bias), *layers = (Layer(*shape)() for shape in pairwise(sizes))
         return Field(
-            observation @ kernel[:seen] + bias,
+            observation.astype(kernel.dtype) @ kernel[:seen] + bias,
             embedded @ kernel[seen + acted :],
             kernel[seen : seen + acted],
             tuple(layers),

@@ -76,8 +76,8 @@ def functional(module: nn.Module, dtype: str | None = None) -> Network:
 
     Args:
       module: a Flax module.
-      dtype: that it computes in, such as "bfloat16"; its weights and their gradients
-        keep theirs. None: the weights' own.
+      dtype: that its weights are given to it in, such as "bfloat16", for it to compute
+        in; they and their gradients keep their own. None: their own.
     """
 
     def init(key, *inputs):
@@ -85,6 +85,6 @@ def functional(module: nn.Module, dtype: str | None = None) -> Network:
 
     def apply(weights, *inputs):
         cast = partial(jax.tree.map, lambda x: x.astype(dtype or x.dtype))
-        return module.apply({"params": cast(unpack(weights))}, *cast(inputs))
+        return module.apply({"params": cast(unpack(weights))}, *inputs)
 
     return Network(init, apply)

@@ -98,8 +98,8 @@ def single_state(weights):
     return rj.Transition(ones, jnp.zeros((ROWS, 1)), reward, ones, jnp.ones(ROWS))
 
 
-@pytest.fixture(scope="module")
-def readings():
+@pytest.fixture(scope="module", params=[None, "bfloat16"])
+def readings(request):
     """What critics trained on each distribution read at a fraction."""
     steps = 4000  # of large batches: most must hold a rare low return
     actor = rj.flow_actor(1, num_steps=1, widths=(4,))
@@ -109,6 +109,7 @@ def readings():
         embedding_width=32,
         num_cosines=128,
         kernel_init=jax.nn.initializers.he_normal(),
+        dtype=request.param,
     )
     agent = rj.ramac(actor, critic, num_quantiles=16)
     knobs = rj.Hyperparams(

@@ -1,4 +1,8 @@
-"""The agents of the bandit: what each of them is made of and learns with."""
+"""The agents of the bandit: what each of them is made of and learns with.
+
+Throughout, `dtype` is what diffusions, flows and quantile critics compute in; all else
+is float32, and so are they where it is None.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,23 +23,27 @@ RISK_LEVEL = 0.1
 NUM_QUANTILES = 16
 
 
-def behaviour_models() -> dict[str, rj.Actor]:
+def behaviour_models(dtype: str | None = None) -> dict[str, rj.Actor]:
     """The models that clone the data."""
     return {
         "vae": vae_actor(ACTION_DIM, widths=WIDTHS, latent_bound=3.0, kl_weight=0.01),
         "diffusion": rj.diffusion_actor(
-            ACTION_DIM, DENOISING_STEPS, cosine_betas, widths=WIDTHS
+            ACTION_DIM, DENOISING_STEPS, cosine_betas, widths=WIDTHS, dtype=dtype
         ),
-        "flow": rj.flow_actor(ACTION_DIM, EULER_STEPS, widths=WIDTHS),
+        "flow": rj.flow_actor(ACTION_DIM, EULER_STEPS, widths=WIDTHS, dtype=dtype),
     }
 
 
-def critics() -> dict[str, rj.Critic]:
+def critics(dtype: str | None = None) -> dict[str, rj.Critic]:
     """Small critics; initial weights bend the first inside so small an action space."""
     he_normal = jax.nn.initializers.he_normal()
     return {
         "quantile": rj.iqn_critic(
-            width=NARROW[0], embedding_width=32, num_cosines=16, kernel_init=he_normal
+            width=NARROW[0],
+            embedding_width=32,
+            num_cosines=16,
+            kernel_init=he_normal,
+            dtype=dtype,
         ),
         "value": rj.value_critic(widths=NARROW),
     }
@@ -76,11 +84,13 @@ RECIPES = {
 """Every agent by name, in the order of tables and panels."""
 
 
-def actor_of(recipe: Recipe, radius: float = RADIUS) -> rj.Actor:
+def actor_of(
+    recipe: Recipe, radius: float = RADIUS, dtype: str | None = None
+) -> rj.Actor:
     """The actor of an agent."""
     if recipe.model is None:
         return gaussian_actor(ACTION_DIM, widths=NARROW)
-    model = behaviour_models()[recipe.model]
+    model = behaviour_models(dtype)[recipe.model]
     around: dict[str | None, Callable[[rj.Actor], rj.Actor]] = {
         None: lambda model: model,
         "prior": lambda model: perturbed(model, radius, widths=NARROW),
@@ -89,13 +99,13 @@ def actor_of(recipe: Recipe, radius: float = RADIUS) -> rj.Actor:
     return around[recipe.model_is](model)
 
 
-def agent_of(recipe: Recipe, actor: rj.Actor) -> rj.Agent:
+def agent_of(recipe: Recipe, actor: rj.Actor, dtype: str | None = None) -> rj.Agent:
     """An agent with this actor."""
     if recipe.critic is None:
         return cloner(actor)
     return rj.ramac(
         actor,
-        critics()[recipe.critic],
+        critics(dtype)[recipe.critic],
         recipe.distortion,
         NUM_QUANTILES,
         conservative=recipe.penalty,
@@ -109,7 +119,7 @@ def cloner(actor: rj.Actor) -> rj.Agent:
     return rj.ramac(actor, rj.constant_critic())
 
 
-def critic_alone(critic: str) -> rj.Agent:
+def critic_alone(critic: str, dtype: str | None = None) -> rj.Agent:
     """An agent that trains its critic, without the cost of an actor.
 
     Every step is terminated, so that no target asks for the action that comes next.
@@ -126,7 +136,7 @@ def critic_alone(critic: str) -> rj.Agent:
 
     return rj.ramac(
         rj.Actor(nothing, sample, bc_loss),
-        critics()[critic],
+        critics(dtype)[critic],
         rj.risk.neutral,
         NUM_QUANTILES,
     )

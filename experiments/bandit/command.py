@@ -39,6 +39,7 @@ from experiments.bandit.training import (
     draw_actions,
 )
 from experiments.options import choices
+from experiments.precision import DEFAULT, PRECISIONS
 from ramac_jax import populations
 from ramac_jax.tasks import bandit
 from ramac_jax.tasks.datasets import load_datasets
@@ -71,6 +72,15 @@ class Arguments:
     """Updates of a policy that seeks value."""
     radii: tuple[float, ...] = ()
     """Radii of the perturbed agents to train beside the usual one, for lemma 4.1."""
+    precision: Annotated[
+        str,
+        choices(
+            tuple(PRECISIONS),
+            "What training computes with, as in experiments.train; in bfloat16 "
+            "diffusions, flows and quantile critics do, while VAEs, Gaussians, plain "
+            "values, perturbations and students stay float32",
+        ),
+    ] = DEFAULT
     overwrite: bool = False
     """Replace the run that the folder already holds, finished or not."""
 
@@ -97,6 +107,7 @@ def check(arguments: Arguments) -> None:
     check_names("agent", arguments.agents, (ALL, *RECIPES))
     if not arguments.names:
         raise rj.InputError("--agents names none: give at least one")
+    check_names("precision", [arguments.precision], PRECISIONS)
     for name in ("num_seeds", "bc_steps", "critic_steps", "risk_steps"):
         if getattr(arguments, name) < 1:
             option, value = name.replace("_", "-"), getattr(arguments, name)
@@ -148,7 +159,12 @@ def run(arguments: Arguments) -> dict[str, Any]:
             arguments.bc_steps, arguments.critic_steps, arguments.risk_steps
         )
         trainer = Trainer(
-            dataset, arguments.num_seeds, arguments.seed, lengths, population
+            dataset,
+            arguments.num_seeds,
+            arguments.seed,
+            lengths,
+            population,
+            arguments.precision,
         )
         learned = {name: trainer.train(name) for name in arguments.names}
         actions = {

@@ -27,6 +27,7 @@ from experiments.bandit.agents import (
     cloner,
     critic_alone,
 )
+from experiments.precision import DEFAULT, PRECISIONS, training_in
 from ramac_jax import populations
 
 CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
@@ -79,7 +80,13 @@ class Trainer:
     seed: int
     lengths: Lengths
     folder: Path  # for checkpoints
+    precision: str = DEFAULT  # of training; what has learned acts in float32
     stages: dict[str, populations.Trained] = dataclasses.field(default_factory=dict)
+
+    @property
+    def dtype(self) -> str | None:
+        """That networks learn in, as `experiments.bandit.agents` has it."""
+        return PRECISIONS[self.precision].dtype
 
     def train(self, name: str, radius: float = RADIUS) -> Learned:
         """Train an agent by its name; `radius` is that of perturbed actors."""
@@ -88,8 +95,8 @@ class Trainer:
             model = str(recipe.model)
             clone = self.clone(model)
             return Learned(cloner(behaviour_models()[model]), clone, [*clone.frozen])
-        actor = actor_of(recipe, radius)
-        agent = agent_of(recipe, actor)
+        acting = actor_of(recipe, radius)
+        agent = agent_of(recipe, actor_of(recipe, radius, self.dtype), self.dtype)
         alone = recipe.model is None
         states, frozen = self.begin(agent, recipe)
         trained = self.stage(
@@ -102,8 +109,9 @@ class Trainer:
             "policies",
             states=states,
             batch_size=128,
-            shown=actor.sample if name in DYNAMIC else None,
+            shown=acting.sample if name in DYNAMIC else None,
         )
+        agent = agent_of(recipe, acting)
         return Learned(agent, trained, sorted({*frozen, *trained.frozen}))
 
     def begin(self, agent: rj.Agent, recipe: Recipe) -> tuple[rj.State, set[int]]:
@@ -130,20 +138,19 @@ class Trainer:
 
     def clone(self, model: str) -> populations.Trained:
         """Clones of the behaviour by one of the models."""
-        actor = behaviour_models()[model]
         shown = model in [RECIPES[name].model for name in DYNAMIC]
         return self.stage(
             f"bc-{model}",
-            cloner(actor),
+            cloner(behaviour_models(self.dtype)[model]),
             CLONING,
             self.lengths.cloning,
             "cloning",
-            shown=actor.sample if shown else None,
+            shown=behaviour_models()[model].sample if shown else None,
         )
 
     def student(self, model: str) -> populations.Trained:
         """Students distilled from the clones, before they know of any value."""
-        agent = cloner(actor_of(Recipe("", model, "teacher")))
+        agent = cloner(actor_of(Recipe("", model, "teacher"), dtype=self.dtype))
         states = self.fresh(agent, "cloning")
         taught = self.clone(model).states.actor_params
         params: Any = states.actor_params | {"teacher": taught}
@@ -163,7 +170,7 @@ class Trainer:
         """Critics that know what the data's actions earn."""
         return self.stage(
             f"{critic}-critic",
-            critic_alone(critic),
+            critic_alone(critic, self.dtype),
             CRITICS,
             self.lengths.critics,
             "critics",
@@ -203,7 +210,7 @@ class Trainer:
             log_every=num_steps,
             watch_every=every if shown is not None else None,
         )
-        with console.LiveProgress() as bar:
+        with console.LiveProgress() as bar, training_in(self.precision):
             task = bar.add_task(title, total=num_steps)
             self.stages[title] = populations.train_population(
                 agent,

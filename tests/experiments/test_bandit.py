@@ -53,6 +53,7 @@ def test_the_record_has_every_agent_and_seed(record):
     assert record["constants"]["penalty_probability"] == 0.05
     assert record["versions"]["jax"]
     assert record["options"]["agents"] == SOME
+    assert record["options"]["precision"] == "tf32"
 
 
 def test_detectors_are_judged_where_the_truth_is_known(record):
@@ -100,6 +101,40 @@ def test_an_agent_goes_on_from_its_clone_and_its_critics(name, tmp_path, monkeyp
     assert all((x == 3.0).all() for x in jax.tree.leaves(states.critic_params))
     assert not any(x.any() for x in jax.tree.leaves(states.actor_opt_state))
     assert (states.step == 0).all()
+
+
+# What is in bfloat16 of each stage, in the order of training, if anything.
+NARROW = {
+    "radac": {"bc-diffusion", "quantile-critic", "radac"},
+    "fql": {"bc-flow", "student-of-flow", "fql"},
+    "oraac": {"quantile-critic", "oraac"},
+    "cvae-ql": set(),
+    "codac": {"codac"},
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_agents_learn_in_bfloat16_and_act_in_float32(name, tmp_path, monkeypatch):
+    """Programs are written down here, none is compiled."""
+    shrink(monkeypatch)
+    data, lengths = dataset(), training.Lengths(4, 4, 4)
+    trainer = training.Trainer(data, 1, 0, lengths, tmp_path, "bfloat16")
+    narrow = set()
+
+    def written(title, agent, *others, states=None, **options):
+        state = jax.eval_shape(agent.init, jax.random.key(0), data)
+        args = state, data, jax.random.key(0), rj.Hyperparams()
+        if "bf16" in str(jax.make_jaxpr(agent.update)(*args)):
+            narrow.add(title)
+        states = jax.tree.map(lambda x: np.zeros((1, *x.shape), x.dtype), state)
+        return training.populations.Trained(None, states, None, {})
+
+    monkeypatch.setattr(training.Trainer, "stage", staticmethod(written))
+    learned = trainer.train(name)
+    assert narrow == NARROW[name]
+    state = jax.tree.map(lambda x: x[0], learned.trained.states)
+    args = state, data.observation, jax.random.key(0)
+    assert "bf16" not in str(jax.make_jaxpr(learned.agent.act)(*args))
 
 
 def dataset():
@@ -151,8 +186,12 @@ def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         main(["--out", str(tmp_path), *words])
     after = {x.name: saved(x) for x in (tmp_path / "population").iterdir()}
-    with pytest.raises(rj.InputError, match="risk_steps 8, not 9"):
-        main(["--out", str(tmp_path), *words, "--risk-steps", "9"])
+    for more, message in [
+        ("--risk-steps 9", "risk_steps 8, not 9"),
+        ("--precision bfloat16", 'precision "tf32", not "bfloat16"'),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            main(["--out", str(tmp_path), *words, *more.split()])
     main(["--out", str(tmp_path), *words])
     with pytest.raises(rj.InputError, match="already holds a run"):
         main(["--out", str(tmp_path), *words])
@@ -179,6 +218,7 @@ def test_a_score_by_hand():
         ("--num-seeds 0", "--num-seeds is 0: give 1 or more"),
         ("--risk-steps 0", "--risk-steps is 0: give 1 or more"),
         ("--agents radacc", "unknown agent 'radacc': did you mean radac"),
+        ("--precision bfloat", "unknown precision 'bfloat': did you mean bfloat16"),
         ("--radii 0.1 0", "--radii holds 0: give above 0"),
         ("--seed -1", "--seed is -1: give one from 0"),
         ("--agents", "--agents names none"),

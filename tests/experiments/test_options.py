@@ -3,7 +3,7 @@
 import pytest
 
 import ramac_jax as rj
-from experiments import options
+from experiments import agents, options
 from ramac_jax.tasks.hazards import TASKS
 
 
@@ -122,3 +122,56 @@ def test_the_published_preset_of_a_task():
 def test_unknown_names_are_answered_with_the_nearest(argv, message):
     with pytest.raises(rj.InputError, match=message):
         options.parse([*argv, "--out", "y"])
+
+
+BASE = ["--dataset", "x", "--out", "y"]
+
+
+def test_how_training_computes_is_an_option():
+    found = options.parse(BASE)
+    assert (found.num_risk_quantiles, found.head, found.precision) == (
+        None,
+        "plain",
+        "tf32",
+    )
+    words = "--num-risk-quantiles 8 --head fused --precision bfloat16".split()
+    found = options.parse([*BASE, *words])
+    options.check(found)
+    lasting = agents.lasting_options(found)
+    assert [lasting[x] for x in ("num_risk_quantiles", "head", "precision")] == [
+        8,
+        "fused",
+        "bfloat16",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--precision bfloat", "unknown precision 'bfloat': did you mean bfloat16"),
+        ("--head fuse", "unknown head 'fuse': did you mean fused"),
+        ("--num-risk-quantiles 0", "--num-risk-quantiles is 0: give 1 or more"),
+        (
+            "--precision bfloat16 --actor vae",
+            "--precision bfloat16: the vae actor computes in float32 alone",
+        ),
+        (
+            "--precision bfloat16 --actor distilled-flow",
+            "the distilled-flow actor computes in float32 alone",
+        ),
+        (
+            "--precision bfloat16 --critic value --distortion neutral",
+            "the value critic computes in float32 alone",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_so_is_refused(words, message):
+    found = options.parse([*BASE, *words.split()])
+    with pytest.raises(rj.InputError, match=message) as caught:
+        options.check(found)
+    assert "\n" not in str(caught.value)
+
+
+def test_clones_of_a_diffusion_may_be_trained_in_bfloat16():
+    words = "--precision bfloat16 --num-critics 0 --critic value --distortion neutral"
+    options.check(options.parse([*BASE, *words.split()]))

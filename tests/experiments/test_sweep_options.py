@@ -68,7 +68,8 @@ def test_the_seed_of_the_search_decides_the_draws():
 def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow distortion=wang actor_widths=16x8 sampler_steps=3 num_quantiles=4 "
-        "num_critics=1 critic_width=8 embedding_width=6 num_cosines=5 batch_size=7"
+        "num_risk_quantiles=3 num_critics=1 critic_width=8 embedding_width=6 "
+        "num_cosines=5 head=rematerialized precision=bfloat16 batch_size=7"
     )
     (variant,) = search("--grid " + words).variants
     found = {name: getattr(variant, name) for name in sweep_options.STATIC}
@@ -78,12 +79,28 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
         "actor_widths": (16, 8),
         "sampler_steps": 3,
         "num_quantiles": 4,
+        "num_risk_quantiles": 3,
         "num_critics": 1,
         "critic_width": 8,
         "embedding_width": 6,
         "num_cosines": 5,
+        "head": "rematerialized",
+        "precision": "bfloat16",
         "batch_size": 7,
     }
+
+
+def test_a_precision_must_suit_every_actor_that_it_meets():
+    words = "--grid precision=float32,bfloat16 actor="
+    found = search(words + "diffusion,flow").variants
+    assert [(x.precision, x.actor) for x in found] == [
+        ("float32", "diffusion"),
+        ("float32", "flow"),
+        ("bfloat16", "diffusion"),
+        ("bfloat16", "flow"),
+    ]
+    with pytest.raises(rj.InputError, match="bfloat16: the vae actor computes in"):
+        search(words + "diffusion,vae")
 
 
 @pytest.mark.parametrize(
