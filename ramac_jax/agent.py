@@ -23,6 +23,7 @@ from ramac_jax.types import (
     State,
     Transition,
 )
+from ramac_jax.validation import InputError
 from ramac_jax.weights import unpack
 
 ADAM = optax.scale_by_adam()  # rates are applied by hand, so that they can be traced
@@ -88,11 +89,16 @@ def ramac(
       block_size: transitions whose quantiles are computed at a time, at most; the
         results are those of the whole batch but for rounding. None: as many as suit the
         device, a CPU's cache or the whole batch.
+
+    Raises `InputError` for a block of no transition.
     """
     per_transition = partial(jax.vmap, in_axes=(0, 0, None, None))
 
+    if block_size is not None and block_size < 1:
+        raise InputError(f"block_size is {block_size}: give 1 or more, or None")
+
     def at_a_time(rows: Array, count: int) -> int | None:
-        return block_size or rows_in_cache(len(rows), count)
+        return block_size or rows_in_cache(len(rows), count * critic.width)
 
     def init(key: Key, example: Transition) -> State:
         actor_key, critic_key = jax.random.split(key)
@@ -110,7 +116,7 @@ def ramac(
         )
 
     def bellman_targets(
-        state: State, batch: Transition, keys: tuple[Key, Key], h: Hyperparams
+        state: State, batch: Transition, keys: Key, h: Hyperparams
     ) -> Array:
         """Target returns [B, N] at fresh fractions tau' and actions a' ~ pi(s')."""
         action_key, tau_key = keys
@@ -133,8 +139,8 @@ def ramac(
                 h.value_max,
             )
 
-        size = at_a_time(batch.reward, num_quantiles)
-        targets = each_block(of_block, size, batch, next_action)
+        block = at_a_time(batch.reward, num_quantiles)
+        targets = each_block(of_block, block, batch, next_action)
         return targets.reshape(-1, num_quantiles)
 
     def critic_loss(
@@ -209,7 +215,7 @@ def ramac(
         params: Params,
         state: State,
         batch: Transition,
-        keys: tuple[Key, Key, Key],
+        keys: Key,
         h: Hyperparams,
     ) -> tuple[Array, Metrics]:
         """bc_weight L_bc + risk_weight(t) L_risk, eqs. 4 to 6."""
@@ -234,16 +240,18 @@ def ramac(
     ) -> tuple[State, Metrics]:
         """Take one gradient step of the critics, then of the actor."""
         h = hyperparams
-        *keys, tau_key, candidate_key = jax.random.split(key, 7)
+        keys = jax.random.split(key, 7)
+        target_keys, actor_keys = keys[:2], keys[2:5]
+        tau_key, candidate_key = keys[5:]
         decay = losses.cosine_decay(state.step, h.decay_steps)
 
-        target = bellman_targets(state, batch, (keys[0], keys[1]), h)
+        target = bellman_targets(state, batch, target_keys, h)
         candidates = None
         if conservative is not None:
             candidates = draw_candidates(state, batch, candidate_key)
         tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         gradient = jax.grad(critic_loss, has_aux=True)
-        layers, pack = jax.vjp(unpack, state.critic_params)
+        layers, pack_again = jax.vjp(unpack, state.critic_params)
         grads, critic_metrics = mean_over_blocks(
             lambda *rows: gradient(layers, *rows, tau, h),
             at_a_time(batch.reward, num_quantiles),
@@ -251,7 +259,7 @@ def ramac(
             target,
             candidates,
         )
-        (grads,) = pack(grads)
+        (grads,) = pack_again(grads)
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(
             state.critic_params,
@@ -265,7 +273,7 @@ def ramac(
         )
 
         grads, actor_metrics = jax.grad(actor_loss, has_aux=True)(
-            state.actor_params, state, batch, (keys[2], keys[3], keys[4]), h
+            state.actor_params, state, batch, actor_keys, h
         )
         actor_params, actor_opt_state = descend(
             state.actor_params,

@@ -6,22 +6,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-FEW, MANY = 1024, 4096  # rows of activations: 1 MB and 4 MB of 256 wide ones
+FEW, MANY = 1024 * 256, 4096 * 256  # activations: 1 MB and 4 MB in float32
 
 
-def rows_in_cache(num_rows: int, num_quantiles: int) -> int | None:
-    """Transitions whose quantiles suit a processor's cache; None: all of them at once.
+def rows_in_cache(num_rows: int, activations: int) -> int | None:
+    """Transitions whose activations suit a processor's cache; None: all of them.
 
     Only a CPU gains by it, and only with many: an accelerator wants all rows at once,
     and loops over few cost more than they save (docs/performance.md).
 
     Args:
       num_rows: transitions in a batch.
-      num_quantiles: of each.
+      activations: of a layer for each of them.
     """
-    if jax.default_backend() != "cpu" or num_rows * num_quantiles <= MANY:
+    if jax.default_backend() != "cpu" or num_rows * activations <= MANY:
         return None
-    return max(1, FEW // num_quantiles)
+    wanted = max(1, FEW // activations)
+    size = num_rows // count_blocks(num_rows, wanted)
+    return size if 2 * size > wanted else None  # no loop over what happens to divide
 
 
 def each_block(function: Callable, block_size: int | None, *rows: Any) -> Any:

@@ -169,7 +169,8 @@ def checkpoint_folder(directory: str | Path) -> Path:
 def damaged(directory: Path, error: Exception) -> InputError:
     """Say that a checkpoint is there and cannot be read."""
     return InputError(
-        f"checkpoint {directory} is damaged or of another shape: {first_line(error)}"
+        f"checkpoint {directory} is damaged, of another shape or "
+        f"written by another version: {first_line(error)}"
     )
 
 

@@ -51,7 +51,7 @@ def iqn_critic(
         each = jax.vmap(member.apply, in_axes=(0, None, None, None))
         return each(params, observation, action, tau)
 
-    return Critic(init, quantiles, quantile_huber)
+    return Critic(init, quantiles, quantile_huber, width)
 
 
 def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) -> Critic:

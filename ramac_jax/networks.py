@@ -75,8 +75,9 @@ def mish(x: Array) -> Array:
 
 def _mish_and_slope(x):
     power = jnp.exp(jnp.minimum(x, 20.0))
-    below = power * (power + 2.0) + 2.0  # (1 + e^x)^2 + 1
-    factor = 1.0 - 2.0 / below
+    excess = power * (power + 2.0)  # (1 + e^x)^2 - 1
+    below = excess + 2.0
+    factor = excess / below
     return x * factor, factor + x * (4.0 * power * (power + 1.0) / (below * below))
 
 

@@ -28,7 +28,7 @@ def uniform(
 
 
 def stratified(key: Key, size: int, dtype=jnp.float32) -> Array:
-    """One number of each of `size` equal parts of (0, 1), in order: [size].
+    """One number of each of `size` equal parts of (0, 1], in order: [size].
 
     Each, picked at random, is U(0, 1), and a mean over all of them has the expectation
     of one over free draws with less variance.

@@ -194,6 +194,7 @@ class Critic(NamedTuple):
     init: InitFn
     quantiles: QuantilesFn
     loss: CriticLossFn  # what brings its quantiles to their targets
+    width: int = 0  # units of its widest layer with an axis of fractions; 0: none has
 
 
 class Agent(NamedTuple):

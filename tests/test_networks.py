@@ -143,9 +143,15 @@ def test_a_field_is_a_network_of_all_its_inputs_side_by_side(widths):
 
 def test_mish_and_its_slope():
     """x tanh(log(1 + e^x)), and tanh + x (1 - tanh^2) sigmoid(x)."""
-    x = np.array([-90.0, -20.0, -1.0, 0.0, 0.5, 3.0, 19.0, 25.0, 90.0])
-    inside = np.tanh(np.logaddexp(0.0, x))
+    x = np.array([-60.0, -20.0, -12.0, -1.0, 0.0, 0.5, 3.0, 19.0, 25.0, 90.0])
+    inside = np.tanh(np.log1p(np.exp(x)))
     value, slope = jax.vmap(jax.value_and_grad(mish))(jnp.float32(x))
-    np.testing.assert_allclose(value, x * inside, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(value, x * inside, rtol=1e-5)
     expected = inside + x * (1.0 - inside**2) / (1.0 + np.exp(-x))
-    np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(slope, expected, rtol=1e-5)
+
+
+def test_mish_in_bfloat16_is_right_to_its_digits():
+    x = np.array([-8.0, -4.0, -3.0, -1.0, 0.5, 3.0])
+    value = np.float64(mish(jnp.asarray(x, jnp.bfloat16)))
+    np.testing.assert_allclose(value, x * np.tanh(np.log1p(np.exp(x))), rtol=0.02)

@@ -126,7 +126,7 @@ def main(argv: Sequence[str]) -> None:
     path, then = arguments.compare, {}
     if path is not None:
         then = read_earlier(path, arguments.cases, arguments.sizes)
-    screen = Console(width=120)
+    screen = Console(width=132)
     found = measure(arguments, screen)
     if path is not None:
         screen.print(comparison_table(path, then, numbers(found)))

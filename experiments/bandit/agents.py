@@ -116,7 +116,7 @@ def agent_of(recipe: Recipe, actor: rj.Actor, dtype: str | None = None) -> rj.Ag
 
 def cloner(actor: rj.Actor) -> rj.Agent:
     """Behaviour cloning alone."""
-    return rj.ramac(actor, rj.constant_critic())
+    return rj.ramac(actor, rj.constant_critic(), num_quantiles=1)
 
 
 def critic_alone(critic: str, dtype: str | None = None) -> rj.Agent:

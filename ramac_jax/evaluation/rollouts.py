@@ -70,6 +70,8 @@ def act(
         return unscale_action(scaling, actor.sample(params, observation, key))
 
     one_agent = jax.vmap(one_row, in_axes=(None, 0, 0))
+    if jax.default_backend() != "cpu":
+        return jax.vmap(one_agent)(params, observation, seeds)
     # Agents in turn: side by side they would round otherwise than alone.
     return jax.lax.map(lambda agent: one_agent(*agent), (params, observation, seeds))
 

@@ -66,10 +66,10 @@ def train_population(
 
     With a folder the run is saved as it goes. After an end of any kind the same call
     goes on from the newest whole checkpoint and comes to the same numbers, bit by bit.
-    SIGTERM and Ctrl-C are heeded within about a second of training, or at the end of
-    what the watcher is about; a second Ctrl-C at once. A member's run depends on its
-    seed and hyperparameters, and in its last bits on how many members a device has,
-    clones included.
+    SIGTERM and Ctrl-C are heeded within about a second of training, or once the watcher
+    has ended what it is about and what falls due by then; a second Ctrl-C at once. A
+    member's run depends on its seed and hyperparameters, and on an accelerator in its
+    last bits on how many members a device has, clones included.
 
     Args:
       agent: that every member is.

@@ -20,6 +20,7 @@ from ramac_jax.validation import InputError, first_line
 CARRY, JOURNAL, RECORD = "carry", "journal", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
+NOTHING = "nothing"  # in place of a value that is not there
 OTHER_NUMBERS = "its numbers are not those that were written"
 
 
@@ -71,11 +72,17 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     asked = json.loads(json.dumps(settings))
     try:
         held = json.loads(path.read_text())
-        differing = first_difference({name: held.get(name) for name in asked}, asked)
+        shared = {name: held[name] for name in asked if name in held}
+        differing = first_difference(shared, asked)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {first_line(error)}") from None
     if differing is not None:
         name, was, now = differing
+        if was == NOTHING:
+            raise InputError(
+                f"{path.parent} holds a run of another version of ramac_jax, which "
+                f"told no {name}: give another folder, or finish it there"
+            )
         raise InputError(
             f"{path.parent} holds a run with {name} {was}, not {now}: ask for that, "
             "or give another folder"
@@ -94,9 +101,8 @@ def first_difference(held: Any, asked: Any, name: str = "") -> tuple | None:
     if isinstance(held, dict) and isinstance(asked, dict):
         for key in dict.fromkeys([*asked, *held]):
             inside = f"{name}.{key}" if name else key
-            if (
-                found := first_difference(held.get(key), asked.get(key), inside)
-            ) is not None:
+            pair = held.get(key, NOTHING), asked.get(key, NOTHING)
+            if (found := first_difference(*pair, inside)) is not None:
                 return found
         return None
     if isinstance(held, list) and isinstance(asked, list) and len(held) == len(asked):
@@ -106,6 +112,8 @@ def first_difference(held: Any, asked: Any, name: str = "") -> tuple | None:
 
 def shorten(value: Any) -> str:
     """A value of JSON in one short line."""
+    if value is NOTHING:
+        return value
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

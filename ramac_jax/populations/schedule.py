@@ -12,6 +12,8 @@ from ramac_jax.populations.search import LARGEST_SEED, Members
 from ramac_jax.types import Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
+FORMAT = 2  # of checkpoints: another wherever arrays lie otherwise than before
+
 
 class Schedule(NamedTuple):
     """How long a population trains, and what happens how often; all in updates."""
@@ -107,6 +109,7 @@ def describe(
     lengths = schedule._asdict()
     del lengths["save_every"]  # changes no number
     return {
+        "format": FORMAT,
         **lengths,
         "seeds": members.seed.tolist(),
         "hyperparams": {

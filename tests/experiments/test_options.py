@@ -134,13 +134,13 @@ def test_how_training_computes_is_an_option():
         "plain",
         "tf32",
     )
-    words = "--num-risk-quantiles 8 --head fused --precision bfloat16".split()
+    words = "--num-risk-quantiles 8 --head rematerialized --precision bfloat16".split()
     found = options.parse([*BASE, *words])
     options.check(found)
     lasting = agents.lasting_options(found)
     assert [lasting[x] for x in ("num_risk_quantiles", "head", "precision")] == [
         8,
-        "fused",
+        "rematerialized",
         "bfloat16",
     ]
 
@@ -151,6 +151,10 @@ def test_how_training_computes_is_an_option():
         ("--precision bfloat", "unknown precision 'bfloat': did you mean bfloat16"),
         ("--head fuse", "unknown head 'fuse': did you mean fused"),
         ("--num-risk-quantiles 0", "--num-risk-quantiles is 0: give 1 or more"),
+        (
+            "--precision bfloat16 --head fused",
+            "--precision bfloat16: the fused head computes in float32 alone",
+        ),
         (
             "--precision bfloat16 --actor vae",
             "--precision bfloat16: the vae actor computes in float32 alone",
