@@ -52,7 +52,7 @@ def program_of(agent, case):
 
 def printed(table):
     """A table as text."""
-    screen = Console(width=120, file=io.StringIO())
+    screen = Console(width=132, file=io.StringIO())
     screen.print(table)
     return screen.file.getvalue()
 
