@@ -171,7 +171,9 @@ def test_weights_that_do_not_fit_the_actor(flow, tmp_path):
     fields = json.loads((folder / "policy.json").read_text())
     fields["actor_options"]["widths"] = [8, 9]
     (folder / "policy.json").write_text(json.dumps(fields))
-    with pytest.raises(rj.InputError, match=r"has shape \[246\] there and \[257\] here"):
+    with pytest.raises(
+        rj.InputError, match=r"has shape \[246\] there and \[257\] here"
+    ):
         checkpoints.load_policy(folder)
     three = jax.tree.map(lambda x: jnp.concatenate([x, x[:1]]), flow[2])
     with pytest.raises(rj.InputError, match=r"has shape \[2.* there and \[3.* here"):
