@@ -35,11 +35,9 @@ def each_block(function: Callable, block_size: int | None, *rows: Any) -> Any:
         None: all rows are one block.
       rows: trees of leaves [B, ...].
     """
-    num_rows = len(jax.tree.leaves(rows)[0])
-    count = count_blocks(num_rows, block_size)
+    count, blocks = cut(rows, block_size)
     if count == 1:
         return jax.tree.map(lambda x: x[None], function(*rows))
-    blocks = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), rows)
     return jax.lax.map(lambda block: function(*block), blocks)
 
 
@@ -48,11 +46,9 @@ def mean_over_blocks(function: Callable, block_size: int | None, *rows: Any) -> 
 
     Summed in the loop: a reduction of blocks side by side takes several times as long.
     """
-    num_rows = len(jax.tree.leaves(rows)[0])
-    count = count_blocks(num_rows, block_size)
+    count, blocks = cut(rows, block_size)
     if count == 1:
         return function(*rows)
-    blocks = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), rows)
     like = jax.eval_shape(function, *jax.tree.map(lambda x: x[0], blocks))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)
 
@@ -61,6 +57,12 @@ def mean_over_blocks(function: Callable, block_size: int | None, *rows: Any) -> 
 
     total, _ = jax.lax.scan(add, zeros, blocks)
     return jax.tree.map(lambda x: x / count, total)
+
+
+def cut(rows: Any, block_size: int | None) -> tuple[int, Any]:
+    """How many blocks, and the leaves [B, ...] in as many: [count, B / count, ...]."""
+    count = count_blocks(len(jax.tree.leaves(rows)[0]), block_size)
+    return count, jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), rows)
 
 
 def count_blocks(num_rows: int, block_size: int | None) -> int:

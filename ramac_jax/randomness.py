@@ -41,7 +41,7 @@ def drawn_in_a_row(draw: Callable[[tuple[int]], Array], shape: Sequence[int]) ->
     """Draw as many numbers as a shape has along one axis, then shape them.
 
     XLA unrolls a generator over short last axes, such as that of actions: normal
-    numbers [5, 256, 6] take it eight times as long to compile as 7,680 in a row
+    numbers [5, 256, 6] take it three times as long to compile as 7,680 in a row
     (docs/performance.md).
     """
     return draw((math.prod(shape),)).reshape(shape)
