@@ -30,7 +30,9 @@ HALVINGS = 45  # to 1e-12
 Draw = Callable[[Any, int], Any]  # (key, N) -> fractions [N]
 DRAWS: dict[str, Draw] = {
     "free": lambda key, size: randomness.uniform(key, (size,)),
-    "stratified": randomness.stratified,
+    "stratified": lambda key, size: randomness.stratified(
+        randomness.uniform(key, (size,))
+    ),
 }
 """Ways to draw fractions, as `ramac_jax.ramac` does for the actor."""
 

@@ -284,4 +284,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False)
+    console.run_command(main, keep_programs=False, many_cores=True)

@@ -135,4 +135,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.run_command(main)
+    console.run_command(main, many_cores=True)

@@ -27,7 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 import ramac_jax as rj
-from ramac_jax.populations import initialize_hosts, is_first_host
+from ramac_jax.populations import initialize_hosts, is_first_host, use_every_core
 
 CONSOLE = Console(stderr=True)
 WORTH_KEEPING = 0.3  # seconds that a program took to compile
@@ -56,6 +56,7 @@ def run_command(
     *,
     keep_programs: bool = True,
     many_hosts: bool = False,
+    many_cores: bool = False,
 ) -> None:
     """Run a command as this process.
 
@@ -63,6 +64,7 @@ def run_command(
       main: takes the words of the command line.
       keep_programs: keep compiled programs for the next process, and use those kept.
       many_hosts: join the other hosts where a launcher started several.
+      many_cores: share what is trained out among the cores of a CPU.
     """
 
     def terminate(number: int, frame: Any) -> None:
@@ -71,6 +73,8 @@ def run_command(
     def command() -> None:
         if many_hosts:
             initialize_hosts()
+        if many_cores:
+            use_every_core()
         signal.signal(signal.SIGTERM, terminate)  # after JAX, which takes it too
         if keep_programs:
             use_cache()

@@ -20,7 +20,7 @@ from experiments.settings import Settings
 from ramac_jax.checkpoints import Policy
 from ramac_jax.evaluation import Environments, Episodes, evaluate, summarise
 from ramac_jax.evaluation.statistics import normalized_score
-from ramac_jax.populations.placement import join_hosts, share_of_host
+from ramac_jax.populations.hosts import join_hosts, share_of_host
 from ramac_jax.validation import first_line
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"

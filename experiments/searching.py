@@ -24,7 +24,7 @@ from experiments.sweep_tables import COLUMNS, to_json
 from experiments.tracking import Arena, figures_of, position
 from ramac_jax import populations
 from ramac_jax.populations import Members, Ranked, Trained, rank
-from ramac_jax.populations.placement import agree
+from ramac_jax.populations.hosts import agree
 from ramac_jax.tasks.datasets import OfflineDataset
 
 Figures = dict[str, np.ndarray]  # name -> [settings, seeds]

@@ -140,4 +140,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    console.run_command(main, many_hosts=True)
+    console.run_command(main, many_hosts=True, many_cores=True)

@@ -1,13 +1,18 @@
 """RAMAC: a generative actor and a distributional critic under one update."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from ramac_jax import losses, randomness, risk
+from ramac_jax import losses, randomness, risk, sharing
 from ramac_jax.blocks import count_blocks, each_block, mean_over_blocks, rows_in_cache
+from ramac_jax.descent import ADAM, descend
+from ramac_jax.sharing import mean_of_shares
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -19,38 +24,11 @@ from ramac_jax.types import (
     Key,
     Metrics,
     Params,
-    Scalar,
     State,
     Transition,
 )
 from ramac_jax.validation import InputError
 from ramac_jax.weights import unpack
-
-ADAM = optax.scale_by_adam()  # rates are applied by hand, so that they can be traced
-
-
-def descend(
-    params: Params,
-    grads: Params,
-    opt_state: optax.OptState,
-    learning_rate: Scalar,
-    max_grad_norm: Scalar,
-) -> tuple[Params, optax.OptState]:
-    """Take one Adam step along gradients scaled down to norm `max_grad_norm`.
-
-    Parts side by side at the top of the tree, such as a prior and its perturbation, are
-    scaled apart: what one learns from must not hold the other back.
-    """
-
-    def clip(part):
-        norm = optax.tree.norm(part)
-        scale = jnp.minimum(1.0, max_grad_norm / jnp.maximum(norm, 1e-12))
-        return jax.tree.map(lambda g: scale * g, part)
-
-    clipped = jax.tree.map(clip, grads, is_leaf=lambda x: x is not grads)
-    direction, opt_state = ADAM.update(clipped, opt_state)
-    params = jax.tree.map(lambda p, d: p - learning_rate * d, params, direction)
-    return params, opt_state
 
 
 def ramac(
@@ -115,15 +93,26 @@ def ramac(
             step=jnp.zeros((), jnp.int32),
         )
 
+    def draw_fractions(key: Key, dtype: Any) -> Sequence[Array]:
+        """Fractions of the targets, of the critics' loss and of the actor's value."""
+        sizes = num_quantiles, num_quantiles, num_risk_quantiles or num_quantiles
+        drawn = randomness.uniform(key, (sum(sizes),), dtype)
+        *free, last = jnp.split(drawn, np.cumsum(sizes)[:-1])
+        strata = num_risk_quantiles is not None
+        return *free, randomness.stratified(last) if strata else last
+
     def bellman_targets(
-        state: State, batch: Transition, keys: Key, h: Hyperparams
+        state: State,
+        batch: Transition,
+        tau: Array,
+        key: Key,
+        h: Hyperparams,
+        axis: str | None,
     ) -> Array:
-        """Target returns [B, N] at fresh fractions tau' and actions a' ~ pi(s')."""
-        action_key, tau_key = keys
-        next_action = actor.sample(
-            state.target_actor_params, batch.next_observation, action_key
+        """Target returns [B, N] at fractions tau' and actions a' ~ pi(s')."""
+        next_action = sharing.sample(
+            actor, state.target_actor_params, batch.next_observation, key, axis
         )
-        tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
         per_row = jax.vmap(losses.bellman_target, in_axes=(0, 0, None, 1, None, None))
 
         params = unpack(state.target_critic_params)
@@ -170,16 +159,22 @@ def ramac(
             metrics["conservative_gap"] = jnp.mean(penalty)
         return jnp.sum(loss), metrics
 
-    def draw_candidates(state: State, batch: Transition, key: Key) -> Array:
+    def draw_candidates(
+        state: State, batch: Transition, key: Key, axis: str | None
+    ) -> Array:
         """Actions [B, 2 C, A] beside the data's: uniform ones, then the policy's."""
         uniform_key, policy_key = jax.random.split(key)
-        shape = (num_candidates, *batch.action.shape)
-        dtype = batch.action.dtype
-        uniform = randomness.uniform(uniform_key, shape, dtype, -1.0, 1.0)
         observation = jnp.broadcast_to(
             batch.observation, (num_candidates, *batch.observation.shape)
         )
-        own = actor.sample(state.actor_params, observation, policy_key)
+
+        def draw(observation: Array, key: Key) -> Array:
+            shape = (*observation.shape[:-1], batch.action.shape[-1])
+            return randomness.uniform(key, shape, batch.action.dtype, -1.0, 1.0)
+
+        uniform = sharing.own_noise(draw, observation, uniform_key, axis)
+        params = state.actor_params
+        own = sharing.sample(actor, params, observation, policy_key, axis)
         return jnp.swapaxes(jnp.concatenate([uniform, own]), 0, 1)
 
     def risk_value(
@@ -215,41 +210,50 @@ def ramac(
         params: Params,
         state: State,
         batch: Transition,
+        tau: Array,
         keys: Key,
         h: Hyperparams,
+        axis: str | None,
     ) -> tuple[Array, Metrics]:
         """bc_weight L_bc + risk_weight(t) L_risk, eqs. 4 to 6."""
-        action_key, tau_key, bc_key = keys
-        action = actor.sample(params, batch.observation, action_key)
-        if num_risk_quantiles is None:
-            tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
-        else:
-            tau = randomness.stratified(tau_key, num_risk_quantiles, batch.reward.dtype)
+        action_key, bc_key = keys
+        action = sharing.sample(actor, params, batch.observation, action_key, axis)
         tau = distortion(tau, h.risk_level)
         value, size = risk_value(state, batch.observation, action, tau)
-        bc_loss = actor.bc_loss(params, batch.observation, batch.action, bc_key)
+        bc_loss = sharing.bc_loss(
+            actor, params, batch.observation, batch.action, bc_key, axis
+        )
         weight = h.risk_weight * losses.linear_ramp(
             state.step, h.risk_warmup, h.risk_ramp
         )
-        sought = value / (size + 1e-8) if normalize_value else value
+        sought = value
+        if normalize_value:
+            sought = value / (mean_of_shares(size, axis) + 1e-8)
         loss = h.bc_weight * bc_loss - weight * sought
         return loss, {"actor_loss": loss, "bc_loss": bc_loss, "risk_value": value}
 
-    def update(
-        state: State, batch: Transition, key: Key, hyperparams: Hyperparams
+    def shared_update(
+        state: State,
+        batch: Transition,
+        key: Key,
+        hyperparams: Hyperparams,
+        axis_name: str | None,
     ) -> tuple[State, Metrics]:
-        """Take one gradient step of the critics, then of the actor."""
-        h = hyperparams
-        keys = jax.random.split(key, 7)
-        target_keys, actor_keys = keys[:2], keys[2:5]
-        tau_key, candidate_key = keys[5:]
+        """Take one gradient step of the critics, then of the actor.
+
+        Of a share of the batch: gradients and metrics are averaged over the axis.
+        """
+        h, axis = hyperparams, axis_name
+        keys = jax.random.split(key, 5)
+        tau_key, target_key, candidate_key = keys[:3]
+        actor_keys = keys[3:]
+        target_tau, tau, risk_tau = draw_fractions(tau_key, batch.reward.dtype)
         decay = losses.cosine_decay(state.step, h.decay_steps)
 
-        target = bellman_targets(state, batch, target_keys, h)
+        target = bellman_targets(state, batch, target_tau, target_key, h, axis)
         candidates = None
         if conservative is not None:
-            candidates = draw_candidates(state, batch, candidate_key)
-        tau = randomness.uniform(tau_key, (num_quantiles,), batch.reward.dtype)
+            candidates = draw_candidates(state, batch, candidate_key, axis)
         gradient = jax.grad(critic_loss, has_aux=True)
         layers, pack_again = jax.vjp(unpack, state.critic_params)
         grads, critic_metrics = mean_over_blocks(
@@ -259,7 +263,13 @@ def ramac(
             target,
             candidates,
         )
+        clipped = (target <= h.value_min) | (target >= h.value_max)
+        critic_metrics |= {
+            "target_mean": jnp.mean(target),
+            "target_clipped": jnp.mean(clipped),
+        }
         (grads,) = pack_again(grads)
+        grads, critic_metrics = mean_of_shares((grads, critic_metrics), axis)
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(
             state.critic_params,
@@ -273,8 +283,9 @@ def ramac(
         )
 
         grads, actor_metrics = jax.grad(actor_loss, has_aux=True)(
-            state.actor_params, state, batch, actor_keys, h
+            state.actor_params, state, batch, risk_tau, actor_keys, h, axis
         )
+        grads, actor_metrics = mean_of_shares((grads, actor_metrics), axis)
         actor_params, actor_opt_state = descend(
             state.actor_params,
             grads,
@@ -282,8 +293,6 @@ def ramac(
             decay * h.actor_learning_rate,
             h.max_grad_norm,
         )
-        clipped = (target <= h.value_min) | (target >= h.value_max)
-        metrics = {"target_mean": jnp.mean(target), "target_clipped": jnp.mean(clipped)}
         state = state._replace(
             actor_params=actor_params,
             target_actor_params=optax.incremental_update(
@@ -295,7 +304,7 @@ def ramac(
             actor_opt_state=actor_opt_state,
             step=state.step + 1,
         )
-        return state, critic_metrics | actor_metrics | metrics
+        return state, critic_metrics | actor_metrics
 
     def act(state: State, observation: Array, key: Key) -> Array:
         """Draw one action per observation from the policy that is being trained."""
@@ -310,4 +319,6 @@ def ramac(
         best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
         return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
 
-    return Agent(init, update, act)
+    update = partial(shared_update, axis_name=None)
+    can_share = actor.bc_loss_of_noise is not None
+    return Agent(init, update, act, shared_update if can_share else None)

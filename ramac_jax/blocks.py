@@ -6,22 +6,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-FEW, MANY = 1024 * 256, 4096 * 256  # activations: 1 MB and 4 MB in float32
+# Activations in float32: what suits the cache, and beyond which it matters.
+ALL_CORES = 1024 * 256, 4096 * 256  # 1 MB and 4 MB, where one device has all cores
+ONE_CORE = 512 * 256, 512 * 256  # where each device has its own
 
 
 def rows_in_cache(num_rows: int, activations: int) -> int | None:
     """Transitions whose activations suit a processor's cache; None: all of them.
 
     Only a CPU gains by it, and only with many: an accelerator wants all rows at once,
-    and loops over few cost more than they save (docs/performance.md).
+    and loops over few leave nothing for a second core to do (docs/performance.md).
 
     Args:
       num_rows: transitions in a batch.
       activations: of a layer for each of them.
     """
-    if jax.default_backend() != "cpu" or num_rows * activations <= MANY:
+    few, many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
+    if jax.default_backend() != "cpu" or num_rows * activations <= many:
         return None
-    wanted = max(1, FEW // activations)
+    wanted = max(1, few // activations)
     size = num_rows // count_blocks(num_rows, wanted)
     return size if 2 * size > wanted else None  # no loop over what happens to divide
 

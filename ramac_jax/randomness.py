@@ -27,14 +27,14 @@ def uniform(
     )
 
 
-def stratified(key: Key, size: int, dtype=jnp.float32) -> Array:
-    """One number of each of `size` equal parts of (0, 1], in order: [size].
+def stratified(free: Array) -> Array:
+    """Numbers of U(0, 1) [N] as one of each of N equal parts of (0, 1], in order.
 
-    Each, picked at random, is U(0, 1), and a mean over all of them has the expectation
-    of one over free draws with less variance.
+    Each, picked at random, is U(0, 1) again, and a mean over all of them has the
+    expectation of one over free draws with less variance.
     """
-    shares = uniform(key, (size,), dtype)
-    return (jnp.arange(size, dtype=dtype) + shares) / size
+    size = len(free)
+    return (jnp.arange(size, dtype=free.dtype) + free) / size
 
 
 def drawn_in_a_row(draw: Callable[[tuple[int]], Array], shape: Sequence[int]) -> Array:

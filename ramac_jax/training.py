@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ramac_jax.sharing import own_rows
 from ramac_jax.types import (
     Agent,
     Array,
@@ -15,13 +16,22 @@ from ramac_jax.types import (
     State,
     Tally,
     Transition,
+    UpdateFn,
 )
 from ramac_jax.validation import InputError, check_names
 
 
-def sample_batch(dataset: Transition, key: Key, batch_size: int) -> Transition:
-    """Draw `batch_size` rows of a dataset [D, ...] uniformly with replacement."""
-    rows = jax.random.randint(key, (batch_size,), 0, dataset.reward.shape[0])
+def sample_batch(
+    dataset: Transition, key: Key, batch_size: int, axis_name: str | None = None
+) -> Transition:
+    """Draw `batch_size` rows of a dataset [D, ...] uniformly with replacement.
+
+    A row's chance is 1 / D within D / 2^32 of it.
+    Given the name of a mapped axis that shares the batch, of these rows its share.
+    """
+    drawn = jax.random.bits(key, (batch_size,))
+    size = jnp.uint32(dataset.reward.shape[0])
+    rows = own_rows((drawn % size).astype(jnp.int32), axis_name)
     return jax.tree.map(lambda x: x[rows], dataset)
 
 
@@ -34,18 +44,32 @@ def all_finite(tree: Any) -> Array:
     return jnp.dot(spoilt, spoilt) == 0.0
 
 
+def update_along(agent: Agent, axis_name: str | None) -> UpdateFn:
+    """The agent's update, of a share of a batch where an axis is named."""
+    if axis_name is None:
+        return agent.update
+    if agent.shared_update is None:
+        raise InputError(
+            "this agent has no shared_update: its actor keeps its noise to itself, so "
+            f"that its batches cannot be shared along {axis_name!r}"
+        )
+    return partial(agent.shared_update, axis_name=axis_name)
+
+
 def empty_tally(
     agent: Agent,
     state: State,
     dataset: Transition,
     hyperparams: Hyperparams,
     batch_size: int,
+    axis_name: str | None = None,
 ) -> Tally:
     """Zeros for the metrics that one update of this agent tells."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    draw = partial(sample_batch, batch_size=batch_size)
+    draw = partial(sample_batch, batch_size=batch_size, axis_name=axis_name)
     batch = jax.eval_shape(draw, dataset, key)
-    metrics = jax.eval_shape(agent.update, state, batch, key, hyperparams)[1]
+    update = update_along(agent, axis_name)
+    metrics = jax.eval_shape(update, state, batch, key, hyperparams)[1]
     sums = {
         name: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32))
         for name, x in metrics.items()
@@ -63,6 +87,7 @@ def advance(
     *,
     num_steps: int | Array,
     batch_size: int,
+    axis_name: str | None = None,
 ) -> tuple[State, Tally]:
     """Try `num_steps` updates, a number or traced, adding their metrics to the tally.
 
@@ -70,13 +95,17 @@ def advance(
     several calls with the same key is the same run. An update that would leave a NaN or
     an infinity in the state or the metrics is refused: the state stays as it was, its
     `step` included, so that the same update is tried, and refused, ever after.
+
+    Given the name of a mapped axis, its members share every batch: all else is the same
+    for all of them, and so is what comes of it.
     """
+    update = update_along(agent, axis_name)
 
     def one_update(_, carried):
         state, tally = carried
         batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
-        batch = sample_batch(dataset, batch_key, batch_size)
-        updated, metrics = agent.update(state, batch, update_key, hyperparams)
+        batch = sample_batch(dataset, batch_key, batch_size, axis_name)
+        updated, metrics = update(state, batch, update_key, hyperparams)
         finite = all_finite((updated, metrics))
         state = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old), updated, state
@@ -98,13 +127,15 @@ def train(
     *,
     num_steps: int,
     batch_size: int = 256,
+    axis_name: str | None = None,
 ) -> tuple[State, Metrics]:
     """Run `num_steps` updates in one loop; metrics are means over those made.
 
     Pure: jit it once, vmap it over states, keys and hyperparameters for a population
-    (`in_axes=(0, None, 0, 0)` after `agent`). A run that diverges stops at its last
-    finite state (see `advance`): its `step` then tells less than `num_steps`, and its
-    metrics are NaN once no update is made. Raises `InputError` for an empty dataset or
+    (`in_axes=(0, None, 0, 0)` after `agent`). Given the name of a mapped axis, its
+    members share every batch. A run that diverges stops at its last finite state (see
+    `advance`): its `step` then tells less than `num_steps`, and its metrics are NaN
+    once no update is made. Raises `InputError` for an empty dataset or
     a length below 1.
     """
     if num_steps < 1 or batch_size < 1:
@@ -116,12 +147,13 @@ def train(
     state, tally = advance(
         agent,
         state,
-        empty_tally(agent, state, dataset, hyperparams, batch_size),
+        empty_tally(agent, state, dataset, hyperparams, batch_size, axis_name),
         dataset,
         key,
         hyperparams,
         num_steps=num_steps,
         batch_size=batch_size,
+        axis_name=axis_name,
     )
     return state, jax.tree.map(lambda total: total / tally.updates, tally.sums)
 

@@ -104,7 +104,7 @@ class SampleFn(Protocol):
 
 
 class BCLossFn(Protocol):
-    """Scalar behaviour-cloning loss of the model on the data's actions [..., A]."""
+    """Behaviour-cloning loss of the data's actions [..., A], a mean over the batch."""
 
     def __call__(
         self, params: Params, observation: Array, action: Array, key: Key, /
@@ -112,16 +112,26 @@ class BCLossFn(Protocol):
 
 
 class DrawNoiseFn(Protocol):
-    """The noise z that one call of a sampler consumes for observations [..., O]."""
+    """The noise that a sampler or a loss consumes for observations [..., O].
 
-    def __call__(self, observation: Array, key: Key, /) -> Array: ...
+    For a batch [B, O] an array, or a tree of arrays, [..., B, Z]. Of the observations
+    only shape and type matter.
+    """
+
+    def __call__(self, observation: Array, key: Key, /) -> Any: ...
 
 
 class PushNoiseFn(Protocol):
     """a = psi_theta(s, z): the sampler as a deterministic function of its noise."""
 
+    def __call__(self, params: Params, observation: Array, noise: Any, /) -> Array: ...
+
+
+class BCLossOfNoiseFn(Protocol):
+    """`BCLossFn` as a deterministic function of its noise."""
+
     def __call__(
-        self, params: Params, observation: Array, noise: Array, /
+        self, params: Params, observation: Array, action: Array, noise: Any, /
     ) -> Array: ...
 
 
@@ -167,6 +177,23 @@ class UpdateFn(Protocol):
     ) -> tuple[State, Metrics]: ...
 
 
+class SharedUpdateFn(Protocol):
+    """`UpdateFn` of a share of the batch, mapped over an axis of the shares.
+
+    State, key and knobs are the same for all shares, and so is what comes of them: that
+    of the whole batch but for rounding.
+    """
+
+    def __call__(
+        self,
+        state: State,
+        batch: Transition,
+        key: Key,
+        hyperparams: Hyperparams,
+        axis_name: str,
+    ) -> tuple[State, Metrics]: ...
+
+
 class ActFn(Protocol):
     """One action [..., A] per observation [..., O], by the policy as it stands."""
 
@@ -176,9 +203,10 @@ class ActFn(Protocol):
 class Actor(NamedTuple):
     """A generative policy a = psi_theta(s, z), as pure functions.
 
-    Where the noise can be drawn apart from its use, the last two fields give it:
-    `sample(params, observation, key)` is then
-    `push_noise(params, observation, draw_noise(observation, key))`.
+    Where noise can be drawn apart from its use, the last four fields tell of it, all of
+    them: `sample(params, observation, key)` is then
+    `push_noise(params, observation, draw_noise(observation, key))`, and likewise the
+    loss (`ramac_jax.actors.from_noise`). Devices can then share a batch.
     """
 
     init: InitFn
@@ -186,6 +214,8 @@ class Actor(NamedTuple):
     bc_loss: BCLossFn
     draw_noise: DrawNoiseFn | None = None
     push_noise: PushNoiseFn | None = None
+    draw_bc_noise: DrawNoiseFn | None = None
+    bc_loss_of_noise: BCLossOfNoiseFn | None = None
 
 
 class Critic(NamedTuple):
@@ -203,3 +233,4 @@ class Agent(NamedTuple):
     init: AgentInitFn
     update: UpdateFn
     act: ActFn
+    shared_update: SharedUpdateFn | None = None  # where devices can share a batch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.agent import ADAM, descend
+from ramac_jax.descent import ADAM, descend
 
 KEY = jax.random.key(7)
 RISK_ONLY = rj.Hyperparams(bc_weight=0.0, risk_weight=1.0)

@@ -3,4 +3,4 @@
 from benchmarks.throughput.command import main
 from experiments import console
 
-console.run_command(main, keep_programs=False)
+console.run_command(main, keep_programs=False, many_cores=True)

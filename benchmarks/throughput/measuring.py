@@ -27,7 +27,7 @@ class Population:
     """A population of one size, ready to be advanced."""
 
     def __init__(self, case: Case, size: int):
-        mesh, dataset = make_mesh(), case.dataset()
+        mesh, dataset = make_mesh(size, case.batch_size), case.dataset()
         members = populations.cross(rj.Hyperparams(), range(size))
         self.size = size
         self.programs = Programs(case.agent(), dataset, size, mesh, case.batch_size)

@@ -3,4 +3,4 @@
 from experiments import console
 from experiments.bandit.command import main
 
-console.run_command(main)
+console.run_command(main, many_cores=True)

@@ -6,6 +6,7 @@ from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.distilled import distilled, distilled_flow_actor
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.gaussian import gaussian_actor
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.actors.perturbed import (
     perturbed,
     perturbed_diffusion_actor,
@@ -33,6 +34,7 @@ __all__ = [
     "distilled",
     "distilled_flow_actor",
     "flow_actor",
+    "from_noise",
     "gaussian_actor",
     "perturbed",
     "perturbed_diffusion_actor",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax import randomness
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -99,19 +100,23 @@ def diffusion_actor(
         action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
-
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
-        """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
+    def draw_bc_noise(observation: Array, key: Key) -> tuple[Array, Array]:
+        """The share of time [..., 1] at which to denoise, and eps [..., A]."""
         time_key, noise_key = jax.random.split(key)
-        share = randomness.uniform(time_key, (*action.shape[:-1], 1), action.dtype)
+        front, dtype = observation.shape[:-1], observation.dtype
+        share = randomness.uniform(time_key, (*front, 1), dtype)
+        return share, randomness.normal(noise_key, (*front, action_dim), dtype)
+
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
+    ) -> Array:
+        """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
+        share, eps = noise
         index = jnp.floor(num_steps * share).astype(jnp.int32)
-        noise = randomness.normal(noise_key, action.shape, action.dtype)
         kept = jnp.asarray(alpha_bar, action.dtype)[index]
-        noisy = jnp.sqrt(kept) * action + jnp.sqrt(1.0 - kept) * noise
+        noisy = jnp.sqrt(kept) * action + jnp.sqrt(1.0 - kept) * eps
         field = denoiser.apply(params, observation, index.astype(action.dtype))
         predicted = field.vector(noisy)
-        return jnp.mean((noise - predicted) ** 2)
+        return jnp.mean((eps - predicted) ** 2)
 
-    return Actor(init, sample, bc_loss, draw_noise, push_noise)
+    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)

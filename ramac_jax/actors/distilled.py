@@ -1,11 +1,13 @@
 """A one-step student of a flow, and its teacher: the actor of FQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ramac_jax.actors.flow import flow_actor
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
@@ -26,12 +28,13 @@ def distilled(
       action_dim: A.
       widths: hidden layers of the student.
 
-    Raises `InputError` for a teacher without `push_noise`, and in `init` for one whose
-    noise has another shape.
+    Raises `InputError` for a teacher that is no function of its noise, and in `init`
+    for one whose noise has another shape.
     """
     student = functional(MLP(tuple(widths), action_dim))
     draw_noise, teach = teacher.draw_noise, teacher.push_noise
-    if draw_noise is None or teach is None:
+    draw_cloning, clone = teacher.draw_bc_noise, teacher.bc_loss_of_noise
+    if draw_noise is None or teach is None or draw_cloning is None or clone is None:
         raise InputError("the teacher keeps its noise to itself: give flow_actor")
 
     def step(params: Params, observation: Array, noise: Array) -> Array:
@@ -56,22 +59,27 @@ def distilled(
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
         return jnp.clip(step(params, observation, noise), -1.0, 1.0)
 
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
+    def draw_bc_noise(observation: Array, key: Key) -> tuple[Any, Array]:
+        """The teacher's, and where both set out from."""
+        cloning_key, noise_key = jax.random.split(key)
+        return draw_cloning(observation, cloning_key), draw_noise(
+            observation, noise_key
+        )
 
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: tuple[Any, Array]
+    ) -> Array:
         """The teacher's own, and E|mu(s, z) - teacher(s, z)|^2 / A for the student.
 
         The two share no parameter, so that no weight is needed between them.
         """
-        cloning_key, noise_key = jax.random.split(key)
-        noise = draw_noise(observation, noise_key)
-        taught = jax.lax.stop_gradient(teach(params["teacher"], observation, noise))
-        followed = jnp.mean((step(params, observation, noise) - taught) ** 2)
-        cloned = teacher.bc_loss(params["teacher"], observation, action, cloning_key)
+        cloning_noise, start = noise
+        taught = jax.lax.stop_gradient(teach(params["teacher"], observation, start))
+        followed = jnp.mean((step(params, observation, start) - taught) ** 2)
+        cloned = clone(params["teacher"], observation, action, cloning_noise)
         return cloned + followed
 
-    return Actor(init, sample, bc_loss, draw_noise, push_noise)
+    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)
 
 
 def distilled_flow_actor(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax import randomness
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -50,16 +51,20 @@ def flow_actor(
         action, _ = jax.lax.scan(euler, noise, field.from_time, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
-
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
-        """E|v_theta(x_u, u, s) - (a - x_0)|^2 / A, x_u = (1 - u) x_0 + u a."""
+    def draw_bc_noise(observation: Array, key: Key) -> tuple[Array, Array]:
+        """The time u [..., 1] and the start x_0 [..., A]."""
         time_key, noise_key = jax.random.split(key)
-        time = randomness.uniform(time_key, (*action.shape[:-1], 1), action.dtype)
-        noise = randomness.normal(noise_key, action.shape, action.dtype)
-        between = (1.0 - time) * noise + time * action
-        predicted = velocity.apply(params, observation, time).vector(between)
-        return jnp.mean((predicted - (action - noise)) ** 2)
+        front, dtype = observation.shape[:-1], observation.dtype
+        share = randomness.uniform(time_key, (*front, 1), dtype)
+        return share, randomness.normal(noise_key, (*front, action_dim), dtype)
 
-    return Actor(init, sample, bc_loss, draw_noise, push_noise)
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
+    ) -> Array:
+        """E|v_theta(x_u, u, s) - (a - x_0)|^2 / A, x_u = (1 - u) x_0 + u a."""
+        time, start = noise
+        between = (1.0 - time) * start + time * action
+        predicted = velocity.apply(params, observation, time).vector(between)
+        return jnp.mean((predicted - (action - start)) ** 2)
+
+    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)

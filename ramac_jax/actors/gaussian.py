@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from ramac_jax import randomness
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -39,14 +40,15 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
         mean, log_std = moments(params, observation)
         return jnp.clip(mean + jnp.exp(log_std) * noise, -1.0, 1.0)
 
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
+    def draw_bc_noise(observation: Array, key: Key) -> None:
+        """There is none."""
 
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: None
+    ) -> Array:
         """-log N(a; mu, sigma^2) / A without its constant, as if never clipped."""
-        del key
         mean, log_std = moments(params, observation)
         error = (action - mean) * jnp.exp(-log_std)
         return jnp.mean(0.5 * error**2 + log_std)
 
-    return Actor(init, sample, bc_loss, draw_noise, push_noise)
+    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)

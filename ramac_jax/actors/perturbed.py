@@ -1,12 +1,14 @@
 """Prior-anchored perturbation: a cloned action, moved a little by the value alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.flow import flow_actor
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
@@ -33,7 +35,8 @@ def perturbed(
     """
     if not 0.0 < radius <= 2.0:
         raise InputError(f"radius is {radius}: it must be above 0 and at most 2")
-    push = prior.push_noise
+    draw_noise, push = prior.draw_noise, prior.push_noise
+    draw_cloning, clone = prior.draw_bc_noise, prior.bc_loss_of_noise
 
     def network(action_dim: int) -> Network:
         return functional(MLP(tuple(widths), action_dim))
@@ -65,9 +68,15 @@ def perturbed(
         """The prior's own."""
         return prior.bc_loss(params["prior"], observation, action, key)
 
-    if prior.draw_noise is None or push is None:
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: Any
+    ) -> Array:
+        assert clone is not None
+        return clone(params["prior"], observation, action, noise)
+
+    if draw_noise is None or push is None or draw_cloning is None or clone is None:
         return Actor(init, sample, bc_loss)
-    return Actor(init, sample, bc_loss, prior.draw_noise, push_noise)
+    return from_noise(init, draw_noise, push_noise, draw_cloning, bc_loss_of_noise)
 
 
 def perturbed_vae_actor(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax import randomness
+from ramac_jax.actors.noise import from_noise
 from ramac_jax.networks import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -55,17 +56,15 @@ def vae_actor(
     def push_noise(params: Params, observation: Array, noise: Array) -> Array:
         return decode(params, observation, jnp.clip(noise, -latent_bound, latent_bound))
 
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
-
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+    def bc_loss_of_noise(
+        params: Params, observation: Array, action: Array, noise: Array
+    ) -> Array:
         """E|a - decoder(s, z)|^2 / A + kl_weight KL(q(z | s, a) || N(0, I)) / (2 A)."""
         pair = jnp.concatenate([observation, action], axis=-1)
         mean, log_std = jnp.split(encoder.apply(params["encoder"], pair), 2, axis=-1)
         log_std = jnp.clip(log_std, *LOG_STD_RANGE)
-        noise = randomness.normal(key, mean.shape, mean.dtype)
         decoded = decode(params, observation, mean + jnp.exp(log_std) * noise)
         divergence = 0.5 * (mean**2 + jnp.exp(2.0 * log_std) - 1.0) - log_std
         return jnp.mean((action - decoded) ** 2) + kl_weight * jnp.mean(divergence)
 
-    return Actor(init, sample, bc_loss, draw_noise, push_noise)
+    return from_noise(init, draw_noise, push_noise, draw_noise, bc_loss_of_noise)

@@ -1,12 +1,13 @@
 """Populations: many seeds and hyperparameters as one program, and no run lost."""
 
-from ramac_jax.populations.interrupts import Interrupted
-from ramac_jax.populations.journal import Journal
-from ramac_jax.populations.placement import (
+from ramac_jax.populations.hosts import (
     first_host_first,
     initialize_hosts,
     is_first_host,
 )
+from ramac_jax.populations.interrupts import Interrupted
+from ramac_jax.populations.journal import Journal
+from ramac_jax.populations.placement import use_every_core
 from ramac_jax.populations.ranking import Interval, Ranked, mean_interval, rank
 from ramac_jax.populations.rungs import train_rungs
 from ramac_jax.populations.running import train_population
@@ -36,4 +37,5 @@ __all__ = [
     "rank",
     "train_population",
     "train_rungs",
+    "use_every_core",
 ]

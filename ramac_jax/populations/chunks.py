@@ -15,9 +15,10 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from ramac_jax.populations import saving
+from ramac_jax.populations.hosts import agree
 from ramac_jax.populations.interrupts import Interrupted, noted_signals
 from ramac_jax.populations.journal import EMPTY, Journal, take
-from ramac_jax.populations.placement import agree, gather, pick, spread
+from ramac_jax.populations.placement import AXIS, gather, pick, spread
 from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.saving import Carry, Saved
 from ramac_jax.populations.schedule import Progress, Report, Say, Schedule, Watch
@@ -85,8 +86,8 @@ def clone(
     Members that differ in nothing but what cloning does not know share a clone.
     """
     rows, places = distinct_clones(chunk.members, cloning.cloned_by)
-    num_devices = chunk.mesh.size
-    size = num_devices * math.ceil(len(rows) / num_devices)
+    num_rows = chunk.mesh.shape[AXIS]
+    size = num_rows * math.ceil(len(rows) / num_rows)
     members = pick(chunk.members, np.resize(rows, size))
     forever: Any = np.full(size, np.inf, np.float32)
     knobs = members.hyperparams._replace(decay_steps=forever)
@@ -142,7 +143,7 @@ def restored(
     if manager is None:
         return None
     saved = saving.restore_newest(manager, programs.like, chunk.say)
-    here = saving.machine()
+    here = saving.machine(chunk.mesh)
     if saved is not None and saved.step < num_steps and saved.written_by != here:
         chunk.say(
             f"{manager.directory} was written by {saved.written_by}, and {here} goes "
@@ -169,7 +170,7 @@ def run(
     """Advance to `num_steps`, telling, watching and saving on the way."""
     step, carry, journal, _ = saved
     speed = math.nan  # updates/s
-    schedule, keeper = chunk.schedule, Keeper(manager)
+    schedule, keeper = chunk.schedule, Keeper(manager, chunk.mesh)
     watch = chunk.watch if phase == "training" else None
     lookout = Lookout(watch, schedule.watch_every, chunk.members, chunk.num_real)
 

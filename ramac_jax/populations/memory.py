@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-import psutil
 
-from ramac_jax.populations.placement import agree, first_host_first, is_first_host
+from ramac_jax.populations.hosts import agree, first_host_first, is_first_host
 from ramac_jax.populations.programs import Programs
+from ramac_jax.populations.resources import free_on_host
 from ramac_jax.populations.saving import keep_settings
 from ramac_jax.validation import InputError, first_line
 
@@ -19,25 +19,13 @@ T = TypeVar("T")
 SHARE = 0.9  # of the free memory: allocators lose some of it
 
 
-def memory_per_device() -> int:
-    """Bytes that each device of this host has to give."""
+def memory_per_device(num_devices: int) -> int:
+    """Bytes that each device of this host has to give, of so many that are at work."""
     devices = jax.local_devices()
     stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(SHARE * free_on_host() / len(devices))
-
-
-def free_on_host() -> int:
-    """Bytes that this process may still take: the host's, or less in a container."""
-    free = psutil.virtual_memory().available
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        free = min(free, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # no such group, or no limit
-        pass
-    return free
+    return int(SHARE * free_on_host() / num_devices)
 
 
 def bytes_needed(compiled: Any) -> int:
@@ -56,18 +44,18 @@ def bytes_needed(compiled: Any) -> int:
 def choose_chunk(
     compile_for: Callable[[int], Programs],
     population: int,
-    num_devices: int,
-    memory: int | None,
+    num_rows: int,
+    memory: int,
     kept: Path | None,
 ) -> tuple[int, Programs]:
     """The size of the chunks to train one after another, and its programs.
 
     Args:
-      compile_for: gives the programs of a number of members, itself a multiple of the
-        number of devices.
+      compile_for: gives the programs of a number of members, itself a multiple of
+        `num_rows` or what was kept; raises `InputError` for one that it cannot.
       population: P.
-      num_devices: that share it.
-      memory: bytes that each device may use; None: what is free.
+      num_rows: of devices that members are dealt to.
+      memory: bytes that each device may use.
       kept: file that keeps the size for the run that goes on from here; None: not kept.
 
     Raises `InputError` where not even one member for each device fits, or where
@@ -76,22 +64,19 @@ def choose_chunk(
     found = first_host_first(lambda: kept_size(kept) if is_first_host() else 0)
     size = int(agree([found], np.max)[0])  # another host may not see the file yet
     if kept is not None and size:
-        if size % num_devices:
-            raise InputError(
-                f"{kept.parent} holds a run in chunks of {size}, which {num_devices} "
-                f"devices cannot share: give a number of devices that divides {size}"
-            )
-        return size, compile_for(size)
-    budget = memory_per_device() if memory is None else memory
+        try:
+            return size, compile_for(size)
+        except InputError as error:
+            raise InputError(f"{kept.parent} holds a run in chunks: {error}") from None
     each, programs = fit(
-        lambda each: compile_for(each * num_devices),
+        lambda each: compile_for(each * num_rows),
         lambda programs: bytes_needed(programs.go_on),
-        math.ceil(population / num_devices),
-        int(agree([budget])[0]),
+        math.ceil(population / num_rows),
+        int(agree([memory])[0]),
     )
     if kept is not None and is_first_host():
-        keep_settings(kept, {"size": each * num_devices})
-    return each * num_devices, programs
+        keep_settings(kept, {"size": each * num_rows})
+    return each * num_rows, programs
 
 
 def kept_size(kept: Path | None) -> int:

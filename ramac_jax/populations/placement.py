@@ -1,14 +1,16 @@
 """Where a population lives: its axis over every device of every host.
 
-No member needs another, so each device runs its own share: nothing is communicated
-while they train.
+No member needs another, so each device runs its own share, and nothing is communicated
+while they train; but where a CPU has more cores than there are members, several cores
+share each batch.
 """
 
+import contextlib
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,53 +18,109 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from ramac_jax.populations.resources import count_cores, memory_of_host
 from ramac_jax.validation import InputError
 
-T = TypeVar("T")
 AXIS = "population"
+SHARES = "shares"  # of a batch
+FEWEST_ROWS = 32  # of a share: fewer are not worth it
+GAIN = 0.77  # two cores that share a batch do 2**.77 = 1.7 times what one does
 
 
-def initialize_hosts() -> None:
-    """Join the other hosts of this program, where a launcher started several.
+def use_every_core() -> None:
+    """Make each core that this process may use a device of its own.
 
-    Call it before anything else of JAX. SLURM, Open MPI, indexed Kubernetes jobs and
-    Cloud TPU are told by their own environment; any other launcher sets
-    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. JAX_NUM_PROCESSES=1
-    says that there are no others. Raises `InputError` where they cannot be joined.
+    Call it before anything else of JAX. A device keeps to the core that it has, which
+    members, or shares of a batch, use better than one of them all of the cores
+    (docs/performance.md). Nothing is changed where JAX_NUM_CPU_DEVICES or XLA_FLAGS
+    tell a number, where JAX has started, or where there are several hosts.
     """
-    told = os.environ
-    alone = told.get("JAX_NUM_PROCESSES") == "1"
-    launched = (
-        "JAX_NUM_PROCESSES" in told
-        or ("SLURM_STEP_NODELIST" in told and told.get("SLURM_NTASKS", "1") != "1")
-        or told.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
-        or "JOB_COMPLETION_INDEX" in told
-        or "," in told.get("TPU_WORKER_HOSTNAMES", "")
-    )
-    if alone or not launched:
-        return
-    given: dict[str, Any] = {}
-    try:
-        if "JAX_NUM_PROCESSES" in told:
-            given["num_processes"] = int(told["JAX_NUM_PROCESSES"])
-            given["process_id"] = int(told["JAX_PROCESS_ID"])
-        jax.distributed.initialize(**given)
-    except (KeyError, ValueError, RuntimeError) as error:
+    told = getattr(jax.config, "jax_num_cpu_devices", -1) != -1
+    told |= "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if not told and "JAX_NUM_PROCESSES" not in os.environ:
+        with contextlib.suppress(RuntimeError):  # JAX has started
+            jax.config.update("jax_num_cpu_devices", count_cores())
+
+
+def deal(population: int, batch_size: int = 1, copied: int = 0) -> tuple[int, int]:
+    """Devices that members are dealt to, and members once they have as many each.
+
+    The arguments are those of `make_mesh`, but that any number of members will do.
+    """
+    devices = count_devices(copied)
+    rows = devices
+    if are_cores():
+        rows, _ = fastest(population, range(1, devices + 1), devices, batch_size)
+    return rows, rows * math.ceil(population / rows)
+
+
+def make_mesh(size: int, batch_size: int = 1, copied: int = 0) -> Mesh:
+    """Devices [members, shares]: each row has as many members as any other.
+
+    Where a row has several devices, each has a share of every batch. So it is only on
+    the cores of one host; all other devices are one column.
+
+    Args:
+      size: members, as many for each row.
+      batch_size: transitions of an update; 1: they are not shared.
+      copied: bytes that every device has a copy of.
+
+    Raises `InputError` for members that cannot be dealt to the devices.
+    """
+    devices = count_devices(copied)
+    rows, columns = devices, 1
+    if are_cores():
+        rows, columns = fastest(size, divisors(size), devices, batch_size)
+    elif size % devices:
         raise InputError(
-            f"the launcher tells of several hosts, which cannot be joined ({error}): "
-            "set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or "
-            "JAX_NUM_PROCESSES=1 to run alone"
-        ) from error
+            f"{size} members cannot be dealt to {devices} devices: give a number of "
+            f"devices that divides {size}"
+        )
+    return jax.make_mesh(
+        (rows, columns),
+        (AXIS, SHARES),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+        devices=jax.devices()[: rows * columns],
+    )
 
 
-def is_first_host() -> bool:
-    """Whether this process is the one that writes and prints."""
-    return jax.process_index() == 0
+def fastest(
+    population: int, rows: Iterable[int], devices: int, batch_size: int
+) -> tuple[int, int]:
+    """Rows of devices, and shares of a batch, that train a population the soonest.
+
+    Of those that are as fast the fewest devices.
+    """
+    found = [
+        (math.ceil(population / row) / shares**GAIN, row * shares, row, shares)
+        for shares in divisors(batch_size)
+        if shares == 1 or batch_size >= FEWEST_ROWS * shares
+        for row in rows
+        if row * shares <= devices
+    ]
+    return min(found)[2:]
 
 
-def make_mesh() -> Mesh:
-    """All devices of all hosts in a row, one share of the population each."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+def divisors(number: int) -> list[int]:
+    """All numbers that divide one."""
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
+def count_devices(copied: int) -> int:
+    """Devices to use: all, or as many cores as a quarter of the memory copies for."""
+    if not are_cores():
+        return jax.device_count()
+    return max(1, min(jax.device_count(), memory_of_host() // (4 * max(copied, 1))))
+
+
+def are_cores() -> bool:
+    """Whether the devices are cores of this host: any number of them may be used."""
+    return jax.default_backend() == "cpu" and jax.process_count() == 1
+
+
+def shares_axis(mesh: Mesh) -> str | None:
+    """The name of the axis whose devices share every batch, None where none do."""
+    return SHARES if mesh.shape[SHARES] > 1 else None
 
 
 def sharding(mesh: Mesh, axis: int | None = 0) -> NamedSharding:
@@ -145,52 +203,3 @@ def in_turn(function: Callable, in_axes: Sequence[int | None]) -> Callable:
         return jax.lax.map(one, mapped)
 
     return everyone
-
-
-def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
-    """The same numbers on every host: the least of what each says, or as told."""
-    if jax.process_count() == 1:
-        return list(values)
-    everyone = multihost_utils.process_allgather(np.asarray(values, np.float32))
-    return [float(x) for x in reduce(everyone, axis=0)]
-
-
-def first_host_first(make: Callable[[], T]) -> T:
-    """Make something on the first host, and once it is there on the others."""
-    if jax.process_count() == 1:
-        return make()
-    if is_first_host():
-        try:
-            made = make()
-        except InputError:
-            agree([-1.0])
-            raise
-        agree([0.0])
-        return made
-    if agree([0.0])[0] < 0.0:
-        raise InputError("the first host refused: its own message says why")
-    return make()
-
-
-def share_of_host(size: int) -> np.ndarray:
-    """Which of `size` things, all known to every host, this one works on.
-
-    Every host has as many, the last thing again where they run out.
-    """
-    each = math.ceil(size / jax.process_count())
-    return np.minimum(jax.process_index() * each + np.arange(each), size - 1)
-
-
-def join_hosts(tree: Any, size: int) -> Any:
-    """The hosts' shares together again, NumPy leaves [share, ...] as [size, ...]."""
-    if jax.process_count() == 1:
-        return tree
-
-    def join(leaf: np.ndarray) -> np.ndarray:
-        # As bytes: JAX would make 32-bit numbers of 64-bit ones.
-        raw = np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8)
-        everyone = multihost_utils.process_allgather(raw)
-        rows = np.ascontiguousarray(everyone.reshape(-1, raw.shape[1])[:size])
-        return rows.view(leaf.dtype).reshape(size, *leaf.shape[1:])
-
-    return jax.tree.map(join, tree)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from ramac_jax.populations.placement import per_member, sharding
+from ramac_jax.populations.placement import are_cores, per_member, sharding, shares_axis
 from ramac_jax.populations.saving import Carry
 from ramac_jax.training import advance, empty_tally
 from ramac_jax.types import Agent, Array, Hyperparams, Key, Transition
@@ -18,6 +18,12 @@ from ramac_jax.types import Agent, Array, Hyperparams, Key, Transition
 HASTY: dict[str, Any] = {
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
+}
+
+# Cores that share a batch wait for each other: for a day, and not for 40 seconds, after
+# which XLA would end the process.
+PATIENT: dict[str, Any] = {
+    "xla_cpu_collective_call_terminate_timeout_seconds": 24 * 60 * 60,
 }
 
 
@@ -35,7 +41,11 @@ class Programs:
     @functools.cached_property
     def traced(self) -> Agent:
         """The agent, its update traced once though both programs need it."""
-        return self.agent._replace(update=jax.jit(self.agent.update))
+        shared = self.agent.shared_update
+        if shared is not None:
+            shared = jax.jit(shared, static_argnames="axis_name")
+        update = jax.jit(self.agent.update)
+        return self.agent._replace(update=update, shared_update=shared)
 
     @functools.cached_property
     def begin(self) -> Any:
@@ -49,7 +59,9 @@ class Programs:
         data, count = self.shapes()[2:]
         axes = (0, 0, 0, 0, None, None)
         jitted = self.jit(self.advance_one, axes, donate_argnums=(0, 1))
-        return jitted.lower(*self.like, data, count).compile()
+        return jitted.lower(*self.like, data, count).compile(
+            PATIENT if are_cores() else None
+        )
 
     @functools.cached_property
     def like(self) -> Carry:
@@ -80,14 +92,20 @@ class Programs:
         """A fresh member, its tally empty."""
         init_key, train_key = member_keys(seed, self.cloning)
         state = self.agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
-        tally = empty_tally(self.traced, state, dataset, hyperparams, self.batch_size)
+        arguments = (self.traced, state, dataset, hyperparams, self.batch_size)
+        tally = empty_tally(*arguments, shares_axis(self.mesh))
         return Carry(state, tally, jax.random.key_data(train_key), hyperparams)
 
     def advance_one(self, state, tally, key_data, hyperparams, dataset, num_steps):
         """`advance` for one member."""
         key = jax.random.wrap_key_data(key_data)
         arguments = (self.traced, state, tally, dataset, key, hyperparams)
-        return advance(*arguments, num_steps=num_steps, batch_size=self.batch_size)
+        return advance(
+            *arguments,
+            num_steps=num_steps,
+            batch_size=self.batch_size,
+            axis_name=shares_axis(self.mesh),
+        )
 
     def placed(self, leaf: Any, axis: int | None = 0) -> jax.ShapeDtypeStruct:
         """The shape of a leaf and where it lives."""

@@ -9,18 +9,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from ramac_jax.populations import saving
 from ramac_jax.populations.chunks import Chunk, Cloning, train_chunk
+from ramac_jax.populations.hosts import first_host_first, is_first_host
 from ramac_jax.populations.journal import join
-from ramac_jax.populations.memory import choose_chunk
-from ramac_jax.populations.placement import (
-    first_host_first,
-    is_first_host,
-    make_mesh,
-    pick,
-    spread,
-)
+from ramac_jax.populations.memory import choose_chunk, memory_per_device
+from ramac_jax.populations.placement import deal, make_mesh, pick, spread
 from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.schedule import (
     Report,
@@ -96,9 +92,16 @@ def train_population(
     fit one by one; `Interrupted` after a signal.
     """
     check(members, dataset, schedule, states)
-    mesh = make_mesh()
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
     population, batch_size = len(members.seed), schedule.batch_size
+    copied = sum(leaf.nbytes for leaf in dataset)
+    agents = [agent] if cloner is None else [agent, cloner]
+    can_share = all(each.shared_update is not None for each in agents)
+    shared_rows = batch_size if can_share else 1
+
+    def mesh_of(size: int) -> Mesh:
+        return make_mesh(size, shared_rows, copied)
+
     with contextlib.ExitStack() as stack:
         home = None
         if folder is not None:
@@ -106,13 +109,16 @@ def train_population(
             record = describe(members, dataset, schedule, settings or {})
             saving.check_settings(home / SETTINGS, record)
             first_host_first(lambda: hold(stack, home, record))
+        num_rows, dealt = deal(population, shared_rows, copied)
+        at_work = mesh_of(dealt).local_mesh.size
         size, programs = choose_chunk(
-            lambda size: Programs(agent, dataset, size, mesh, batch_size),
+            lambda size: Programs(agent, dataset, size, mesh_of(size), batch_size),
             population,
-            mesh.size,
-            memory,
+            num_rows,
+            memory_per_device(at_work) if memory is None else memory,
             kept=None if home is None else home / "chunk.json",
         )
+        mesh = programs.mesh
         cloning = None
         if cloner is not None and schedule.bc_steps and states is None:
             cloning = Cloning(

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.sharding import Mesh
 
+from ramac_jax.populations.hosts import agree
 from ramac_jax.populations.journal import Journal, fingerprint
-from ramac_jax.populations.placement import agree, gather
+from ramac_jax.populations.placement import gather
 from ramac_jax.types import Hyperparams, State, Tally, Transition
 from ramac_jax.validation import InputError, first_line
 
@@ -128,10 +130,12 @@ def dataset_digest(dataset: Transition) -> str:
     return digest.hexdigest()
 
 
-def machine() -> str:
+def machine(mesh: Mesh) -> str:
     """What can be told of all that the last bits of a run depend on."""
-    kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
-    return f"JAX {jax.__version__} on {jax.device_count()} x {kinds}"
+    kinds = ", ".join(sorted({device.device_kind for device in mesh.devices.flat}))
+    shares = mesh.devices.shape[1]
+    each = f", {shares} for each batch" if shares > 1 else ""
+    return f"JAX {jax.__version__} on {mesh.size} x {kinds}{each}"
 
 
 @jax.jit
@@ -160,9 +164,16 @@ def open_manager(folder: Path) -> ocp.CheckpointManager:
 
 
 def save(
-    manager: ocp.CheckpointManager, step: int, carry: Carry, journal: Journal
+    manager: ocp.CheckpointManager,
+    step: int,
+    carry: Carry,
+    journal: Journal,
+    written_by: str,
 ) -> None:
-    """Begin to save; returns as soon as the devices may go on."""
+    """Begin to save; returns as soon as the devices may go on.
+
+    The last argument tells which `machine` the numbers are of.
+    """
     if step in manager.all_steps():
         return
     told = {"journal": journal._asdict(), "checksums": gather(checksums(carry))}
@@ -173,7 +184,7 @@ def save(
                 CARRY: ocp.args.PyTreeSave(carry),
                 JOURNAL: ocp.args.PyTreeSave(told),
                 RECORD: ocp.args.JsonSave(
-                    {"fingerprint": fingerprint(told), "machine": machine()}
+                    {"fingerprint": fingerprint(told), "machine": written_by}
                 ),
             }
         ),

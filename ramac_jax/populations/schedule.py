@@ -12,7 +12,7 @@ from ramac_jax.populations.search import LARGEST_SEED, Members
 from ramac_jax.types import Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
-FORMAT = 2  # of checkpoints: another wherever arrays lie otherwise than before
+FORMAT = 3  # of checkpoints: another where arrays or random numbers are others
 
 
 class Schedule(NamedTuple):

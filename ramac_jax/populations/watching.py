@@ -15,6 +15,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.sharding import Mesh
 
 from ramac_jax.populations import saving
 from ramac_jax.populations.journal import Journal
@@ -144,9 +145,10 @@ class Keeper:
     nothing; the newest alone.
     """
 
-    def __init__(self, manager: ocp.CheckpointManager | None) -> None:
+    def __init__(self, manager: ocp.CheckpointManager | None, mesh: Mesh) -> None:
         """Begin with nothing held; without a manager nothing is ever written."""
         self.manager = manager
+        self.machine = saving.machine(mesh)
         self.held: tuple[int, Carry] | None = None
 
     def keep(
@@ -165,16 +167,17 @@ class Keeper:
             return
         if due and looking is None:
             self.held = None
-            saving.save(self.manager, step, carry, journal)
+            saving.save(self.manager, step, carry, journal, self.machine)
         elif self.held is not None and (looking is None or looking > self.held[0]):
             earlier, self.held = self.held, None
             with on_cpu():
-                saving.save(self.manager, *earlier, journal.until(earlier[0]))
+                told = journal.until(earlier[0])
+                saving.save(self.manager, *earlier, told, self.machine)
         if due and looking is not None:
             self.held = step, gather(carry)
 
     def finish(self, step: int, carry: Carry, journal: Journal) -> None:
         """Write the last checkpoint, to which nothing is still to come."""
         if self.manager is not None:
-            saving.save(self.manager, step, carry, journal)
+            saving.save(self.manager, step, carry, journal, self.machine)
             self.manager.wait_until_finished()

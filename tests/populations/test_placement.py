@@ -11,7 +11,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.populations import initialize_hosts, placement, train_population
 
-SIZE = 11  # members on 8 devices: two on each of the first five, then one and copies
+SIZE = 11  # members: two on each of five devices, then one beside its copy
 LENGTHS = {"bc_steps": 0, "save_every": 2}
 
 
@@ -210,7 +210,7 @@ def test_what_is_spread_has_memory_of_its_own():
     room = np.zeros(4096 + 64, np.uint8)  # aligned as JAX takes memory over
     numbers = room[-room.ctypes.data % 64 :][:4096].view(np.float32)
     numbers[:] = expected = np.arange(1024)
-    spread = placement.spread(numbers, placement.make_mesh())
+    spread = placement.spread(numbers, placement.make_mesh(1024))
     copy = placement.gather(spread)
     numbers[:] = -1.0
     np.testing.assert_array_equal(spread, expected)

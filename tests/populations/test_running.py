@@ -254,7 +254,7 @@ def real(toy, make_actor, make_batch):
 def test_true_agents_train_as_they_do_alone(real, close):
     agent, dataset, trained, _ = real
     members = trained.members
-    size = (agent, dataset, 3, placement.make_mesh(), 8)
+    size = (agent, dataset, 3, placement.make_mesh(3), 8)
     begun = running.Programs(*size).begin(
         members.seed.astype(np.uint32), members.hyperparams, dataset
     )
@@ -281,7 +281,7 @@ def test_true_agents_train_as_they_do_alone(real, close):
 
 def test_programs_lay_their_results_where_a_checkpoint_does(real):
     agent, dataset, trained, _ = real
-    made = running.Programs(agent, dataset, 3, placement.make_mesh(), 8)
+    made = running.Programs(agent, dataset, 3, placement.make_mesh(3), 8)
     members = trained.members
     seeds = members.seed.astype(np.uint32)
     begun = made.begin(seeds, members.hyperparams, dataset)
@@ -473,7 +473,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused(train, finished):
 
 
 def test_no_flipped_bit_changes_a_number(whole, same, toy, tmp_path):
-    size = (toy.AGENT, toy.DATASET, 5, placement.make_mesh(), 4)
+    size = (toy.AGENT, toy.DATASET, 5, placement.make_mesh(5), 4)
     like = running.Programs(*size).like
     checkpoints = whole[1] / "chunk-0" / "training"
     with saving.open_manager(checkpoints) as manager:
@@ -584,7 +584,7 @@ def test_a_run_outside_the_main_thread_leaves_signals_alone(train, whole, same):
 @pytest.fixture(scope="module")
 def budget(toy):
     """Memory that two members fit and three do not."""
-    mesh = placement.make_mesh()
+    mesh = placement.make_mesh(6)
     two, three = (
         memory.bytes_needed(running.Programs(toy.AGENT, toy.DATASET, n, mesh, 4).go_on)
         for n in (2, 3)

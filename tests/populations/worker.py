@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import toy
 
-from ramac_jax.populations import initialize_hosts, placement, train_population
+from ramac_jax.populations import hosts, initialize_hosts, placement, train_population
 from ramac_jax.populations.programs import Programs
 from ramac_jax.validation import InputError
 
@@ -32,7 +32,7 @@ def collectives(compiled):
 
 def survey(size):
     """How a population of this size lies on the devices, and what its program does."""
-    mesh = placement.make_mesh()
+    mesh = placement.make_mesh(size)
     programs = Programs(toy.AGENT, toy.DATASET, size, mesh, 4)
     members = toy.make_members(size)
     seeds, knobs = placement.spread(
@@ -67,17 +67,17 @@ def share_of(tree):
 
 def exchange(out):
     """Five things that the hosts share out and join; who came to a file first."""
-    rows = placement.share_of_host(5)
+    rows = hosts.share_of_host(5)
     made = {
         "double": rows[:, None] + np.array([0.1, 1e-300]),
         "whole": rows.astype(np.int64) + 2**40,
         "flag": rows % 2 == 0,
     }
-    joined = placement.join_hosts(made, 5)
+    joined = hosts.join_hosts(made, 5)
     path = f"{out}-arrivals"
 
     def arrive():
-        if placement.is_first_host():
+        if hosts.is_first_host():
             time.sleep(0.3)  # the other would be there before, if it did not wait
         with open(path, "a") as file:
             file.write(f"{jax.process_index()} ")
@@ -85,11 +85,11 @@ def exchange(out):
     def refuse():
         raise InputError("no")
 
-    placement.first_host_first(arrive)
-    placement.agree([0.0])
+    hosts.first_host_first(arrive)
+    hosts.agree([0.0])
     refused = None
     try:
-        placement.first_host_first(refuse)
+        hosts.first_host_first(refuse)
     except InputError as error:
         refused = str(error)
     with open(path) as file:
@@ -99,7 +99,7 @@ def exchange(out):
         "joined": {k: [str(x.dtype), x.tolist()] for k, x in joined.items()},
         "arrivals": arrivals,
         "refused": refused,
-        "least": placement.agree([jax.process_index() + 1.5, -2.0]),
+        "least": hosts.agree([jax.process_index() + 1.5, -2.0]),
     }
 
 

@@ -1,0 +1,33 @@
+"""An actor made of pure functions of its noise."""
+
+from ramac_jax.types import (
+    Actor,
+    Array,
+    BCLossOfNoiseFn,
+    DrawNoiseFn,
+    InitFn,
+    Key,
+    Params,
+    PushNoiseFn,
+)
+
+
+def from_noise(
+    init: InitFn,
+    draw_noise: DrawNoiseFn,
+    push_noise: PushNoiseFn,
+    draw_bc_noise: DrawNoiseFn,
+    bc_loss_of_noise: BCLossOfNoiseFn,
+) -> Actor:
+    """Build the `Actor` of its five functions, that draws noise where it has a key."""
+
+    def sample(params: Params, observation: Array, key: Key) -> Array:
+        return push_noise(params, observation, draw_noise(observation, key))
+
+    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
+        noise = draw_bc_noise(observation, key)
+        return bc_loss_of_noise(params, observation, action, noise)
+
+    return Actor(
+        init, sample, bc_loss, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise
+    )
