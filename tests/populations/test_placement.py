@@ -97,6 +97,19 @@ def test_eight_devices_give_what_one_does(one_host, toy, close):
     close(one_host[1], expected, 1e-5, 1e-4)
 
 
+def test_two_of_eight_cores_share_the_batches_of_one_agent(one_host, toy):
+    learned = one_host[0]["learned"]
+    assert learned["mesh"] == [1, 2]  # a batch of 64 is not worth more of them
+    assert learned["collectives"] == ["all-reduce"]
+    agent, dataset, schedule = toy.true_agent()
+    alone = train_population(agent, dataset, toy.make_members(1), schedule)
+    for name, values in alone.journal.metrics.items():
+        np.testing.assert_allclose(learned["metrics"][name], values, 1e-3, 1e-4)
+    weights = jax.tree.leaves(alone.states.actor_params)
+    for found, expected in zip(learned["weights"], weights, strict=True):
+        np.testing.assert_allclose(found, expected, 1e-3, 1e-4)
+
+
 def test_a_signal_to_one_host_stops_them_all(two_hosts):
     for code, text in two_hosts[1]:
         assert code != 0
@@ -204,6 +217,78 @@ def test_hosts_that_cannot_be_joined(joined, monkeypatch):
     with pytest.raises(rj.InputError, match="coordinator_address should be defined"):
         initialize_hosts()
     assert joined == []
+
+
+@pytest.mark.parametrize(
+    ("population", "devices", "batch_size", "rows", "members", "shape"),
+    [
+        (1, 1, 256, 1, 1, (1, 1)),
+        (1, 2, 256, 1, 1, (1, 2)),
+        (1, 2, 250, 1, 1, (1, 2)),
+        (1, 2, 1, 1, 1, (1, 1)),  # a batch that is not to be shared
+        (1, 2, 63, 1, 1, (1, 1)),  # or into halves of fewer rows than are worth it
+        (1, 16, 256, 1, 1, (1, 8)),
+        (1, 6, 256, 1, 1, (1, 4)),  # 256 in six equal shares there are not
+        (2, 2, 256, 2, 2, (2, 1)),
+        (2, 5, 256, 2, 2, (2, 2)),
+        (3, 2, 256, 1, 3, (1, 2)),  # three turns of both: one core would idle in a half
+        (3, 2, 1, 2, 4, (2, 1)),
+        (4, 2, 256, 2, 4, (2, 1)),
+        (7, 4, 256, 4, 8, (4, 1)),
+        (11, 8, 1, 6, 12, (6, 1)),  # two turns, and no core more than they need
+        (16, 4, 256, 4, 16, (4, 1)),
+    ],
+)
+def test_cores_are_dealt_so_that_a_population_is_done_soonest(
+    monkeypatch, population, devices, batch_size, rows, members, shape
+):
+    made = []
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    monkeypatch.setattr(jax, "devices", lambda: list(range(devices)))
+    monkeypatch.setattr(
+        jax, "make_mesh", lambda *args, **rest: made.append((args, rest))
+    )
+    assert placement.deal(population, batch_size) == (rows, members)
+    placement.make_mesh(members, batch_size)
+    (((found, names), rest),) = made
+    assert found == shape and names == (placement.AXIS, placement.SHARES)
+    assert rest["devices"] == list(range(shape[0] * shape[1]))
+
+
+def test_members_on_accelerators_fill_them_all(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert placement.deal(5, 256) == (4, 8)
+    with pytest.raises(rj.InputError, match="6 members cannot be dealt to 4 devices"):
+        placement.make_mesh(6, 256)
+
+
+def test_no_more_cores_than_a_quarter_of_the_memory_has_copies_for(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    monkeypatch.setattr(placement, "memory_of_host", lambda: 4000)
+    assert [placement.count_devices(x) for x in (0, 125, 126, 500, 1001)] == [
+        *(8, 8, 7, 2, 1)
+    ]
+
+
+def test_every_core_is_a_device_unless_a_number_is_told(monkeypatch):
+    asked = []
+    monkeypatch.setattr(jax.config, "update", lambda *args: asked.append(args))
+    monkeypatch.setattr(placement, "count_cores", lambda: 6)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    placement.use_every_core()
+    assert asked == [("jax_num_cpu_devices", 6)]
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
+    placement.use_every_core()
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    placement.use_every_core()
+    assert len(asked) == 1
+    monkeypatch.delenv("JAX_NUM_PROCESSES")
+    monkeypatch.undo()
+    before = jax.device_count()  # JAX has started: nothing is changed, or raised
+    placement.use_every_core()
+    assert jax.device_count() == before
 
 
 def test_what_is_spread_has_memory_of_its_own():

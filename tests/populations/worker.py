@@ -55,6 +55,22 @@ def survey(size):
     }
 
 
+def learn_in_shares():
+    """How a true agent whose batches the devices share trains, and where it does."""
+    agent, dataset, schedule = toy.true_agent()
+    members = toy.make_members(1)
+    trained = train_population(agent, dataset, members, schedule)
+    mesh = placement.make_mesh(1, schedule.batch_size)
+    programs = Programs(agent, dataset, 1, mesh, schedule.batch_size)
+    weights = jax.tree.leaves(trained.states.actor_params)
+    return {
+        "mesh": list(mesh.devices.shape),
+        "collectives": collectives(programs.go_on),
+        "weights": [leaf.tolist() for leaf in weights],
+        "metrics": {k: v.tolist() for k, v in trained.journal.metrics.items()},
+    }
+
+
 def share_of(tree):
     """Rows on each device, the same for every leaf or told for each kind of leaf."""
     return sorted(
@@ -118,7 +134,7 @@ def work(out, folder=None, size=5, lengths=None, stop=None, surveyed=None, share
     initialize_hosts()
     found = {"hosts": jax.process_count()}
     if surveyed is not None:
-        found |= survey(surveyed)
+        found |= survey(surveyed) | {"learned": learn_in_shares()}
     if shared is not None:
         found |= exchange(shared)
 
