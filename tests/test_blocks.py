@@ -30,6 +30,10 @@ def test_only_many_quantiles_on_a_cpu_are_taken_in_blocks(monkeypatch):
     assert blocks.rows_in_cache(10**6, 0) is None  # a critic without fractions
     assert blocks.rows_in_cache(240, 32 * 256) == 30
     assert blocks.rows_in_cache(251, 32 * 256) is None  # a prime: no row by row
+    monkeypatch.setattr(jax, "local_device_count", lambda: 2)  # each has its own core
+    assert blocks.rows_in_cache(256, 32 * 256) == 16
+    assert blocks.rows_in_cache(256, 16 * 256) == 32
+    assert blocks.rows_in_cache(256, 2 * 256) is None
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert blocks.rows_in_cache(256, 32 * 256) is None
 

@@ -29,6 +29,7 @@ class Case:
     num_cosines: int = 32
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
+    num_risk_quantiles: int | None = None  # of the actor's value; None: N
     batch_size: int = 256  # B
     observation_dim: int = 17
     action_dim: int = 6
@@ -49,8 +50,13 @@ class Case:
             num_cosines=self.num_cosines,
             kernel_init=self.kernel_init,
         )
-        quantiles = self.num_quantiles
-        return rj.ramac(actor, critic, num_quantiles=quantiles, block_size=block_size)
+        return rj.ramac(
+            actor,
+            critic,
+            num_quantiles=self.num_quantiles,
+            num_risk_quantiles=self.num_risk_quantiles,
+            block_size=block_size,
+        )
 
     def dataset(self) -> rj.Transition:
         """Random transitions."""
@@ -101,6 +107,7 @@ BANDIT = Case(
 )
 CASES = {
     "preset": PRESET,
+    "preset-8": dataclasses.replace(PRESET, num_risk_quantiles=8),
     "preset-flow": with_flow(PRESET),
     "small": SMALL,
     "small-flow": dataclasses.replace(
@@ -120,5 +127,6 @@ CASES = {
         actor_widths=bandit.WIDTHS,
     ),
 }
-"""Cases by name: the networks of published/halfcheetah-medium-expert, ones with far
-fewer operations, and RADAC and RAFMAC of the bandit, whose samplers are long."""
+"""Cases by name: the networks of published/halfcheetah-medium-expert, also with the
+actor's value read at 8 fractions, ones with far fewer operations, and RADAC and RAFMAC
+of the bandit, whose samplers are long."""

@@ -26,6 +26,7 @@ from benchmarks.throughput.tables import case_table, draw_scaling
 from experiments import console
 from experiments.figures.runs import DPI
 from experiments.options import choices
+from ramac_jax.populations.placement import are_cores
 from ramac_jax.validation import check_names
 
 
@@ -70,7 +71,7 @@ def check(arguments: Arguments) -> None:
         raise rj.InputError(
             f"--call-seconds is {arguments.call_seconds:g}: give more than 0"
         )
-    devices = jax.device_count()
+    devices = 1 if are_cores() else jax.device_count()
     if any(size % devices for size in arguments.sizes):
         raise rj.InputError(f"--populations: give multiples of {devices} (devices)")
     check_files(arguments)

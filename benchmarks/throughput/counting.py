@@ -47,10 +47,14 @@ def products(case: Case) -> list[Product]:
     that is elementwise.
     """
     batch, width, embedding = case.batch_size, case.width, case.embedding_width
-    rows, passes = batch * case.num_quantiles, 6 * case.num_critics
+    passes, rows = 6 * case.num_critics, batch * case.num_quantiles
+    by_actor = 2 * case.num_critics
+    risk_rows = batch * (case.num_risk_quantiles or case.num_quantiles)
     critic = [
-        Product(rows, embedding, width, passes),
-        Product(rows, width, 1, passes),
+        Product(rows, embedding, width, passes - by_actor),
+        Product(rows, width, 1, passes - by_actor),
+        Product(risk_rows, embedding, width, by_actor),
+        Product(risk_rows, width, 1, by_actor),
         Product(batch, case.observation_dim, width, passes),
         Product(batch, case.action_dim, width, passes),
         Product(batch, 2 * width, embedding, passes),

@@ -83,8 +83,9 @@ def written(folder, **cases):
     [
         dataclasses.replace(TINY, sampler_steps=UNROLLED_STEPS + 2),  # extrapolated
         dataclasses.replace(with_flow(TINY), sampler_steps=3),
+        dataclasses.replace(with_flow(TINY), sampler_steps=3, num_risk_quantiles=1),
     ],
-    ids=["diffusion", "flow"],
+    ids=["diffusion", "flow", "fewer-fractions"],
 )
 def test_flop_by_hand_are_those_that_xla_counts(case):
     counted = counting.count_by_xla(case)
