@@ -15,6 +15,7 @@ def circumstances(module: str) -> dict[str, Any]:
     return {
         "cpu_count": os.cpu_count(),
         "device": jax.devices()[0].device_kind,
+        "num_devices": jax.device_count(),
         "platform": jax.default_backend(),
         "versions": console.versions(),
         "git_commit": console.git_commit(),

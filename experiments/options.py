@@ -111,7 +111,7 @@ class Arguments:
     num_seeds: int = 1
     """Agents trained side by side, with seeds SEED, SEED + 1, ..."""
     seed: int = 0
-    """First seed; an agent's run depends on its own seed alone."""
+    """First seed; an agent's run depends on its own seed alone, but for rounding."""
     bc_steps: int = 0
     """Quick updates of behaviour cloning alone, made before all others."""
     num_steps: int = 100_000
@@ -126,8 +126,8 @@ class Arguments:
     save_every: int = 1_000
     """Updates between two checkpoints to go on from; the last two are kept."""
     memory: float | None = None
-    """GiB of each device to train in, in several rounds if need be; None: what is
-    free. A run that is gone on with keeps its rounds."""
+    """GiB of each device to train in, or of all cores together, in several rounds if
+    need be; None: what is free. A run that is gone on with keeps its rounds."""
     tensorboard: bool = False
     """Write event files for TensorBoard too."""
     wandb: str | None = None

@@ -12,7 +12,6 @@ import optax
 from ramac_jax import losses, randomness, risk, sharing
 from ramac_jax.blocks import count_blocks, each_block, mean_over_blocks, rows_in_cache
 from ramac_jax.descent import ADAM, descend
-from ramac_jax.sharing import mean_of_shares
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -107,11 +106,11 @@ def ramac(
         tau: Array,
         key: Key,
         h: Hyperparams,
-        axis: str | None,
+        axis_name: str | None,
     ) -> Array:
         """Target returns [B, N] at fractions tau' and actions a' ~ pi(s')."""
         next_action = sharing.sample(
-            actor, state.target_actor_params, batch.next_observation, key, axis
+            actor, state.target_actor_params, batch.next_observation, key, axis_name
         )
         per_row = jax.vmap(losses.bellman_target, in_axes=(0, 0, None, 1, None, None))
 
@@ -160,7 +159,7 @@ def ramac(
         return jnp.sum(loss), metrics
 
     def draw_candidates(
-        state: State, batch: Transition, key: Key, axis: str | None
+        state: State, batch: Transition, key: Key, axis_name: str | None
     ) -> Array:
         """Actions [B, 2 C, A] beside the data's: uniform ones, then the policy's."""
         uniform_key, policy_key = jax.random.split(key)
@@ -172,9 +171,9 @@ def ramac(
             shape = (*observation.shape[:-1], batch.action.shape[-1])
             return randomness.uniform(key, shape, batch.action.dtype, -1.0, 1.0)
 
-        uniform = sharing.own_noise(draw, observation, uniform_key, axis)
+        uniform = sharing.own_noise(draw, observation, uniform_key, axis_name)
         params = state.actor_params
-        own = sharing.sample(actor, params, observation, policy_key, axis)
+        own = sharing.sample(actor, params, observation, policy_key, axis_name)
         return jnp.swapaxes(jnp.concatenate([uniform, own]), 0, 1)
 
     def risk_value(
@@ -213,22 +212,22 @@ def ramac(
         tau: Array,
         keys: Key,
         h: Hyperparams,
-        axis: str | None,
+        axis_name: str | None,
     ) -> tuple[Array, Metrics]:
         """bc_weight L_bc + risk_weight(t) L_risk, eqs. 4 to 6."""
         action_key, bc_key = keys
-        action = sharing.sample(actor, params, batch.observation, action_key, axis)
+        action = sharing.sample(actor, params, batch.observation, action_key, axis_name)
         tau = distortion(tau, h.risk_level)
         value, size = risk_value(state, batch.observation, action, tau)
         bc_loss = sharing.bc_loss(
-            actor, params, batch.observation, batch.action, bc_key, axis
+            actor, params, batch.observation, batch.action, bc_key, axis_name
         )
         weight = h.risk_weight * losses.linear_ramp(
             state.step, h.risk_warmup, h.risk_ramp
         )
         sought = value
         if normalize_value:
-            sought = value / (mean_of_shares(size, axis) + 1e-8)
+            sought = value / (sharing.mean_of_shares(size, axis_name) + 1e-8)
         loss = h.bc_weight * bc_loss - weight * sought
         return loss, {"actor_loss": loss, "bc_loss": bc_loss, "risk_value": value}
 
@@ -239,21 +238,19 @@ def ramac(
         hyperparams: Hyperparams,
         axis_name: str | None,
     ) -> tuple[State, Metrics]:
-        """Take one gradient step of the critics, then of the actor.
-
-        Of a share of the batch: gradients and metrics are averaged over the axis.
-        """
-        h, axis = hyperparams, axis_name
+        """As `update`, of a share of the batch along an axis; None: of all of it."""
+        sharing.check_axis(axis_name)
+        h = hyperparams
         keys = jax.random.split(key, 5)
         tau_key, target_key, candidate_key = keys[:3]
         actor_keys = keys[3:]
         target_tau, tau, risk_tau = draw_fractions(tau_key, batch.reward.dtype)
         decay = losses.cosine_decay(state.step, h.decay_steps)
 
-        target = bellman_targets(state, batch, target_tau, target_key, h, axis)
+        target = bellman_targets(state, batch, target_tau, target_key, h, axis_name)
         candidates = None
         if conservative is not None:
-            candidates = draw_candidates(state, batch, candidate_key, axis)
+            candidates = draw_candidates(state, batch, candidate_key, axis_name)
         gradient = jax.grad(critic_loss, has_aux=True)
         layers, pack_again = jax.vjp(unpack, state.critic_params)
         grads, critic_metrics = mean_over_blocks(
@@ -269,7 +266,9 @@ def ramac(
             "target_clipped": jnp.mean(clipped),
         }
         (grads,) = pack_again(grads)
-        grads, critic_metrics = mean_of_shares((grads, critic_metrics), axis)
+        grads, critic_metrics = sharing.mean_of_shares(
+            (grads, critic_metrics), axis_name
+        )
         descend_each = jax.vmap(descend, in_axes=(0, 0, 0, None, None))
         critic_params, critic_opt_state = descend_each(
             state.critic_params,
@@ -283,9 +282,9 @@ def ramac(
         )
 
         grads, actor_metrics = jax.grad(actor_loss, has_aux=True)(
-            state.actor_params, state, batch, risk_tau, actor_keys, h, axis
+            state.actor_params, state, batch, risk_tau, actor_keys, h, axis_name
         )
-        grads, actor_metrics = mean_of_shares((grads, actor_metrics), axis)
+        grads, actor_metrics = sharing.mean_of_shares((grads, actor_metrics), axis_name)
         actor_params, actor_opt_state = descend(
             state.actor_params,
             grads,
@@ -319,6 +318,11 @@ def ramac(
         best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
         return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
 
-    update = partial(shared_update, axis_name=None)
-    can_share = actor.bc_loss_of_noise is not None
-    return Agent(init, update, act, shared_update if can_share else None)
+    def update(
+        state: State, batch: Transition, key: Key, hyperparams: Hyperparams
+    ) -> tuple[State, Metrics]:
+        """Take one gradient step of the critics, then of the actor."""
+        return shared_update(state, batch, key, hyperparams, None)
+
+    shared = shared_update if sharing.can_share(actor) else None
+    return Agent(init, update, act, shared)

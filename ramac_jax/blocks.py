@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 # Activations in float32: what suits the cache, and beyond which it matters.
 ALL_CORES = 1024 * 256, 4096 * 256  # 1 MB and 4 MB, where one device has all cores
-ONE_CORE = 512 * 256, 512 * 256  # where each device has its own
+ONE_CORE = 512 * 256, 512 * 256  # where there are as many devices as cores
 
 
 def rows_in_cache(num_rows: int, activations: int) -> int | None:

@@ -14,6 +14,30 @@ from ramac_jax.types import Actor, Array, DrawNoiseFn, Key, Params
 from ramac_jax.validation import InputError
 
 
+def can_share(actor: Actor) -> bool:
+    """Whether an actor draws its noise apart, so that its batches can be shared."""
+    return None not in (
+        actor.draw_noise,
+        actor.push_noise,
+        actor.draw_bc_noise,
+        actor.bc_loss_of_noise,
+    )
+
+
+def check_axis(axis_name: str | None) -> None:
+    """Raise `InputError` where JAX itself would add up the gradients of the shares."""
+    if axis_name is None:
+        return
+    index = jax.typeof(jax.lax.axis_index(axis_name))
+    kinds = getattr(index, "manual_axis_type", None)
+    # JAX calls it by either name; without a check nothing is known to vary.
+    if getattr(kinds, "varying", None) or getattr(index, "vma", None):
+        raise InputError(
+            f"the gradients of the shares along {axis_name!r} would be added up, not "
+            "averaged: give jax.shard_map check_vma=False"
+        )
+
+
 def own_rows(tree: Any, axis_name: str | None, axis: int = 0) -> Any:
     """This share of the rows of every leaf, along one of its axes; None: all rows.
 

@@ -133,10 +133,10 @@ def train(
 
     Pure: jit it once, vmap it over states, keys and hyperparameters for a population
     (`in_axes=(0, None, 0, 0)` after `agent`). Given the name of a mapped axis, its
-    members share every batch. A run that diverges stops at its last finite state (see
-    `advance`): its `step` then tells less than `num_steps`, and its metrics are NaN
-    once no update is made. Raises `InputError` for an empty dataset or
-    a length below 1.
+    members share every batch (see `SharedUpdateFn`). A run that diverges stops at its
+    last finite state (see `advance`): its `step` then tells less than `num_steps`, and
+    its metrics are NaN once no update is made. Raises `InputError` for an empty dataset
+    or a length below 1.
     """
     if num_steps < 1 or batch_size < 1:
         raise InputError(

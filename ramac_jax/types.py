@@ -181,7 +181,8 @@ class SharedUpdateFn(Protocol):
     """`UpdateFn` of a share of the batch, mapped over an axis of the shares.
 
     State, key and knobs are the same for all shares, and so is what comes of them: that
-    of the whole batch but for rounding.
+    of the whole batch but for rounding. Map it by `jax.vmap`, or by `jax.shard_map`
+    with `check_vma=False`.
     """
 
     def __call__(
@@ -233,4 +234,5 @@ class Agent(NamedTuple):
     init: AgentInitFn
     update: UpdateFn
     act: ActFn
-    shared_update: SharedUpdateFn | None = None  # where devices can share a batch
+    # Where devices can share a batch; whoever replaces `update` replaces this too.
+    shared_update: SharedUpdateFn | None = None

@@ -121,6 +121,47 @@ def test_a_run_in_shares_is_the_run(make_agent, make_batch, close):
         close(one, whole, atol=1e-4, rtol=1e-3)
 
 
+@pytest.fixture(scope="module")
+def broken_and_sound(make_agent, make_batch):
+    """Two shares' runs on data of which one row is infinite, and on sound data."""
+    agent, dataset = make_agent("flow"), make_batch(16)
+    state = agent.init(KEY, dataset)
+    run = partial(training.advance, agent, num_steps=4, batch_size=2, axis_name=AXIS)
+    tally = training.empty_tally(agent, state, dataset, KNOBS, 2)
+    alike = jax.jit(jax.vmap(run, (None,) * 5, axis_size=2, axis_name=AXIS))
+    infinite = dataset._replace(reward=dataset.reward.at[3].set(jnp.nan))
+    return [alike(state, tally, data, KEY, KNOBS) for data in (infinite, dataset)], (
+        agent,
+        state,
+        tally,
+        infinite,
+    )
+
+
+def test_an_update_that_one_share_would_refuse_all_refuse(broken_and_sound, close):
+    (broken, sound), (agent, state, tally, infinite) = broken_and_sound
+    assert sound[0].step.tolist() == [4, 4]
+    steps = broken[0].step.tolist()
+    assert steps[0] == steps[1] < 4
+    run = partial(training.advance, agent, num_steps=4, batch_size=2)
+    whole = jax.jit(run)(state, tally, infinite, KEY, KNOBS)
+    assert whole[0].step == steps[0]
+    for share in range(2):
+        close(jax.tree.map(lambda x, i=share: x[i], broken), whole, 1e-4, 1e-3)
+
+
+def test_a_map_that_would_add_the_gradients_up_is_refused(make_agent, make_batch):
+    agent, batch = make_agent("flow"), make_batch(8)
+    state = agent.init(KEY, batch)
+    mesh = jax.make_mesh((1,), (AXIS,))
+    update = partial(agent.shared_update, axis_name=AXIS)
+    spec = jax.sharding.PartitionSpec()
+    mapped = partial(jax.shard_map, update, mesh=mesh, in_specs=spec, out_specs=spec)
+    with pytest.raises(rj.InputError, match="give jax.shard_map check_vma=False"):
+        jax.eval_shape(mapped(), state, batch, KEY, KNOBS)
+    jax.eval_shape(mapped(check_vma=False), state, batch, KEY, KNOBS)
+
+
 def test_shares_that_cannot_be_are_refused(make_agent, make_batch):
     agent, batch = make_agent("flow"), make_batch(9)
     state = agent.init(KEY, batch)

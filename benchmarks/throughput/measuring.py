@@ -149,12 +149,14 @@ def tell(
     agents = size * seen["updates"]
     flop = agents * 1e9 * found["gigaflop_per_update"]
     num_bytes = agents * 1e9 * found["gigabytes_per_update"]
+    devices = population.programs.mesh.size
     row = {
         "agents": size,
         **told("updates_per_s", seen["updates"]),
         **told("agent_updates_per_s", agents),
         "compile_s": population.compile_seconds,
-        "megabytes": bytes_needed(population.program) / 1e6,
+        "devices": devices,
+        "megabytes": devices * bytes_needed(population.program) / 1e6,
         **told("gigaflop_per_s", flop / 1e9),
         **told("gigabytes_per_s", num_bytes / 1e9),
         **told("share_of_matrix_rate", flop / seen["matrix"]),

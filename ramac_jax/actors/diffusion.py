@@ -101,18 +101,18 @@ def diffusion_actor(
         return jnp.clip(action, -1.0, 1.0)
 
     def draw_bc_noise(observation: Array, key: Key) -> tuple[Array, Array]:
-        """The share of time [..., 1] at which to denoise, and eps [..., A]."""
+        """The time u [..., 1], t = floor(T u), and eps [..., A]."""
         time_key, noise_key = jax.random.split(key)
         front, dtype = observation.shape[:-1], observation.dtype
-        share = randomness.uniform(time_key, (*front, 1), dtype)
-        return share, randomness.normal(noise_key, (*front, action_dim), dtype)
+        time = randomness.uniform(time_key, (*front, 1), dtype)
+        return time, randomness.normal(noise_key, (*front, action_dim), dtype)
 
     def bc_loss_of_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
     ) -> Array:
         """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
-        share, eps = noise
-        index = jnp.floor(num_steps * share).astype(jnp.int32)
+        time, eps = noise
+        index = jnp.floor(num_steps * time).astype(jnp.int32)
         kept = jnp.asarray(alpha_bar, action.dtype)[index]
         noisy = jnp.sqrt(kept) * action + jnp.sqrt(1.0 - kept) * eps
         field = denoiser.apply(params, observation, index.astype(action.dtype))

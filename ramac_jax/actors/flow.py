@@ -55,8 +55,8 @@ def flow_actor(
         """The time u [..., 1] and the start x_0 [..., A]."""
         time_key, noise_key = jax.random.split(key)
         front, dtype = observation.shape[:-1], observation.dtype
-        share = randomness.uniform(time_key, (*front, 1), dtype)
-        return share, randomness.normal(noise_key, (*front, action_dim), dtype)
+        time = randomness.uniform(time_key, (*front, 1), dtype)
+        return time, randomness.normal(noise_key, (*front, action_dim), dtype)
 
     def bc_loss_of_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]

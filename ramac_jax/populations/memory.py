@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from ramac_jax.populations.hosts import agree, first_host_first, is_first_host
+from ramac_jax.populations.placement import are_cores, count_rows
 from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.resources import free_on_host
 from ramac_jax.populations.saving import keep_settings
@@ -19,13 +20,18 @@ T = TypeVar("T")
 SHARE = 0.9  # of the free memory: allocators lose some of it
 
 
-def memory_per_device(num_devices: int) -> int:
-    """Bytes that each device of this host has to give, of so many that are at work."""
+class TooLarge(InputError):
+    """Not one member for each row of devices fits the memory."""
+
+
+def memory_to_give() -> int:
+    """Bytes that each device of this host has to give, all its cores together."""
     devices = jax.local_devices()
     stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(SHARE * free_on_host() / num_devices)
+    free = SHARE * free_on_host()
+    return int(free if are_cores() else free / len(devices))
 
 
 def bytes_needed(compiled: Any) -> int:
@@ -42,49 +48,72 @@ def bytes_needed(compiled: Any) -> int:
 
 
 def choose_chunk(
-    compile_for: Callable[[int], Programs],
+    compile_for: Callable[[int, int], Programs],
     population: int,
-    num_rows: int,
-    memory: int,
+    batch_size: int,
+    memory: int | None,
     kept: Path | None,
 ) -> tuple[int, Programs]:
     """The size of the chunks to train one after another, and its programs.
 
-    Args:
-      compile_for: gives the programs of a number of members, itself a multiple of
-        `num_rows` or what was kept; raises `InputError` for one that it cannot.
-      population: P.
-      num_rows: of devices that members are dealt to.
-      memory: bytes that each device may use.
-      kept: file that keeps the size for the run that goes on from here; None: not kept.
+    Where not one member for each of the cores fits, fewer cores have to do.
 
-    Raises `InputError` where not even one member for each device fits, or where
-    the size kept is none for these devices.
+    Args:
+      compile_for: gives the programs of a number of members on as many devices.
+      population: P.
+      batch_size: transitions of an update; 1: they are not shared.
+      memory: bytes that each device may use, all cores together; None: what is free.
+      kept: file that keeps size and devices for the run that goes on from here; None:
+        not kept.
+
+    Raises `InputError` where not even one member fits, or where the size kept is none
+    for these devices.
     """
-    found = first_host_first(lambda: kept_size(kept) if is_first_host() else 0)
-    size = int(agree([found], np.max)[0])  # another host may not see the file yet
+    nothing = {"size": 0, "devices": 0}
+    found = first_host_first(lambda: read(kept) if is_first_host() else nothing)
+    # Another host may not see the file yet.
+    size, most = (int(x) for x in agree([found["size"], found["devices"]], np.max))
+    devices = jax.device_count()
     if kept is not None and size:
         try:
-            return size, compile_for(size)
+            devices = min(devices, most) if are_cores() else devices
+            return size, compile_for(size, devices)
         except InputError as error:
             raise InputError(f"{kept.parent} holds a run in chunks: {error}") from None
-    each, programs = fit(
-        lambda each: compile_for(each * num_rows),
-        lambda programs: bytes_needed(programs.go_on),
-        math.ceil(population / num_rows),
-        int(agree([memory])[0]),
-    )
+    budget = int(agree([memory_to_give() if memory is None else memory])[0])
+
+    def of_each_row(members: int) -> Programs:
+        return compile_for(members * rows, devices)
+
+    while True:
+        rows = count_rows(population, batch_size, devices)
+        most = math.ceil(population / rows)
+        try:
+            each, programs = fit(of_each_row, bytes_together, most, budget)
+            break
+        except TooLarge:
+            if devices == 1 or not are_cores():
+                raise
+            devices //= 2
     if kept is not None and is_first_host():
-        keep_settings(kept, {"size": each * num_rows})
-    return each * num_rows, programs
+        keep_settings(kept, {"size": each * rows, "devices": devices})
+    return each * rows, programs
 
 
-def kept_size(kept: Path | None) -> int:
-    """The size of the chunks that a file keeps, 0 where it keeps none."""
+def bytes_together(programs: Programs) -> int:
+    """Memory that training takes of a device, or of all cores together."""
+    each = bytes_needed(programs.go_on)
+    return each * programs.mesh.size if are_cores() else each
+
+
+def read(kept: Path | None) -> dict[str, int]:
+    """The size of the chunks and the devices that a file keeps; 0 if it keeps none."""
+    names = ("size", "devices")
     if kept is None or not kept.exists():
-        return 0
+        return dict.fromkeys(names, 0)
     try:
-        return int(json.loads(kept.read_text())["size"])
+        told = json.loads(kept.read_text())
+        return {name: int(told[name]) for name in names}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{kept} is damaged ({first_line(error)}): remove its folder, "
@@ -103,7 +132,7 @@ def fit(
       most: members that the device has to train in all.
       budget: bytes that it has.
 
-    Raises `InputError` where not even one fits.
+    Raises `TooLarge` where not even one fits.
     """
     program = compile_for(most)
     needed = needs(program)
@@ -111,7 +140,7 @@ def fit(
         return most, program
     alone = needed if most == 1 else needs(compile_for(1))
     if alone > budget:
-        raise InputError(
+        raise TooLarge(
             f"one member alone needs {alone / 2**30:.3g} GiB of a device and "
             f"{max(budget, 0) / 2**30:.3g} are free: give a smaller dataset, batch or "
             "network"

@@ -1,8 +1,8 @@
 """Where a population lives: its axis over every device of every host.
 
 No member needs another, so each device runs its own share, and nothing is communicated
-while they train; but where a CPU has more cores than there are members, several cores
-share each batch.
+while they train; but where that is the sooner done, several cores of a CPU share each
+batch.
 """
 
 import contextlib
@@ -18,43 +18,41 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from ramac_jax.populations.resources import count_cores, memory_of_host
+from ramac_jax.populations.resources import count_cores
 from ramac_jax.validation import InputError
 
 AXIS = "population"
 SHARES = "shares"  # of a batch
 FEWEST_ROWS = 32  # of a share: fewer are not worth it
-GAIN = 0.77  # two cores that share a batch do 2**.77 = 1.7 times what one does
+# Two cores that share a batch do 2**.77 = 1.7 times what one does, as was measured; how
+# far that holds of more of them is a guess.
+GAIN = 0.77
 
 
 def use_every_core() -> None:
     """Make each core that this process may use a device of its own.
 
-    Call it before anything else of JAX. A device keeps to the core that it has, which
-    members, or shares of a batch, use better than one of them all of the cores
-    (docs/performance.md). Nothing is changed where JAX_NUM_CPU_DEVICES or XLA_FLAGS
-    tell a number, where JAX has started, or where there are several hosts.
+    Call it before anything else of JAX, but for `initialize_hosts`. Members, or shares
+    of a batch, are then at work side by side, which wait for each other less than the
+    threads of one of them do (docs/performance.md). Nothing is changed where
+    JAX_NUM_CPU_DEVICES or XLA_FLAGS tell a number, where JAX has started, or where
+    there are several hosts.
     """
-    told = getattr(jax.config, "jax_num_cpu_devices", -1) != -1
+    told = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
     told |= "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if not told and "JAX_NUM_PROCESSES" not in os.environ:
+    if not told and not jax.distributed.is_initialized():
         with contextlib.suppress(RuntimeError):  # JAX has started
             jax.config.update("jax_num_cpu_devices", count_cores())
 
 
-def deal(population: int, batch_size: int = 1, copied: int = 0) -> tuple[int, int]:
-    """Devices that members are dealt to, and members once they have as many each.
-
-    The arguments are those of `make_mesh`, but that any number of members will do.
-    """
-    devices = count_devices(copied)
-    rows = devices
-    if are_cores():
-        rows, _ = fastest(population, range(1, devices + 1), devices, batch_size)
-    return rows, rows * math.ceil(population / rows)
+def count_rows(population: int, batch_size: int, devices: int) -> int:
+    """Rows of devices that a population is best dealt to; see `make_mesh`."""
+    if not are_cores():
+        return devices
+    return fastest(population, range(1, devices + 1), devices, batch_size)[0]
 
 
-def make_mesh(size: int, batch_size: int = 1, copied: int = 0) -> Mesh:
+def make_mesh(size: int, batch_size: int = 1, devices: int | None = None) -> Mesh:
     """Devices [members, shares]: each row has as many members as any other.
 
     Where a row has several devices, each has a share of every batch. So it is only on
@@ -63,11 +61,11 @@ def make_mesh(size: int, batch_size: int = 1, copied: int = 0) -> Mesh:
     Args:
       size: members, as many for each row.
       batch_size: transitions of an update; 1: they are not shared.
-      copied: bytes that every device has a copy of.
+      devices: how many to use at most, of cores; None: all.
 
     Raises `InputError` for members that cannot be dealt to the devices.
     """
-    devices = count_devices(copied)
+    devices = devices or jax.device_count()
     rows, columns = devices, 1
     if are_cores():
         rows, columns = fastest(size, divisors(size), devices, batch_size)
@@ -104,13 +102,6 @@ def fastest(
 def divisors(number: int) -> list[int]:
     """All numbers that divide one."""
     return [n for n in range(1, number + 1) if number % n == 0]
-
-
-def count_devices(copied: int) -> int:
-    """Devices to use: all, or as many cores as a quarter of the memory copies for."""
-    if not are_cores():
-        return jax.device_count()
-    return max(1, min(jax.device_count(), memory_of_host() // (4 * max(copied, 1))))
 
 
 def are_cores() -> bool:

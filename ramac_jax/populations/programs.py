@@ -33,7 +33,7 @@ class Programs:
 
     agent: Agent  # that all members are
     dataset: Transition  # of which the shapes matter
-    size: int  # P, a multiple of the number of devices
+    size: int  # P, a multiple of the rows of devices
     mesh: Mesh  # where the members live
     batch_size: int  # transitions of an update
     cloning: bool = False  # whether this is the phase before the training proper

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import psutil
 
-GROUP = Path("/sys/fs/cgroup")  # of a container, where there is one
+GROUP = Path("/sys/fs/cgroup")  # of a container, in the second version or the first
+MEMORY_FILES = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 
 
 def count_cores() -> int:
@@ -14,31 +18,30 @@ def count_cores() -> int:
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = (GROUP / "cpu.max").read_text().split()
-        cores = min(cores, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such group, or no limit
-        pass
-    return cores
-
-
-def memory_of_host() -> int:
-    """Bytes in all, in use or not."""
-    total = psutil.virtual_memory().total
-    limit = group_bytes("memory.max")
-    return total if limit is None else min(total, limit)
+    quota, period = (
+        group_numbers("cpu.max")
+        or (
+            *group_numbers("cpu/cpu.cfs_quota_us"),
+            *group_numbers("cpu/cpu.cfs_period_us"),
+        )
+        or (0, 0)
+    )
+    return min(cores, math.ceil(quota / period)) if quota > 0 < period else cores
 
 
 def free_on_host() -> int:
     """Bytes that this process may still take."""
     free = psutil.virtual_memory().available
-    limit, used = group_bytes("memory.max"), group_bytes("memory.current")
-    return free if limit is None or used is None else min(free, limit - used)
+    for limit, used in MEMORY_FILES:
+        told = *group_numbers(limit), *group_numbers(used)
+        if len(told) == 2:
+            free = min(free, told[0] - told[1])
+    return free
 
 
-def group_bytes(name: str) -> int | None:
-    """What a file of the group says; None: no such group, or no limit."""
+def group_numbers(name: str) -> tuple[int, ...]:
+    """The numbers that a file of the group holds; none: no such file, or no limit."""
     try:
-        return int((GROUP / name).read_text())
+        return tuple(int(word) for word in (GROUP / name).read_text().split())
     except (OSError, ValueError):
-        return None
+        return ()

@@ -9,14 +9,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from ramac_jax.populations import saving
 from ramac_jax.populations.chunks import Chunk, Cloning, train_chunk
 from ramac_jax.populations.hosts import first_host_first, is_first_host
 from ramac_jax.populations.journal import join
-from ramac_jax.populations.memory import choose_chunk, memory_per_device
-from ramac_jax.populations.placement import deal, make_mesh, pick, spread
+from ramac_jax.populations.memory import choose_chunk
+from ramac_jax.populations.placement import make_mesh, pick, spread
 from ramac_jax.populations.programs import Programs
 from ramac_jax.populations.schedule import (
     Report,
@@ -64,8 +63,8 @@ def train_population(
     goes on from the newest whole checkpoint and comes to the same numbers, bit by bit.
     SIGTERM and Ctrl-C are heeded within about a second of training, or once the watcher
     has ended what it is about and what falls due by then; a second Ctrl-C at once. A
-    member's run depends on its seed and hyperparameters, and on an accelerator in its
-    last bits on how many members a device has, clones included.
+    member's run depends on its seed and hyperparameters, and in its last bits on how
+    members, clones included, and batches are dealt to devices.
 
     Args:
       agent: that every member is.
@@ -85,7 +84,8 @@ def train_population(
         before. Several hosts wait for it.
       report: called about once a second, and at every row.
       say: told what a person should know: chunks, damaged checkpoints, another machine.
-      memory: bytes that each device may use; None: what is free, less a tenth.
+      memory: bytes that each device may use, the cores of a CPU together; None: what is
+        free, less a tenth.
 
     Raises `InputError` for bad data, hyperparameters or lengths, for a folder where
     another run is at work or one of other settings was, and for members that do not
@@ -94,13 +94,13 @@ def train_population(
     check(members, dataset, schedule, states)
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
     population, batch_size = len(members.seed), schedule.batch_size
-    copied = sum(leaf.nbytes for leaf in dataset)
     agents = [agent] if cloner is None else [agent, cloner]
     can_share = all(each.shared_update is not None for each in agents)
     shared_rows = batch_size if can_share else 1
 
-    def mesh_of(size: int) -> Mesh:
-        return make_mesh(size, shared_rows, copied)
+    def compile_for(size: int, devices: int) -> Programs:
+        mesh = make_mesh(size, shared_rows, devices)
+        return Programs(agent, dataset, size, mesh, batch_size)
 
     with contextlib.ExitStack() as stack:
         home = None
@@ -109,13 +109,11 @@ def train_population(
             record = describe(members, dataset, schedule, settings or {})
             saving.check_settings(home / SETTINGS, record)
             first_host_first(lambda: hold(stack, home, record))
-        num_rows, dealt = deal(population, shared_rows, copied)
-        at_work = mesh_of(dealt).local_mesh.size
         size, programs = choose_chunk(
-            lambda size: Programs(agent, dataset, size, mesh_of(size), batch_size),
+            compile_for,
             population,
-            num_rows,
-            memory_per_device(at_work) if memory is None else memory,
+            shared_rows,
+            memory,
             kept=None if home is None else home / "chunk.json",
         )
         mesh = programs.mesh

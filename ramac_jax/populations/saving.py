@@ -135,7 +135,8 @@ def machine(mesh: Mesh) -> str:
     kinds = ", ".join(sorted({device.device_kind for device in mesh.devices.flat}))
     shares = mesh.devices.shape[1]
     each = f", {shares} for each batch" if shares > 1 else ""
-    return f"JAX {jax.__version__} on {mesh.size} x {kinds}{each}"
+    count = f"{mesh.size} of {jax.device_count()}"
+    return f"JAX {jax.__version__} on {count} x {kinds}{each}"
 
 
 @jax.jit

@@ -1,6 +1,7 @@
 """How many members fit a device: by hand, and by XLA's count."""
 
 import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -73,15 +74,16 @@ def test_xlas_count_grows_with_the_members():
 
 
 def test_a_device_has_memory_to_give():
-    free = memory.memory_per_device(1)
+    free = memory.memory_to_give()
     assert isinstance(free, int) and 2**20 < free < 2**50
 
 
 class Compiled:
-    """Programs whose memory is 100 bytes and 10 for each member."""
+    """Programs that take 100 bytes of every device, and 10 for each member."""
 
-    def __init__(self, size):
-        self.size, self.go_on = size, self
+    def __init__(self, size, devices):
+        self.size, self.devices, self.go_on = size, devices, self
+        self.mesh = SimpleNamespace(size=min(size, devices))
 
     def memory_analysis(self):
         return self
@@ -92,31 +94,54 @@ class Compiled:
     temp_size_in_bytes = property(lambda self: 10 * self.size)
 
 
-def test_a_run_keeps_its_size(tmp_path):
-    kept = tmp_path / "chunk.json"
-    # Ten members on two devices, five on each: three of them fit, so chunks of 3 and 2.
-    size, programs = memory.choose_chunk(Compiled, 10, 2, 179, kept)
-    assert (size, programs.size) == (6, 6)
-    assert memory.choose_chunk(Compiled, 10, 2, 10**6, kept)[0] == 6
-    assert memory.choose_chunk(Compiled, 10, 3, 10**6, kept)[0] == 6
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
 
-    def refuse(size):
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_run_keeps_its_size(tmp_path, monkeypatch):
+    kept = tmp_path / "chunk.json"
+    # Ten members on two cores, five on each: three of them fit, so chunks of 3 and 2.
+    size, programs = memory.choose_chunk(Compiled, 10, 1, 2 * 160, kept)
+    assert (size, programs.size, programs.devices) == (6, 6, 2)
+    assert memory.choose_chunk(Compiled, 10, 1, 10**6, kept)[0] == 6
+    assert json.loads(kept.read_text()) == {"size": 6, "devices": 2}
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    assert memory.choose_chunk(Compiled, 10, 1, 10**6, kept)[1].devices == 2
+
+    def refuse(size, devices):
         raise rj.InputError(f"{size} members cannot be dealt")
 
     with pytest.raises(rj.InputError, match=f"{tmp_path} holds a run in chunks: 6 mem"):
-        memory.choose_chunk(refuse, 10, 4, 10**6, kept)
-    assert json.loads(kept.read_text()) == {"size": 6}
-    for text in ("{", "[]", "{}", '{"size": null}'):
+        memory.choose_chunk(refuse, 10, 1, 10**6, kept)
+    for text in ("{", "[]", '{"size": 6}', '{"size": null, "devices": 2}'):
         kept.write_text(text)
         with pytest.raises(rj.InputError, match="chunk.json is damaged"):
-            memory.choose_chunk(Compiled, 10, 2, 10**6, kept)
-    assert memory.choose_chunk(Compiled, 10, 4, 10**6, None)[0] == 12
-    assert memory.choose_chunk(Compiled, 10, 2, 10**6, None)[0] == 10
+            memory.choose_chunk(Compiled, 10, 1, 10**6, kept)
 
 
+@pytest.mark.usefixtures("two_cores")
+def test_cores_whose_copies_do_not_fit_are_left_out():
+    # One member on each of two cores takes 240 bytes, all ten on one of them 200.
+    size, programs = memory.choose_chunk(Compiled, 10, 1, 239, None)
+    assert (size, programs.devices) == (10, 1)
+    with pytest.raises(rj.InputError, match="one member alone needs"):
+        memory.choose_chunk(Compiled, 10, 1, 109, None)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_accelerators_have_a_memory_each(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert memory.choose_chunk(Compiled, 10, 1, 160, None)[0] == 6
+    with pytest.raises(rj.InputError, match="one member alone needs"):
+        memory.choose_chunk(Compiled, 10, 1, 119, None)
+
+
+@pytest.mark.usefixtures("two_cores")
 def test_a_backend_that_does_not_tell_is_trusted():
     class Silent(Compiled):
         def memory_analysis(self):
             return None
 
-    assert memory.choose_chunk(Silent, 10, 2, 1, None)[0] == 10
+    assert memory.choose_chunk(Silent, 10, 1, 1, None)[0] == 10

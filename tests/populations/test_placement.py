@@ -1,8 +1,13 @@
 """Members on many devices and hosts: each does its share, and no number changes."""
 
 import json
+import math
+import os
 import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -101,8 +106,9 @@ def test_two_of_eight_cores_share_the_batches_of_one_agent(one_host, toy):
     learned = one_host[0]["learned"]
     assert learned["mesh"] == [1, 2]  # a batch of 64 is not worth more of them
     assert learned["collectives"] == ["all-reduce"]
-    agent, dataset, schedule = toy.true_agent()
-    alone = train_population(agent, dataset, toy.make_members(1), schedule)
+    agent, cloner, dataset, schedule = toy.true_agent()
+    members = toy.make_members(1)
+    alone = train_population(agent, dataset, members, schedule, cloner=cloner)
     for name, values in alone.journal.metrics.items():
         np.testing.assert_allclose(learned["metrics"][name], values, 1e-3, 1e-4)
     weights = jax.tree.leaves(alone.states.actor_params)
@@ -248,7 +254,8 @@ def test_cores_are_dealt_so_that_a_population_is_done_soonest(
     monkeypatch.setattr(
         jax, "make_mesh", lambda *args, **rest: made.append((args, rest))
     )
-    assert placement.deal(population, batch_size) == (rows, members)
+    assert placement.count_rows(population, batch_size, devices) == rows
+    assert members == rows * math.ceil(population / rows)
     placement.make_mesh(members, batch_size)
     (((found, names), rest),) = made
     assert found == shape and names == (placement.AXIS, placement.SHARES)
@@ -258,17 +265,9 @@ def test_cores_are_dealt_so_that_a_population_is_done_soonest(
 def test_members_on_accelerators_fill_them_all(monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 4)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert placement.deal(5, 256) == (4, 8)
+    assert placement.count_rows(5, 256, 4) == 4
     with pytest.raises(rj.InputError, match="6 members cannot be dealt to 4 devices"):
         placement.make_mesh(6, 256)
-
-
-def test_no_more_cores_than_a_quarter_of_the_memory_has_copies_for(monkeypatch):
-    monkeypatch.setattr(jax, "device_count", lambda: 8)
-    monkeypatch.setattr(placement, "memory_of_host", lambda: 4000)
-    assert [placement.count_devices(x) for x in (0, 125, 126, 500, 1001)] == [
-        *(8, 8, 7, 2, 1)
-    ]
 
 
 def test_every_core_is_a_device_unless_a_number_is_told(monkeypatch):
@@ -281,14 +280,33 @@ def test_every_core_is_a_device_unless_a_number_is_told(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
     placement.use_every_core()
     monkeypatch.delenv("XLA_FLAGS")
-    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
     placement.use_every_core()
     assert len(asked) == 1
-    monkeypatch.delenv("JAX_NUM_PROCESSES")
-    monkeypatch.undo()
-    before = jax.device_count()  # JAX has started: nothing is changed, or raised
-    placement.use_every_core()
-    assert jax.device_count() == before
+
+
+SEEN_BY_A_COMMAND = """
+import experiments.sweep, experiments.train, experiments.bandit.command
+from ramac_jax.populations import use_every_core
+from ramac_jax.populations.resources import count_cores
+import jax
+
+use_every_core()
+assert jax.device_count() == count_cores()
+use_every_core()  # JAX has started: nothing is changed, or raised
+assert jax.device_count() == count_cores()
+"""
+
+
+def test_no_command_starts_jax_before_it_asks_for_every_core():
+    told = ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    environment = {k: v for k, v in os.environ.items() if k not in told}
+    subprocess.run(
+        [sys.executable, "-c", SEEN_BY_A_COMMAND],
+        check=True,
+        env=environment | {"JAX_PLATFORMS": "cpu"},
+        cwd=Path(__file__).parents[2],
+    )
 
 
 def test_what_is_spread_has_memory_of_its_own():

@@ -393,8 +393,8 @@ def test_another_machine_that_goes_on_is_told(
     (told,) = messages_of(halfway)
     before, after = told.split(", and ")
     assert before.startswith(f"{halfway / 'chunk-0' / 'training'} was written by JAX 0")
-    assert before.endswith(" on 1 x cpu") and "JAX 0.9 " not in before
-    assert after.startswith("JAX 0.9 on 1 x cpu goes on: the last bits are not")
+    assert before.endswith(" on 1 of 1 x cpu") and "JAX 0.9 " not in before
+    assert after.startswith("JAX 0.9 on 1 of 1 x cpu goes on: the last bits are not")
 
 
 def data_files(folder):

@@ -98,14 +98,15 @@ def make_critic():
 
 
 def true_agent():
-    """A small flow and quantile network, with a batch large enough to be shared."""
+    """A small flow that clones first, with a batch large enough to be shared."""
     actor = rj.flow_actor(2, 2, widths=(8,), time_width=4)
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
     agent = rj.ramac(actor, critic, num_quantiles=4)
     schedule = SCHEDULE._replace(
-        num_steps=6, batch_size=64, bc_steps=0, log_every=3, watch_every=None
+        num_steps=6, batch_size=64, bc_steps=2, log_every=3, watch_every=None
     )
-    return agent, make_dataset(128, 3), schedule
+    cloner = rj.ramac(actor, rj.constant_critic())
+    return agent, cloner, make_dataset(128, 3), schedule
 
 
 def make_members(size=5, diverging=()):

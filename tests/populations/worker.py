@@ -57,9 +57,9 @@ def survey(size):
 
 def learn_in_shares():
     """How a true agent whose batches the devices share trains, and where it does."""
-    agent, dataset, schedule = toy.true_agent()
+    agent, cloner, dataset, schedule = toy.true_agent()
     members = toy.make_members(1)
-    trained = train_population(agent, dataset, members, schedule)
+    trained = train_population(agent, dataset, members, schedule, cloner=cloner)
     mesh = placement.make_mesh(1, schedule.batch_size)
     programs = Programs(agent, dataset, 1, mesh, schedule.batch_size)
     weights = jax.tree.leaves(trained.states.actor_params)
