@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from rich.table import Table
 
-from experiments.figures.runs import COLOURS, MARKERS, WIDTH
+from experiments.figures.runs import WIDTH, point
 
 COLUMNS = {
     "agents": "agents",
@@ -79,9 +79,7 @@ def draw_scaling(cases: Mapping[str, Mapping[str, Any]]) -> Figure:
             times,
             yerr=list(zip(*reach, strict=True)),
             label=name,
-            color=COLOURS[index % len(COLOURS)],
-            marker=MARKERS[index % len(MARKERS)],
-            markersize=3.5,
+            **(point(index) | {"linestyle": "-", "markersize": 3.5}),
             linewidth=1.0,
             elinewidth=0.6,
         )

@@ -240,6 +240,14 @@ def test_the_table_shows_numbers_and_the_range_of_the_share():
     assert "1439" in text and " - " in text and "…" not in text
 
 
+def test_no_two_cases_look_alike():
+    cases = {name: {"populations": [row(1, 10.0), row(2, 9.0)]} for name in CASES}
+    (axis,) = shown.draw_scaling(cases).axes
+    lines = [bars.lines[0] for bars in axis.containers]
+    looks = {(line.get_color(), line.get_marker()) for line in lines}
+    assert len(looks) == len(CASES) and {x.get_linestyle() for x in lines} == {"-"}
+
+
 def test_the_figure_has_a_line_for_each_case_and_fits_a_column():
     sizes = {"preset": (1, 2, 16), "bandit-diffusion": (1, 16)}
     cases = {
