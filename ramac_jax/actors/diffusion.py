@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax import randomness
-from ramac_jax.actors.noise import from_noise
+from ramac_jax.actors.noise import from_noise, time_and_noise
 from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -100,13 +100,6 @@ def diffusion_actor(
         action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def draw_bc_noise(observation: Array, key: Key) -> tuple[Array, Array]:
-        """The time u [..., 1], t = floor(T u), and eps [..., A]."""
-        time_key, noise_key = jax.random.split(key)
-        front, dtype = observation.shape[:-1], observation.dtype
-        time = randomness.uniform(time_key, (*front, 1), dtype)
-        return time, randomness.normal(noise_key, (*front, action_dim), dtype)
-
     def bc_loss_of_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
     ) -> Array:
@@ -119,4 +112,5 @@ def diffusion_actor(
         predicted = field.vector(noisy)
         return jnp.mean((eps - predicted) ** 2)
 
+    draw_bc_noise = time_and_noise(action_dim)
     return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)

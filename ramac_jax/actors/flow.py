@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax import randomness
-from ramac_jax.actors.noise import from_noise
+from ramac_jax.actors.noise import from_noise, time_and_noise
 from ramac_jax.networks import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.weights import functional
@@ -51,13 +51,6 @@ def flow_actor(
         action, _ = jax.lax.scan(euler, noise, field.from_time, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def draw_bc_noise(observation: Array, key: Key) -> tuple[Array, Array]:
-        """The time u [..., 1] and the start x_0 [..., A]."""
-        time_key, noise_key = jax.random.split(key)
-        front, dtype = observation.shape[:-1], observation.dtype
-        time = randomness.uniform(time_key, (*front, 1), dtype)
-        return time, randomness.normal(noise_key, (*front, action_dim), dtype)
-
     def bc_loss_of_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
     ) -> Array:
@@ -67,4 +60,5 @@ def flow_actor(
         predicted = velocity.apply(params, observation, time).vector(between)
         return jnp.mean((predicted - (action - start)) ** 2)
 
+    draw_bc_noise = time_and_noise(action_dim)
     return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)

@@ -1,5 +1,8 @@
 """An actor made of pure functions of its noise."""
 
+import jax
+
+from ramac_jax import randomness
 from ramac_jax.types import (
     Actor,
     Array,
@@ -31,3 +34,18 @@ def from_noise(
     return Actor(
         init, sample, bc_loss, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise
     )
+
+
+def time_and_noise(action_dim: int) -> DrawNoiseFn:
+    """Draw what it takes to clone by denoising: times of U(0, 1) and noise of N(0, I).
+
+    Of the times [..., 1] and of the noise [..., A] one for each observation.
+    """
+
+    def draw(observation: Array, key: Key) -> tuple[Array, Array]:
+        time_key, noise_key = jax.random.split(key)
+        front, dtype = observation.shape[:-1], observation.dtype
+        time = randomness.uniform(time_key, (*front, 1), dtype)
+        return time, randomness.normal(noise_key, (*front, action_dim), dtype)
+
+    return draw
