@@ -1,5 +1,6 @@
 """Critics: shapes, independence, and quantiles that are those of the returns."""
 
+import contextlib
 import functools
 
 import jax
@@ -10,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 import ramac_jax as rj
+from benchmarks.precision import rounded_as_tf32
 
 KEY = jax.random.key(0)
 TAU = jnp.array([0.9, 0.1, 0.5, 0.3])
@@ -98,9 +100,10 @@ def single_state(weights):
     return rj.Transition(ones, jnp.zeros((ROWS, 1)), reward, ones, jnp.ones(ROWS))
 
 
-@pytest.fixture(scope="module", params=[None, "bfloat16"])
+@pytest.fixture(scope="module", params=["float32", "tf32", "bfloat16"])
 def readings(request):
     """What critics trained on each distribution read at a fraction."""
+    rounding = rounded_as_tf32 if request.param == "tf32" else contextlib.nullcontext
     steps = 4000  # of large batches: most must hold a rare low return
     actor = rj.flow_actor(1, num_steps=1, widths=(4,))
     critic = rj.iqn_critic(
@@ -109,7 +112,7 @@ def readings(request):
         embedding_width=32,
         num_cosines=128,
         kernel_init=jax.nn.initializers.he_normal(),
-        dtype=request.param,
+        dtype="bfloat16" if request.param == "bfloat16" else None,
     )
     agent = rj.ramac(actor, critic, num_quantiles=16)
     knobs = rj.Hyperparams(
@@ -136,7 +139,8 @@ def readings(request):
         )
 
     jax.config.update("jax_disable_most_optimizations", False)  # this run is long
-    fitted = jax.block_until_ready(fit(start, datasets, keys)[0].critic_params)
+    with rounding():
+        fitted = jax.block_until_ready(fit(start, datasets, keys)[0].critic_params)
     jax.config.update("jax_disable_most_optimizations", True)
 
     def read(member, tau):
