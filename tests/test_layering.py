@@ -34,6 +34,9 @@ CORE = [
     "ramac_jax.actors",
     "ramac_jax.descent",
     "ramac_jax.sharing",
+    "ramac_jax.design",
+    "ramac_jax.critic_loss",
+    "ramac_jax.actor_loss",
     "ramac_jax.agent",
     "ramac_jax.training",
     "ramac_jax.scaling",
@@ -92,8 +95,10 @@ def test_the_core_imports_only_arrays_and_what_comes_before(name):
             assert root not in FORBIDDEN_MODULES, f"{name} imports {imported}"
 
 
-def test_the_agent_knows_no_actor():
-    assert not [m for m in imports("ramac_jax.agent") if within(m, "ramac_jax.actors")]
+@pytest.mark.parametrize("name", ["agent", "design", "critic_loss", "actor_loss"])
+def test_the_update_knows_no_actor(name):
+    found = imports(f"ramac_jax.{name}")
+    assert not [m for m in found if within(m, "ramac_jax.actors")]
 
 
 @pytest.mark.parametrize("name", MODULES)
