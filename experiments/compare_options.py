@@ -8,9 +8,11 @@ import ramac_jax as rj
 from experiments import console, run_folder
 from experiments.bandit import command as bandit
 from experiments.bandit.agents import RECIPES, RISK_LEVEL
+from experiments.checks import check_options
 from experiments.comparison import BANDIT
-from experiments.options import AGENTS, PRESETS, check, choices, parse
 from experiments.options import Arguments as TrainArguments
+from experiments.options import choices, parse
+from experiments.presets import AGENTS, PRESETS
 from ramac_jax.tasks.hazards import TASKS
 from ramac_jax.validation import check_names
 
@@ -99,7 +101,7 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
     for name, value in options.items():
         argv += [f"--{name.replace('_', '-')}", str(value)]
     parsed: TrainArguments = parse(argv)
-    check(parsed)
+    check_options(parsed)
     if not run_folder.is_finished(parsed, run_folder.TRAIN):
         run_folder.check_folder(parsed, run_folder.TRAIN)
     return Plan(task, agent, parsed, argv)

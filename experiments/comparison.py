@@ -9,7 +9,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.options import CONFIGS
+from experiments.presets import CONFIGS
 from experiments.tables import cell, known, pipes
 from ramac_jax.populations import Interval, mean_interval
 

@@ -1,8 +1,7 @@
-"""The options of `python -m experiments.train`, and the presets that fill them."""
+"""The options of `python -m experiments.train`."""
 
 import argparse
 import dataclasses
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -10,13 +9,13 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 import ramac_jax as rj
-from experiments.precision import DEFAULT, PRECISIONS, knows_dtype
+from experiments.precision import DEFAULT, PRECISIONS
+from experiments.presets import AGENTS, PRESETS, preset_name
 from experiments.settings import FIRST_SEED
-from experiments.sinks import check_sinks
 from ramac_jax.actors import BUILDERS
 from ramac_jax.heads import HEADS
 from ramac_jax.tasks.hazards import TASKS
-from ramac_jax.validation import POSITIVE, Range, check_names
+from ramac_jax.validation import Range
 
 DISTORTIONS = {
     "neutral": (rj.risk.neutral, Range()),
@@ -28,35 +27,8 @@ DISTORTIONS = {
 """Risk measures by name, and the levels at which each makes sense."""
 CRITICS = ("quantile", "value")
 CONSERVATIVE = {"quantiles": rj.losses.quantile_gap, "values": rj.losses.value_gap}
-CONFIGS = Path(__file__).parent / "configs"
 
 
-def read_presets() -> dict[str, dict[str, Any]]:
-    """Every preset by name: published/SECTION, and TASK/AGENT of tasks.toml.
-
-    The settings of TASK/AGENT are those of all, of the agent, of the task, and of the
-    agent in that task, each overriding the ones before.
-    """
-    published = tomllib.loads((CONFIGS / "published.toml").read_text())
-    presets = {f"published/{name}": x for name, x in published.items()}
-    tuned = tomllib.loads((CONFIGS / "tasks.toml").read_text())
-    for task, of_task in tuned["tasks"].items():
-        for agent, of_agent in tuned["agents"].items():
-            both = of_task.get(agent, {})
-            general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
-            presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
-        if (original := task.removesuffix("-older")) in published:
-            presets[f"published/{task}"] = published[original]
-    return {
-        name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        for name, settings in presets.items()
-    }
-
-
-PRESETS = read_presets()
-AGENTS = dict.fromkeys(
-    name.partition("/")[2] for name in PRESETS if not name.startswith("published/")
-)
 CHANGES_NOTHING = {
     "out",
     "preset",
@@ -210,16 +182,6 @@ class Arguments:
 
 
 Chosen = TypeVar("Chosen", bound=Arguments)
-MAY_BE_ZERO = {
-    "bc_steps",
-    "episodes",
-    "seed",
-    "data_seed",
-    "eval_seed",
-    "search_seed",
-    "workers",
-    "num_critics",
-}
 
 
 def parse(
@@ -245,90 +207,3 @@ def parse(
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     return dataclasses.replace(found, preset=preset)
-
-
-def preset_name(task: str | None, preset: str | None) -> str | None:
-    """The full name of the preset asked for; with a task, radac unless told."""
-    if task is not None:
-        check_names("task", [task], TASKS)
-        name = preset or "radac"
-        if "/" not in name:
-            preset = f"published/{task}" if name == "published" else f"{task}/{name}"
-    if preset is not None:
-        check_names("preset", [preset], PRESETS)
-    return preset
-
-
-def check(arguments: Arguments) -> None:
-    """Raise `InputError` for options that no run could honour; touches nothing."""
-    for name, value in vars(arguments).items():
-        counts = value if isinstance(value, tuple) else (value,)
-        for count in counts:
-            low = 0 if name in MAY_BE_ZERO else 1
-            if type(count) is int and count < low:
-                raise rj.InputError(
-                    f"--{name.replace('_', '-')} is {count}: give {low} or more"
-                )
-    if arguments.seed > 2**31 - 1 - arguments.num_seeds:
-        raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
-    if not arguments.task and not arguments.dataset:
-        raise rj.InputError("nothing to train on: give --task or --dataset")
-    if arguments.reward_scale not in POSITIVE:
-        raise rj.InputError(
-            f"--reward-scale is {arguments.reward_scale:g}: it must be {POSITIVE}"
-        )
-    if arguments.memory is not None and arguments.memory not in POSITIVE:
-        raise rj.InputError(
-            f"--memory is {arguments.memory:g}: it must be {POSITIVE}, in GiB"
-        )
-    check_sinks(arguments.tensorboard, arguments.wandb)
-    check_names("actor", [arguments.actor], BUILDERS)
-    check_names("distortion", [arguments.distortion], DISTORTIONS)
-    if arguments.radius is not None and not 0.0 < arguments.radius <= 2.0:
-        raise rj.InputError(
-            f"--radius is {arguments.radius:g}: it must be above 0 and at most 2"
-        )
-    check_names("critic", [arguments.critic], CRITICS)
-    if arguments.critic == "value" and arguments.distortion != "neutral":
-        raise rj.InputError(
-            "--critic value knows no risk, and --distortion is "
-            f"{arguments.distortion}: give --distortion neutral, or --critic quantile"
-        )
-    check_names("head", [arguments.head], HEADS)
-    check_precision(arguments)
-    if arguments.conservative is not None:
-        check_names("penalty", [arguments.conservative], CONSERVATIVE)
-    elif arguments.hyperparams.conservative_weight:
-        raise rj.InputError(
-            "--conservative-weight has nothing to weigh: give --conservative, or 0"
-        )
-    check_traced(arguments.hyperparams, arguments.distortion)
-
-
-def check_precision(arguments: Arguments) -> None:
-    """Raise `InputError` for a precision that the networks cannot compute in."""
-    check_names("precision", [arguments.precision], PRECISIONS)
-    if PRECISIONS[arguments.precision].dtype is None:
-        return
-    alone = None
-    if arguments.head == "fused":
-        alone = "the fused head"
-    elif not knows_dtype(arguments.actor):
-        alone = f"the {arguments.actor} actor"
-    elif arguments.num_critics and arguments.critic != "quantile":
-        alone = f"the {arguments.critic} critic"
-    if alone is not None:
-        raise rj.InputError(
-            f"--precision {arguments.precision}: {alone} computes in float32 alone"
-        )
-
-
-def check_traced(hyperparams: rj.Hyperparams, distortion: str) -> None:
-    """Raise `InputError` for one setting's values, or a level that is not the risk
-    measure's."""
-    rj.check_hyperparams(hyperparams)
-    level, allowed = hyperparams.risk_level, DISTORTIONS[distortion][1]
-    if level not in allowed:
-        raise rj.InputError(
-            f"risk_level is {level:g}: for {distortion} it must be {allowed}"
-        )

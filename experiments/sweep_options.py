@@ -9,6 +9,7 @@ import numpy as np
 
 import ramac_jax as rj
 from experiments import options
+from experiments.checks import check_options, check_traced
 from experiments.options import DISTORTIONS, Arguments, choices
 from experiments.precision import PRECISIONS
 from experiments.search_space import label, parse_space, settings_of, variants
@@ -130,7 +131,7 @@ def parse(argv: Sequence[str]) -> SweepArguments:
 
 def make_search(arguments: SweepArguments) -> Search:
     """The search that the options describe; `InputError` where they make none."""
-    options.check(arguments)
+    check_options(arguments)
     check_names("measure", [arguments.select], MEASURES)
     check_selection(arguments)
     if not arguments.grid and not arguments.random:
@@ -147,10 +148,10 @@ def make_search(arguments: SweepArguments) -> Search:
     labels = {}
     chosen = [dataclasses.replace(arguments, **values) for values in static]
     for index, (values, variant) in enumerate(zip(static, chosen, strict=True)):
-        options.check(variant)
+        check_options(variant)
         for row in range(each):
             one = jax.tree.map(lambda x: float(x[row]), traced)  # noqa: B023
-            options.check_traced(one, variant.distortion)
+            check_traced(one, variant.distortion)
             changes = {name: getattr(one, name) for name in varied}
             labels[index * each + row] = label({**values, **changes})
     size = each * len(static)

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from experiments import console, run_folder, tracking
 from experiments.agents import policy_spec, train_members
-from experiments.options import Arguments, check, parse
+from experiments.checks import check_options
+from experiments.options import Arguments, parse
 from experiments.recording import recording
 from experiments.task_data import find_or_make
 from ramac_jax import checkpoints, populations
@@ -134,7 +135,7 @@ def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
 def main(argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
     arguments: Arguments = parse(argv)
-    check(arguments)
+    check_options(arguments)
     if run(arguments, argv).frozen:
         sys.exit(1)
 

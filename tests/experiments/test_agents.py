@@ -11,6 +11,7 @@ import pytest
 
 import ramac_jax as rj
 from experiments import agents, options
+from experiments.checks import check_options
 from experiments.precision import PRECISIONS
 from ramac_jax.checkpoints import build_actor, spec_to_json
 from ramac_jax.heads import HEADS
@@ -51,7 +52,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     monkeypatch.setattr(agents.rj, "ramac", ramac)
     preset = ["--task", "hopper-medium-replay", "--out", "x", "--preset", name]
     arguments = options.parse([*preset, *TINY, "--num-candidates", "3"])
-    options.check(arguments)
+    check_options(arguments)
     spec = agents.policy_spec(arguments, UNITS)
     agent, batch = agents.build_agent(arguments, spec), make_batch()
     if name != "bc-vae":
@@ -105,7 +106,7 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
 def test_options_that_could_not_count_are_refused(words, message):
     arguments = options.parse(["--dataset", "x", "--out", "y", *words.split()])
     with pytest.raises(rj.InputError, match=message):
-        options.check(arguments)
+        check_options(arguments)
 
 
 def program(agent, batch):
@@ -117,7 +118,7 @@ def program(agent, batch):
 
 def build(words):
     arguments = options.parse([*BASE, *words.split()])
-    options.check(arguments)
+    check_options(arguments)
     spec = agents.policy_spec(arguments, UNITS)
     with agents.training_in(arguments.precision):
         cloner = agents.build_cloner(arguments, spec)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from experiments import compare, comparison, data, options
+from experiments import compare, comparison, data, presets
 from ramac_jax.populations import Interval
 from ramac_jax.tasks.hazards import TASKS
 
@@ -45,7 +45,7 @@ def tiny(tmp_path_factory, leaning_hopper):
         data.main(["relabel", "--task", TASK, "--source", SOURCE])
         for name in ("bc-vae", "bc-flow", "radac"):
             preset = f"{TASK}/{name}"
-            patch.setitem(options.PRESETS, preset, options.PRESETS[preset] | TINY)
+            patch.setitem(presets.PRESETS, preset, presets.PRESETS[preset] | TINY)
         yield
 
 
@@ -209,7 +209,7 @@ def test_every_figure_of_the_paper_is_of_a_task_and_an_agent():
     told = comparison.paper_figures()
     assert set(told) == set(TASKS) - {"hopper-medium-expert-older"}
     for agents in told.values():
-        assert len(agents) == 7 and set(agents) <= set(options.AGENTS)
+        assert len(agents) == 7 and set(agents) <= set(presets.AGENTS)
         for figures in agents.values():
             assert {"mean", "cvar"} <= figures.keys() <= {"mean", "cvar", "ood"}
             assert np.isfinite(list(figures.values())).all()

@@ -3,7 +3,8 @@
 import pytest
 
 import ramac_jax as rj
-from experiments import agents, options
+from experiments import agents, options, presets
+from experiments.checks import check_options
 from ramac_jax.tasks.hazards import TASKS
 
 
@@ -56,14 +57,14 @@ def test_help_shows_the_values_of_the_preset(preset, capsys):
         options.parse(["--preset", name, "--help"])
     assert ended.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    for value in options.PRESETS[name].values():
+    for value in presets.PRESETS[name].values():
         assert str(value) in said
 
 
-@pytest.mark.parametrize("preset", options.PRESETS)
+@pytest.mark.parametrize("preset", presets.PRESETS)
 def test_every_preset_is_one_that_a_run_would_accept(preset):
     found = options.parse(["--dataset", "x", "--out", "y", "--preset", preset])
-    options.check(found)
+    check_options(found)
     assert found.preset == preset
 
 
@@ -88,7 +89,7 @@ AGENTS = {  # name: actor, critics, distortion, penalty
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_has_every_agent_and_radac_unless_told(task):
-    assert set(options.AGENTS) == set(AGENTS)
+    assert set(presets.AGENTS) == set(AGENTS)
     for agent, (actor, critic, distortion, penalty) in AGENTS.items():
         found = options.parse(["--task", task, "--out", "y", "--preset", agent])
         assert found.preset == f"{task}/{agent}"
@@ -136,7 +137,7 @@ def test_how_training_computes_is_an_option():
     )
     words = "--num-risk-quantiles 8 --head rematerialized --precision bfloat16".split()
     found = options.parse([*BASE, *words])
-    options.check(found)
+    check_options(found)
     lasting = agents.lasting_options(found)
     assert [lasting[x] for x in ("num_risk_quantiles", "head", "precision")] == [
         8,
@@ -172,10 +173,10 @@ def test_how_training_computes_is_an_option():
 def test_what_cannot_be_computed_so_is_refused(words, message):
     found = options.parse([*BASE, *words.split()])
     with pytest.raises(rj.InputError, match=message) as caught:
-        options.check(found)
+        check_options(found)
     assert "\n" not in str(caught.value)
 
 
 def test_clones_of_a_diffusion_may_be_trained_in_bfloat16():
     words = "--precision bfloat16 --num-critics 0 --critic value --distortion neutral"
-    options.check(options.parse([*BASE, *words.split()]))
+    check_options(options.parse([*BASE, *words.split()]))
