@@ -18,6 +18,8 @@ CORE = [
     "ramac_jax.risk",
     "ramac_jax.randomness",
     "ramac_jax.weights",
+    "ramac_jax.heads.plain",
+    "ramac_jax.heads.fused",
     "ramac_jax.heads",
     "ramac_jax.networks",
     "ramac_jax.blocks",

@@ -1,92 +1,18 @@
-"""The head of the quantile network (Dabney et al., 2018), in three exchangeable forms.
+"""The head as Pallas kernels, whose activations stay on the chip."""
 
-The only layer with both a batch and a fraction axis, and so nearly all of the critic's
-work and memory. A head is a pure function
-
-    (feature [B, E], weight [N, E], kernel [E, W], bias [W], out_kernel [W, 1],
-     out_bias [1]) -> quantiles [B, N]
-    Z[b, n] = relu((feature[b] * weight[n]) kernel + bias) out_kernel + out_bias
-
-The forms differ in what they keep in memory, not in what they return. Quantiles are at
-least float32, whatever the type of the rest.
-"""
-
-from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
+from ramac_jax.heads.plain import matmul, plain_head
 from ramac_jax.types import Array
-
-HeadFn = Callable[[Array, Array, Array, Array, Array, Array], Array]
 
 SMALLEST = 16  # a matrix unit takes no fewer rows or columns
 # One program's block of B, block of W and warps of 32 threads: of the sizes tried, the
 # largest that Triton compiles for Hopper at E = 128 without spilling registers.
 ROWS, COLUMNS, WARPS = 64, 32, 8
-
-
-def pairwise_sum(x: Array) -> Array:
-    """Sum over the first axis by adding halves: [M, ...] -> [...].
-
-    Elementwise additions alone: XLA's reductions of a product over an outer axis take
-    several times as long on a CPU (benchmarks/README.md).
-    """
-    size = x.shape[0]
-    if size == 1:
-        return x[0]
-    half = size // 2
-    total = pairwise_sum(x[:half] + x[half : 2 * half])
-    return total + x[-1] if size % 2 else total
-
-
-@jax.custom_vjp
-def outer_product(feature: Array, weight: Array) -> Array:
-    """feature [B, E] and weight [N, E] to their product [B, N, E].
-
-    Its gradient is written out, so that it can be differentiated in reverse mode only.
-    """
-    return feature[:, None, :] * weight[None, :, :]
-
-
-def _outer_product_forward(feature, weight):
-    return outer_product(feature, weight), (feature, weight)
-
-
-def _outer_product_backward(inputs, cotangent):
-    feature, weight = inputs
-    by_fraction = jnp.swapaxes(cotangent * weight[None, :, :], 0, 1)  # [N, B, E]
-    return pairwise_sum(by_fraction), pairwise_sum(cotangent * feature[:, None, :])
-
-
-outer_product.defvjp(_outer_product_forward, _outer_product_backward)
-
-
-def _matmul(a: Array, b: Array) -> Array:
-    wide = jnp.promote_types(a.dtype, jnp.float32)
-    return jnp.dot(a, b, preferred_element_type=wide)
-
-
-def plain_head(
-    feature: Array,
-    weight: Array,
-    kernel: Array,
-    bias: Array,
-    out_kernel: Array,
-    out_bias: Array,
-) -> Array:
-    """Leave it all to XLA, which keeps [B, N, E] and [B, N, W] for the gradient."""
-    product = outer_product(feature, weight).reshape(-1, feature.shape[-1])
-    hidden = jax.nn.relu(product @ kernel + bias)  # [B N, W]
-    quantiles = _matmul(hidden, out_kernel)
-    quantiles += out_bias.astype(quantiles.dtype)
-    return quantiles.reshape(feature.shape[0], weight.shape[0])
-
-
-# Keeps the arguments alone, and computes the rest once more for the gradient.
-rematerialized_head: HeadFn = jax.checkpoint(plain_head)
 
 
 def fused_head(
@@ -123,13 +49,6 @@ def fused_head(
     return quantiles.T[: feature.shape[0]] + out_bias
 
 
-HEADS: dict[str, HeadFn] = {
-    "plain": plain_head,
-    "rematerialized": rematerialized_head,
-    "fused": fused_head,
-}
-
-
 def _power_of_two(size: int) -> int:
     return max(SMALLEST, 1 << (size - 1).bit_length())
 
@@ -155,7 +74,7 @@ def _quantiles_kernel(feature, weight, kernel, bias, out, quantiles):
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
     def fraction(n, _):
-        before = _matmul(rows * weight[n], columns) + offset
+        before = matmul(rows * weight[n], columns) + offset
         quantiles[n] = jnp.sum(jnp.maximum(before, 0.0) * slope, axis=1)
 
     jax.lax.fori_loop(0, weight.shape[0], fraction, None)
@@ -165,9 +84,9 @@ def _inputs_kernel(feature, weight, kernel, bias, out, cotangent, d_feature, d_w
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
     def fraction(n, total):
-        before = _matmul(rows * weight[n], columns) + offset
+        before = matmul(rows * weight[n], columns) + offset
         d_before = jnp.where(before > 0.0, cotangent[n][:, None] * slope, 0.0)
-        d_product = _matmul(d_before, columns.T)  # [R, E]
+        d_product = matmul(d_before, columns.T)  # [R, E]
         d_weight[n] = jnp.sum(d_product * rows, axis=0)
         return total + d_product * weight[n]
 
@@ -182,11 +101,11 @@ def _parameters_kernel(
 
     def fraction(n, totals):
         product = rows * weight[n]
-        before = _matmul(product, columns) + offset
+        before = matmul(product, columns) + offset
         slant = cotangent[n][:, None]
         d_before = jnp.where(before > 0.0, slant * slope, 0.0)
         changes = (
-            _matmul(product.T, d_before),
+            matmul(product.T, d_before),
             jnp.sum(d_before, axis=0),
             jnp.sum(jnp.maximum(before, 0.0) * slant, axis=0),
         )
