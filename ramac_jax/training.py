@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from ramac_jax.sharing import own_rows
 from ramac_jax.types import (
@@ -37,10 +38,14 @@ def sample_batch(
 
 def all_finite(tree: Any) -> Array:
     """Whether no number of any leaf is NaN or infinite, as a scalar."""
-    # Nothing times 0 is 0 but what is finite: one sum for each leaf.
-    spoilt = jnp.stack([jnp.sum(0.0 * x) for x in jax.tree.leaves(tree)])
-    # A product: XLA would copy a chain of "and"s into everything that depends on it,
-    # which doubles the program and takes half as long again to compile.
+    alike: dict[tuple[int, ...], Array] = {}
+    for leaf in jax.tree.leaves(tree):
+        nothing = 0.0 * leaf  # but of what is not finite, of which it is NaN
+        shape = leaf.shape
+        alike[shape] = alike[shape] + nothing if shape in alike else nothing
+    # One sum for all leaves of a shape, and no chain of "and"s: XLA would copy that
+    # into everything that depends on it.
+    spoilt = jnp.stack([jnp.sum(x) for x in alike.values()])
     return jnp.dot(spoilt, spoilt) == 0.0
 
 
@@ -102,20 +107,21 @@ def advance(
     update = update_along(agent, axis_name)
 
     def one_update(_, carried):
-        state, tally = carried
+        state, sums, updates = carried
         batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
         batch = sample_batch(dataset, batch_key, batch_size, axis_name)
         updated, metrics = update(state, batch, update_key, hyperparams)
-        finite = all_finite((updated, metrics))
+        told = ravel_pytree(metrics)[0]
+        finite = all_finite((updated, told))
         state = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old), updated, state
         )
-        sums = jax.tree.map(
-            lambda total, x: total + jnp.where(finite, x, 0.0), tally.sums, metrics
-        )
-        return state, Tally(sums, tally.updates + finite)
+        return state, sums + jnp.where(finite, told, 0.0), updates + finite
 
-    return jax.lax.fori_loop(0, num_steps, one_update, (state, tally))
+    sums, unravel = ravel_pytree(tally.sums)  # one vector is added to, not many numbers
+    carried = state, sums, tally.updates
+    state, sums, updates = jax.lax.fori_loop(0, num_steps, one_update, carried)
+    return state, Tally(unravel(sums), updates)
 
 
 def train(
