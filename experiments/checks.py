@@ -72,9 +72,7 @@ def check_precision(arguments: Arguments) -> None:
     if PRECISIONS[arguments.precision].dtype is None:
         return
     alone = None
-    if arguments.head == "fused":
-        alone = "the fused head"
-    elif not knows_dtype(arguments.actor):
+    if not knows_dtype(arguments.actor):
         alone = f"the {arguments.actor} actor"
     elif arguments.num_critics and arguments.critic != "quantile":
         alone = f"the {arguments.critic} critic"

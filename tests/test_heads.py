@@ -146,6 +146,19 @@ def test_a_loop_of_gradient_steps_agrees(name):
     assert_same(actual, (feature, np.array(values)), ["feature", "values"])
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_of_bfloat16_is_that_of_float32_but_for_rounding(name):
+    """Of its factors and activations: quantiles are float32 all the same."""
+    args = [x.astype(jnp.bfloat16) for x in draw(SEVERAL)]
+    cotangent = draw_cotangent(SEVERAL)
+    actual = jax.jit(pull(HEADS[name]))(args, cotangent)
+    assert [x.dtype.name for x in actual] == ["float32"] + 6 * ["bfloat16"]
+    desired = formula(args, cotangent)
+    for found, one in zip(actual, desired, strict=True):
+        off = np.linalg.norm(np.float64(found) - one)  # a unit near 0 may rest or not
+        assert off < 2.0**-6 * np.linalg.norm(one)
+
+
 def kept(head, sizes):
     """Sizes of what the forward pass keeps for the gradient."""
 
@@ -172,11 +185,12 @@ def lowered_for_cuda(function, *args):
 
 
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
 @pytest.mark.parametrize("argnums, kernels", [(0, 2), (ALL, 3)])
-def test_the_fused_head_of_a_population_lowers_for_cuda(argnums, kernels):
+def test_the_fused_head_of_a_population_lowers_for_cuda(argnums, kernels, dtype):
     """For the feature's gradient alone, the kernel of the parameters' is left out."""
     b, n, e, w = sizes = (256, 32, 128, 256)  # the published critic
-    example = [np.zeros((3, 2, *shape), np.float32) for shape in shapes(sizes)]
+    example = [np.zeros((3, 2, *shape), dtype) for shape in shapes(sizes)]
 
     def loss(*args):
         return jnp.sum(fused_head(*args) ** 2)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,9 @@ from jax.nn.initializers import Initializer, he_normal
 
 import ramac_jax as rj
 from experiments.bandit import agents as bandit
+from experiments.precision import PRECISIONS
 from ramac_jax.actors.diffusion import cosine_betas
+from ramac_jax.heads import HEADS, HeadFn, plain_head
 from ramac_jax.networks import CRITIC_NORMAL
 from ramac_jax.tasks.bandit import CONSTANTS
 
@@ -34,6 +37,13 @@ class Case:
     observation_dim: int = 17
     action_dim: int = 6
     dataset_size: int = 65_536
+    head: HeadFn = plain_head
+    dtype: str | None = None  # that networks compute in; None: their weights'
+
+    def computed(self, head: str, precision: str) -> Self:
+        """The same with a form of the head and a precision, by their names."""
+        dtype = PRECISIONS[precision].dtype
+        return dataclasses.replace(self, head=HEADS[head], dtype=dtype)
 
     def agent(self, block_size: int | None = None) -> rj.Agent:
         """The agent; `block_size` is that of `ramac_jax.ramac`."""
@@ -42,6 +52,7 @@ class Case:
             self.sampler_steps,
             widths=self.actor_widths,
             time_width=self.time_width,
+            dtype=self.dtype,
         )
         critic = rj.iqn_critic(
             self.num_critics,
@@ -49,6 +60,8 @@ class Case:
             embedding_width=self.embedding_width,
             num_cosines=self.num_cosines,
             kernel_init=self.kernel_init,
+            head=self.head,
+            dtype=self.dtype,
         )
         return rj.ramac(
             actor,

@@ -17,7 +17,7 @@ from rich.console import Console
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from benchmarks.throughput.cases import CASES
+from benchmarks.throughput.cases import CASES, Case
 from benchmarks.throughput.comparing import comparison_table, numbers, read_earlier
 from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
 from benchmarks.throughput.measuring import measure_case
@@ -26,6 +26,8 @@ from benchmarks.throughput.tables import case_table, draw_scaling
 from experiments import console
 from experiments.figures.runs import DPI
 from experiments.options import choices
+from experiments.precision import DEFAULT, PRECISIONS, training_in
+from ramac_jax.heads import HEADS
 from ramac_jax.populations.placement import are_cores
 from ramac_jax.validation import check_names
 
@@ -39,6 +41,12 @@ class Arguments:
     )
     populations: tuple[int, ...] = (1, 2, 4, 8, 16)
     """Numbers of agents trained side by side."""
+    head: Annotated[
+        str, choices(tuple(HEADS), "How the last layers of the critics are computed")
+    ] = "plain"
+    precision: Annotated[
+        str, choices(tuple(PRECISIONS), "What all of it computes with")
+    ] = DEFAULT
     call_seconds: float = 4.0
     """About how long a timed call is to take."""
     repeats: int = 5
@@ -59,10 +67,16 @@ class Arguments:
         """Numbers of agents, each once."""
         return sorted(set(self.populations))
 
+    def case(self, name: str) -> Case:
+        """A case by its name, computed as told."""
+        return CASES[name].computed(self.head, self.precision)
+
 
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for options that cannot be honoured; touches nothing."""
     check_names("case", arguments.cases, CASES)
+    check_names("head", [arguments.head], HEADS)
+    check_names("precision", [arguments.precision], PRECISIONS)
     if not arguments.cases or not arguments.populations:
         raise rj.InputError("--cases and --populations: give at least one each")
     if min(*arguments.populations, arguments.repeats) < 1:
@@ -103,11 +117,12 @@ def check_files(arguments: Arguments) -> None:
 
 def measure(arguments: Arguments, screen: Console) -> dict[str, Any]:
     """What is found of each case, by name, printed as it comes."""
-    meters = {"best": matrix_meter(*BEST_SHAPE), "copy": copy_meter()}
+    dtype = PRECISIONS[arguments.precision].dtype
+    meters = {"best": matrix_meter(*BEST_SHAPE, dtype=dtype), "copy": copy_meter()}
     found: dict[str, Any] = {}
     for name in dict.fromkeys(arguments.cases):
         found[name] = measure_case(
-            CASES[name],
+            arguments.case(name),
             arguments.sizes,
             meters,
             call_seconds=arguments.call_seconds,
@@ -122,17 +137,20 @@ def main(argv: Sequence[str]) -> None:
     arguments = tyro.cli(Arguments, prog="python -m benchmarks.throughput", args=argv)
     check(arguments)
     if arguments.profile is not None:
-        profile(arguments.profile, CASES[arguments.profile])
+        with training_in(arguments.precision):
+            profile(arguments.profile, arguments.case(arguments.profile))
         return
     path, then = arguments.compare, {}
     if path is not None:
         then = read_earlier(path, arguments.cases, arguments.sizes)
     screen = Console(width=132)
-    found = measure(arguments, screen)
+    with training_in(arguments.precision):
+        found = measure(arguments, screen)
     if path is not None:
         screen.print(comparison_table(path, then, numbers(found)))
     if arguments.out is not None:
-        result = {"cases": found, **circumstances("throughput")}
+        computed = {"head": arguments.head, "precision": arguments.precision}
+        result = {"cases": found, **computed, **circumstances("throughput")}
         console.write_json(arguments.out, result)
     if arguments.figure is not None:
         draw_scaling(found).savefig(arguments.figure, dpi=DPI)

@@ -38,19 +38,24 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def matrix_meter(rows: int, inner: int, columns: int) -> Meter:
-    """FLOP of float32 products [M, K] x [K, N], each followed by one with [N, K].
+def matrix_meter(
+    rows: int, inner: int, columns: int, *, dtype: str | None = None
+) -> Meter:
+    """FLOP of products [M, K] x [K, N], each followed by one with [N, K].
+
+    Of float32, at JAX's precision for it, unless a type is told.
 
     The second matrix is the pseudo-inverse of the first, so that numbers keep their
     size however long the loop is.
     """
     draw = np.random.default_rng(0)
-    x = jnp.asarray(draw.normal(size=(rows, inner)), jnp.float32)
+    kind = dtype or jnp.float32
+    x = jnp.asarray(draw.normal(size=(rows, inner)), kind)
     tall = (max(inner, columns), min(inner, columns))
     whole, _ = np.linalg.qr(draw.normal(size=tall))  # orthonormal columns
     whole = whole.T if inner < columns else whole
     # The transpose of such a matrix is its pseudo-inverse.
-    there, back = (jnp.asarray(matrix, jnp.float32) for matrix in (whole, whole.T))
+    there, back = (jnp.asarray(matrix, kind) for matrix in (whole, whole.T))
 
     @partial(jax.jit, static_argnums=0)
     def chain(rounds, x, there, back):

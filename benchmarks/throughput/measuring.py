@@ -66,7 +66,9 @@ class Products:
         flop: Counter[tuple[int, ...]] = Counter()
         for product in products(case):
             flop[product[:3]] += product.flop
-        self.parts = [(matrix_meter(*shape), flop[shape]) for shape in flop]
+        self.parts = [
+            (matrix_meter(*shape, dtype=case.dtype), flop[shape]) for shape in flop
+        ]
 
     def seconds(self) -> float:
         """What they take, by one more call of each."""
@@ -115,7 +117,7 @@ def measure_case(
       repeats: rounds; what slows a population slows the machine's rates beside it.
     """
     shape, counted = dominating_shape(case), count_by_xla(case)
-    meters = {"matrix": matrix_meter(*shape), **meters}
+    meters = {"matrix": matrix_meter(*shape, dtype=case.dtype), **meters}
     everyone = [Population(case, size) for size in sizes]
     rounds = time_rounds(everyone, Products(case), meters, call_seconds, repeats)
     machine = {

@@ -27,15 +27,16 @@ def fused_head(
 
     A program takes ROWS of B and COLUMNS of W and goes through the fractions; what it
     leaves in memory is one share of each result, and the shares are added up outside.
-    All of it is float32.
+    Products have factors of the arguments' type; sums and the rest are float32.
     On a CPU the kernels are interpreted, for tests; on other than CUDA devices XLA
     computes the same. Matrix products follow `jax.default_matmul_precision`, whose
     default is TF32 as XLA's is; "highest" makes them slow. Differentiable in reverse
     mode only; made for E up to 128, beyond which a program's tiles spill.
     """
     arguments = feature, weight, kernel, bias, out_kernel, out_bias
+    dtype = jnp.result_type(*arguments)
     feature, weight, kernel, bias, out_kernel, out_bias = (
-        x.astype(jnp.float32) for x in arguments
+        x.astype(dtype) for x in arguments
     )
     rows, columns = _padded(feature.shape[0], ROWS), _padded(kernel.shape[1], COLUMNS)
     inner = _power_of_two(kernel.shape[0])
@@ -86,7 +87,7 @@ def _inputs_kernel(feature, weight, kernel, bias, out, cotangent, d_feature, d_w
     def fraction(n, total):
         before = matmul(rows * weight[n], columns) + offset
         d_before = jnp.where(before > 0.0, cotangent[n][:, None] * slope, 0.0)
-        d_product = matmul(d_before, columns.T)  # [R, E]
+        d_product = matmul(d_before.astype(columns.dtype), columns.T)  # [R, E]
         d_weight[n] = jnp.sum(d_product * rows, axis=0)
         return total + d_product * weight[n]
 
@@ -105,7 +106,7 @@ def _parameters_kernel(
         slant = cotangent[n][:, None]
         d_before = jnp.where(before > 0.0, slant * slope, 0.0)
         changes = (
-            matmul(product.T, d_before),
+            matmul(product.T, d_before.astype(product.dtype)),
             jnp.sum(d_before, axis=0),
             jnp.sum(jnp.maximum(before, 0.0) * slant, axis=0),
         )
@@ -176,7 +177,8 @@ def _with_xla(feature, weight, kernel, bias, out):
 
 def _pulled_back(which, *args):
     *primals, cotangent = args
-    return jax.vjp(_with_xla, *primals)[1]((cotangent,))[which]
+    gradients = jax.vjp(_with_xla, *primals)[1]((cotangent,))[which]
+    return tuple(x.astype(jnp.float32) for x in gradients)
 
 
 @jax.custom_vjp
@@ -196,7 +198,9 @@ def _fused_backward(args, cotangent):
     elsewhere = partial(_pulled_back, slice(0, 2))
     inputs = _run(_inputs_kernel, ("wBE", "bwNE"), elsewhere, args)
     elsewhere = partial(_pulled_back, slice(2, 5))
-    return inputs + _run(_parameters_kernel, ("bEW", "bW", "bW"), elsewhere, args)
+    parameters = _run(_parameters_kernel, ("bEW", "bW", "bW"), elsewhere, args)
+    results = zip(inputs + parameters, args[:-1], strict=True)
+    return tuple(result.astype(x.dtype) for result, x in results)
 
 
 _fused.defvjp(_fused_forward, _fused_backward)

@@ -56,12 +56,15 @@ class Programs:
     @functools.cached_property
     def go_on(self) -> Any:
         """(`Carry`, its fields apart, dataset, num_steps) -> (states, tally)."""
+        return self.going_on.compile(PATIENT if are_cores() else None)
+
+    @property
+    def going_on(self) -> Any:
+        """`go_on` before it is compiled, for the devices of the mesh."""
         data, count = self.shapes()[2:]
         axes = (0, 0, 0, 0, None, None)
         jitted = self.jit(self.advance_one, axes, donate_argnums=(0, 1))
-        return jitted.lower(*self.like, data, count).compile(
-            PATIENT if are_cores() else None
-        )
+        return jitted.lower(*self.like, data, count)
 
     @functools.cached_property
     def like(self) -> Carry:

@@ -136,27 +136,30 @@ def test_cases_of_the_preset_are_its_agents(name, words):
 def test_products_take_their_flop_at_the_rate_of_their_own_shapes(monkeypatch):
     rates = {}
 
-    def meter(*shape):
+    def meter(*shape, dtype):
+        assert dtype == "bfloat16"
         rates[shape] = 1e9 + 1e8 * len(rates)
         return SimpleNamespace(rate=lambda: rates[shape])
 
     monkeypatch.setattr(measuring, "matrix_meter", meter)
-    case = dataclasses.replace(TINY, actor_widths=(128, 128, 128))
+    wide = dataclasses.replace(TINY, actor_widths=(128, 128, 128))
+    case = wide.computed("plain", "bfloat16")
     seconds = measuring.Products(case).seconds()
     by_hand = [(product.flop, product[:3]) for product in counting.products(case)]
     assert seconds == pytest.approx(sum(flop / rates[x] for flop, x in by_hand))
     assert len(rates) < len(by_hand)  # a shape is timed once
 
 
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
 @pytest.mark.parametrize("shape", [(4, 3, 5), (4, 5, 3), (4, 4, 4)])
-def test_the_chain_of_products_keeps_its_numbers_in_size(shape, monkeypatch):
+def test_the_chain_of_products_keeps_its_numbers_in_size(shape, dtype, monkeypatch):
     flop = 4 * np.prod(shape)  # there and back
     monkeypatch.setattr(machine, "FIRST_FLOP", 1000 * flop)
     monkeypatch.setattr(machine, "CALL_SECONDS", 0.0)
-    meter = machine.matrix_meter(*shape)
+    meter = machine.matrix_meter(*shape, dtype=dtype)
     result = meter.call()
     assert meter.work == 1000 * flop
-    assert result.shape == shape[:2]
+    assert result.shape == shape[:2] and result.dtype == (dtype or "float32")
     assert 0.1 < abs(result).max() < 10.0
 
 
@@ -202,6 +205,8 @@ def test_a_file_that_no_out_wrote_is_refused_before_all_work(
     [
         (["--cases", "presets"], "did you mean preset"),
         (["--profile", "smal"], "did you mean small"),
+        (["--head", "fuse"], "did you mean fused"),
+        (["--precision", "bfloat"], "did you mean bfloat16"),
         (["--populations", "1", "0"], "1 or more"),
         (["--repeats", "0"], "1 or more"),
         (["--call-seconds", "0"], "more than 0"),
@@ -329,12 +334,20 @@ def test_what_is_measured_agrees_with_itself(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(machine, "FIRST_FLOP", 1e6)
     monkeypatch.setattr(machine, "CALL_SECONDS", 0.0)
     counted = counting.Count(flop=3e7, num_bytes=4e6)
-    monkeypatch.setattr(measuring, "count_by_xla", lambda case: counted)
+
+    def count_by_xla(case):
+        assert case == TINY.computed("rematerialized", "float32")
+        assert jax.config.jax_default_matmul_precision == "highest"
+        return counted
+
+    monkeypatch.setattr(measuring, "count_by_xla", count_by_xla)
     out, figure = tmp_path / "found.json", tmp_path / "found.png"
     words = ["--cases", "tiny", "--populations", "1", "--repeats", "3"]
+    words += ["--head", "rematerialized", "--precision", "float32"]
     words += ["--call-seconds", "0.001", "--out", str(out), "--figure", str(figure)]
     command.main(words)
     record = json.loads(out.read_text())
+    assert (record["head"], record["precision"]) == ("rematerialized", "float32")
     found = record["cases"]["tiny"]
     (told,) = found["populations"]
     assert told["times_one_agent"] == 1.0 and told["agents"] == 1

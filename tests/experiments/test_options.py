@@ -153,10 +153,6 @@ def test_how_training_computes_is_an_option():
         ("--head fuse", "unknown head 'fuse': did you mean fused"),
         ("--num-risk-quantiles 0", "--num-risk-quantiles is 0: give 1 or more"),
         (
-            "--precision bfloat16 --head fused",
-            "--precision bfloat16: the fused head computes in float32 alone",
-        ),
-        (
             "--precision bfloat16 --actor vae",
             "--precision bfloat16: the vae actor computes in float32 alone",
         ),

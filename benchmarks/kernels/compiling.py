@@ -1,0 +1,79 @@
+"""Compile the training program of a population for a GPU that need not be there.
+
+XLA's compiler for CUDA comes with JAX's extra `cuda13` and needs no device. Without one
+it cannot try out which form of a matrix product is the fastest, and takes its own.
+"""
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import AxisType, Mesh
+
+import ramac_jax as rj
+from benchmarks.throughput.cases import Case
+from ramac_jax.populations.placement import AXIS, SHARES
+from ramac_jax.populations.programs import Programs
+
+NAME = "H200"
+BYTES_PER_SECOND = 4.8e12  # of its memory, as published
+# The same in the compiler's own terms.
+TARGET = """
+platform_name: "CUDA"
+device_description_str: "NVIDIA H200"
+runtime_version { major: 13 }
+dnn_version_info { major: 9 minor: 10 }
+gpu_device_info {
+  cuda_compute_capability { major: 9 }
+  core_count: 132
+  fpus_per_core: 128
+  clock_rate_ghz: 1.98
+  threads_per_warp: 32
+  threads_per_core_limit: 2048
+  threads_per_block_limit: 1024
+  block_dim_limit_x: 2147483647
+  block_dim_limit_y: 65535
+  block_dim_limit_z: 65535
+  registers_per_core_limit: 65536
+  registers_per_block_limit: 65536
+  shared_memory_per_core: 233472
+  shared_memory_per_block: 49152
+  shared_memory_per_block_optin: 232448
+  l2_cache_size: 52428800
+  memory_bandwidth: 4800000000000
+  device_memory_size: 150000000000
+}
+"""
+# Nothing can be tried out: the level at which XLA then asks for no device.
+OPTIONS = {"xla_gpu_autotune_level": 0}
+
+
+def absent_gpu() -> Mesh:
+    """The mesh of one GPU that programs can be compiled for.
+
+    Raises `InputError` where JAX has no compiler for it.
+    """
+    try:
+        described = topologies.get_topology_desc(
+            platform="cuda", target_config=TARGET, topology="1x1x1"
+        )
+    except NotImplementedError as error:
+        raise rj.InputError(
+            "JAX has no compiler for CUDA here: pip install 'jax[cuda13]'"
+        ) from error
+    return Mesh(
+        np.asarray(described.devices).reshape(1, 1),
+        (AXIS, SHARES),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+    )
+
+
+def compile_population(case: Case, size: int, gpu: Mesh) -> jax.stages.Compiled:
+    """The program that trains `size` agents of a case, in one block as on any GPU."""
+    programs = Programs(
+        case.agent(block_size=case.batch_size),
+        jax.eval_shape(case.dataset),
+        size,
+        gpu,
+        case.batch_size,
+    )
+    return programs.going_on.compile(OPTIONS)
