@@ -131,9 +131,10 @@ def main(argv: Sequence[str]) -> None:
     if arguments.out is not None:
         console.writable_folder(arguments.out.absolute().parent)
     jax.config.update("jax_platforms", "cpu")  # whatever devices there are
+    around = circumstances("kernels")
     found = measure(arguments)
     Console(width=120).print(table(found))
     if arguments.out is not None:
         options = {k: x for k, x in vars(arguments).items() if k != "out"}
-        result = options | {"gpu": NAME, "programs": found} | circumstances("kernels")
+        result = options | {"gpu": NAME, "programs": found} | around
         console.write_json(arguments.out, result)
