@@ -2,6 +2,7 @@
 
 Every instruction that is no bookkeeping is a kernel. It reads each of its operands and
 writes its results; of an operand of which a fusion takes slices alone it reads those.
+An array that is updated in place is counted whole, as in the loop of a long sampler.
 """
 
 import math

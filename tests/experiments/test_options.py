@@ -173,6 +173,9 @@ def test_what_cannot_be_computed_so_is_refused(words, message):
     assert "\n" not in str(caught.value)
 
 
-def test_clones_of_a_diffusion_may_be_trained_in_bfloat16():
-    words = "--precision bfloat16 --num-critics 0 --critic value --distortion neutral"
+@pytest.mark.parametrize(
+    "words", ["--head fused", "--num-critics 0 --critic value --distortion neutral"]
+)
+def test_a_fused_head_and_clones_may_be_trained_in_bfloat16(words):
+    words += " --precision bfloat16"
     check_options(options.parse([*BASE, *words.split()]))
