@@ -26,8 +26,8 @@ from rich.table import Table
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from benchmarks.throughput.cases import PRESET
-from experiments import console
-from ramac_jax import populations
+from ramac_jax import population as populations
+from ramac_jax.cli import console
 
 EVERY = 1_000  # updates between two checkpoints, of which the cost is told
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from experiments import console
+from ramac_jax.cli import console
 
 
 def circumstances(module: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Speed and memory of the data's path: `python -m benchmarks.data`.
 
 Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
-as many steps is loaded, and relabelled into another as `experiments.data relabel` does.
+as many steps is loaded, and relabelled into another as `ramac_jax.cli.data relabel` does.
 Each part runs in a process of its own; its peak is the highest resident memory that
 Linux saw, less what the process held before it had any data, and is told as a multiple
 of the size of the transitions.
@@ -28,13 +28,13 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from experiments import console
-from ramac_jax.tasks.charging import relabel_rewards
-from ramac_jax.tasks.datasets import load_datasets
-from ramac_jax.tasks.environments import no_advice
-from ramac_jax.tasks.hazards import find_task
-from ramac_jax.tasks.relabelling import relabel_dataset
-from ramac_jax.tasks.writing import write_dataset
+from ramac_jax.cli import console
+from ramac_jax.data.loading import load_datasets
+from ramac_jax.data.penalties import relabel_rewards
+from ramac_jax.data.relabel import relabel_dataset
+from ramac_jax.data.writing import write_dataset
+from ramac_jax.envs.hazards import find_task
+from ramac_jax.envs.registration import no_advice
 
 TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
 OBSERVATION_DIM, ACTION_DIM, EPISODE_LENGTH = 17, 6, 1000

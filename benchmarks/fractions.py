@@ -19,9 +19,9 @@ from scipy.special import ndtr, ndtri
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from experiments import console
-from ramac_jax import randomness
-from ramac_jax.tasks import bandit
+from ramac_jax.cli import console
+from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.envs import bandit
 
 LEAST = 2.0**-25  # in place of a fraction that is 0, whose quantile may be infinite
 FAR = 10.0  # deviations beyond which no quantile is looked for

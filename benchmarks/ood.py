@@ -19,7 +19,7 @@ from rich.table import Table
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from benchmarks.throughput.cases import PRESET
-from experiments import console
+from ramac_jax.cli import console
 from ramac_jax.evaluation import density_detector, nearest_detector
 
 BUILDERS: dict[str, Any] = {"nearest": nearest_detector, "density": density_detector}

@@ -1,6 +1,6 @@
 """The risky bandit learned in each precision: `python -m benchmarks.precision`.
 
-RADAC and RAFMAC by `experiments.bandit`, the same seeds in each. A CPU has no TF32:
+RADAC and RAFMAC by `ramac_jax.cli.bandit`, the same seeds in each. A CPU has no TF32:
 there its rounding is imitated, by `rounded_as_tf32`.
 """
 
@@ -20,12 +20,12 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from experiments import console
-from experiments.bandit import command as bandit
-from experiments.bandit.scoring import COLUMNS, spread
-from experiments.options import choices
-from experiments.precision import PRECISIONS
-from experiments.tables import cell
+from ramac_jax.cli import console
+from ramac_jax.cli.bandit import command as bandit
+from ramac_jax.cli.bandit.scoring import COLUMNS, spread
+from ramac_jax.cli.options.precision import PRECISIONS
+from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.validation import check_names
 
 AGENTS = ("radac", "rafmac")
@@ -51,7 +51,7 @@ class Arguments:
     """Updates of the policies."""
 
     def of_bandit(self, precision: str, out: Path) -> bandit.Arguments:
-        """The run of `experiments.bandit` that learns in a precision."""
+        """The run of `ramac_jax.cli.bandit` that learns in a precision."""
         return bandit.Arguments(
             out=out,
             agents=AGENTS,

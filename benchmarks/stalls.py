@@ -26,11 +26,11 @@ import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from benchmarks.evaluation import TimedEnvironments
 from benchmarks.throughput.cases import CASES, Case
-from experiments import console
-from ramac_jax import populations
-from ramac_jax.checkpoints import Policy, PolicySpec
+from ramac_jax import population as populations
+from ramac_jax.cli import console
 from ramac_jax.evaluation import evaluate
-from ramac_jax.scaling import Scaling
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.validation import check_names
 
 ENV, WIDTHS = "HalfCheetah-v5", (17, 6)  # of an observation and an action

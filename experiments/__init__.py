@@ -1,1 +1,1 @@
-"""Commands: `python -m experiments.NAME`, bandit, data, train, evaluate or report."""
+"""Studies: one folder each."""

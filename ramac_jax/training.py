@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ramac_jax.sharing import own_rows
+from ramac_jax.compute.data_parallel import own_rows
 from ramac_jax.types import (
     Agent,
     Array,

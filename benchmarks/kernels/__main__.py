@@ -1,6 +1,6 @@
 """`python -m benchmarks.kernels`."""
 
 from benchmarks.kernels.command import main
-from experiments import console
+from ramac_jax.cli import console
 
 console.run_command(main, keep_programs=False)

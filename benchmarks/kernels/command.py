@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import jax
 import tyro
+from ramac_jax.networks.layers.heads import HEADS
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +28,9 @@ from benchmarks.kernels.compiling import (
 )
 from benchmarks.kernels.reading import count_kernels
 from benchmarks.throughput.cases import CASES
-from experiments import console
-from experiments.options import choices
-from experiments.precision import PRECISIONS, training_in
-from ramac_jax.heads import HEADS
+from ramac_jax.cli import console
+from ramac_jax.cli.options.precision import PRECISIONS, training_in
+from ramac_jax.cli.options.train import choices
 from ramac_jax.validation import check_names
 
 

@@ -11,8 +11,8 @@ from jax.sharding import AxisType, Mesh
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
-from ramac_jax.populations.placement import AXIS, SHARES
-from ramac_jax.populations.programs import Programs
+from ramac_jax.devices.mesh import AXIS, SHARES
+from ramac_jax.population.programs import Programs
 
 NAME = "H200"
 BYTES_PER_SECOND = 4.8e12  # of its memory, as published

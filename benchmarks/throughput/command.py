@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import jax
 import tyro
+from ramac_jax.networks.layers.heads import HEADS
 from rich.console import Console
 
 import ramac_jax as rj
@@ -23,12 +24,11 @@ from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
 from benchmarks.throughput.measuring import measure_case
 from benchmarks.throughput.operations import profile
 from benchmarks.throughput.tables import case_table, draw_scaling
-from experiments import console
-from experiments.figures.runs import DPI
-from experiments.options import choices
-from experiments.precision import DEFAULT, PRECISIONS, training_in
-from ramac_jax.heads import HEADS
-from ramac_jax.populations.placement import are_cores
+from ramac_jax.cli import console
+from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS, training_in
+from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.reporting.figures.runs import DPI
+from ramac_jax.devices.mesh import are_cores
 from ramac_jax.validation import check_names
 
 

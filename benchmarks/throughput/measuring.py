@@ -17,10 +17,10 @@ from benchmarks.throughput.counting import (
     update_flop,
 )
 from benchmarks.throughput.machine import Meter, matrix_meter, seconds
-from ramac_jax import populations
-from ramac_jax.populations.memory import bytes_needed
-from ramac_jax.populations.placement import make_mesh, spread
-from ramac_jax.populations.programs import Programs
+from ramac_jax import population as populations
+from ramac_jax.devices.memory import bytes_needed
+from ramac_jax.devices.mesh import make_mesh, spread
+from ramac_jax.population.programs import Programs
 
 
 class Population:

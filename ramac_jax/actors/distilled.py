@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.noise import from_noise
-from ramac_jax.networks import MLP
+from ramac_jax.compute.flat_params import functional
+from ramac_jax.networks.layers.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
-from ramac_jax.weights import functional
 
 
 def distilled(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from ramac_jax import randomness
 from ramac_jax.actors.noise import from_noise, time_and_noise
-from ramac_jax.networks import UNROLLED_STEPS, VectorField
+from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.compute.flat_params import functional
+from ramac_jax.networks.layers.layers import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
-from ramac_jax.weights import functional
 
 
 def flow_actor(

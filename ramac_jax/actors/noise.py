@@ -2,7 +2,7 @@
 
 import jax
 
-from ramac_jax import randomness
+from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.types import (
     Actor,
     Array,

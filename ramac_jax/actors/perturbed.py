@@ -10,10 +10,10 @@ from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.noise import from_noise
 from ramac_jax.actors.vae import vae_actor
-from ramac_jax.networks import MLP
+from ramac_jax.compute.flat_params import Network, functional
+from ramac_jax.networks.layers.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
-from ramac_jax.weights import Network, functional
 
 
 def perturbed(

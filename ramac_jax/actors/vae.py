@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from ramac_jax import randomness
 from ramac_jax.actors.noise import from_noise
-from ramac_jax.networks import MLP
+from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.compute.flat_params import functional
+from ramac_jax.networks.layers.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
-from ramac_jax.weights import functional
 
 LOG_STD_RANGE = (-4.0, 15.0)  # of the encoder, as BCQ clips it
 

@@ -18,12 +18,12 @@ import jax
 import numpy as np
 
 from ramac_jax.evaluation.simulators import Environments
-from ramac_jax.scaling import Scaling, normalize_observation, unscale_action
+from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.types import Actor, Array, Params
 from ramac_jax.validation import InputError
 
 if TYPE_CHECKING:
-    from ramac_jax.checkpoints import Policy
+    from ramac_jax.policy import Policy
 
 TILE = 8  # episodes of each agent in a lane
 MAX_ENVIRONMENTS = 256  # alive at once, or two lanes; each takes 1.5 MB, 10 ms to make

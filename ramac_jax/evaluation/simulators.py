@@ -17,7 +17,7 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from ramac_jax.tasks.environments import no_advice  # and all are registered
+from ramac_jax.envs.registration import no_advice  # and all are registered
 from ramac_jax.validation import InputError, first_line
 
 
@@ -158,7 +158,7 @@ class Environments:
         """Make the first environment and start the workers.
 
         Args:
-          env: a Gymnasium id or spec, usually of a task: `ramac_jax.tasks.env_id`.
+          env: a Gymnasium id or spec, usually of a task: `ramac_jax.envs.env_id`.
           horizon: steps after which an episode is cut.
           num_workers: processes to share the environments; 0: this one steps them all.
 

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ramac_jax.networks.layers.layers import VectorField
 
 import ramac_jax as rj
-from ramac_jax.networks import VectorField
-from ramac_jax.weights import functional, pack
+from ramac_jax.compute.flat_params import functional, pack
 
 KEY = jax.random.key(2)
 STEPS = 4

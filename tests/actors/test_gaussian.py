@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ramac_jax.actors import gaussian, gaussian_actor
-from ramac_jax.weights import pack
+from ramac_jax.compute.flat_params import pack
 
 KEY = jax.random.key(3)
 

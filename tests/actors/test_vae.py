@@ -7,7 +7,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.actors import vae_actor
-from ramac_jax.weights import pack
+from ramac_jax.compute.flat_params import pack
 
 KEY = jax.random.key(4)
 OBSERVATION, ACTION = jnp.zeros((5, 3)), jnp.full((5, 2), 0.3)

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import ramac_jax as rj
 from benchmarks import fractions
-from ramac_jax.tasks.bandit import CONSTANTS
+from ramac_jax.envs.bandit import CONSTANTS
 
 COUNT, LEVEL = 4000, 0.1
 GRID = (np.arange(280_000) + 0.5) / 280_000  # as many in each of 7 and of 8 strata

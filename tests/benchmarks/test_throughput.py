@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from ramac_jax.networks.layers.layers import UNROLLED_STEPS
 from rich.console import Console
 
 import ramac_jax as rj
@@ -23,11 +24,11 @@ from benchmarks.throughput import (
 )
 from benchmarks.throughput import tables as shown
 from benchmarks.throughput.cases import CASES, Case, with_flow
-from experiments import agents, options
-from experiments.bandit import agents as bandit
-from experiments.figures.runs import WIDTH
-from ramac_jax.networks import UNROLLED_STEPS
-from ramac_jax.scaling import Scaling
+from ramac_jax.cli.bandit import agents as bandit
+from ramac_jax.cli.options import train as options
+from ramac_jax.cli.reporting.figures.runs import WIDTH
+from ramac_jax.cli.runs import agents
+from ramac_jax.normalization import Scaling
 
 # Wide enough for products to be nearly all that XLA counts, and quick to compile.
 TINY = Case(

@@ -6,9 +6,9 @@ import pytest
 import scipy.stats
 
 import ramac_jax as rj
+from ramac_jax.envs import bandit
 from ramac_jax.evaluation import density_detector, nearest_detector
 from ramac_jax.evaluation.ood import BANDWIDTHS, smallest
-from ramac_jax.tasks import bandit
 
 
 def steps(observation, action):

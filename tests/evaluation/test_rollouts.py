@@ -13,10 +13,10 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
-from ramac_jax.checkpoints import Policy, PolicySpec
+from ramac_jax.envs import registration as tasks
 from ramac_jax.evaluation import Environments, Episodes, evaluate, rollouts
-from ramac_jax.scaling import Scaling
-from ramac_jax.tasks import environments as tasks
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import Policy, PolicySpec
 
 HOPPER = tasks.env_id("hopper-medium-expert")
 

@@ -1,1 +1,0 @@
-"""The risky bandit, learned by every agent: `python -m experiments.bandit`."""

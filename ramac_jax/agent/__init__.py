@@ -1,0 +1,1 @@
+"""The algorithm: one update of the critics, then of the actor."""

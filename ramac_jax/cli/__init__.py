@@ -1,0 +1,1 @@
+"""Commands: `python -m experiments.NAME`, bandit, data, train, evaluate or report."""

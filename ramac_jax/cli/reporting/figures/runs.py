@@ -1,0 +1,170 @@
+"""Runs on a task: how learning went, and what each policy earns and risks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ramac_jax.envs.hazards import QUANTITIES, Hazard
+from ramac_jax.evaluation import Episodes, cvar
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MARKERS = "osD^vP*"
+WIDTH = 3.4  # inches: one column of a paper
+TALLEST = 8.0  # inches of the rows of a figure
+DPI = 200
+
+
+class Scored(NamedTuple):
+    """One run as the figures show it."""
+
+    name: str
+    episodes: Episodes
+    summary: Mapping[str, Any]  # of them, by `ramac_jax.evaluation.summarise`
+
+
+def draw_learning(
+    metrics: Sequence[Mapping[str, str]],
+    evaluations: Sequence[Mapping[str, str]],
+) -> Figure:
+    """Draw the rows of metrics.csv and evaluations.csv over updates, a line per seed.
+
+    The thick line is the mean over the seeds.
+    """
+    panels = [(metrics, name) for name in ("bc_loss", "critic_loss", "risk_value")]
+    if evaluations:
+        panels += [(evaluations, name) for name in ("mean", "cvar", "risky_share")]
+    rows = 2 if evaluations else 1
+    figure = Figure(figsize=(2.2 * WIDTH, 1.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False).ravel()
+    for axis, (table, name) in zip(axes, panels, strict=True):
+        seeds = sorted({int(row["seed"]) for row in table})
+        curves = [[r for r in table if int(r["seed"]) == seed] for seed in seeds]
+        steps = [int(row["step"]) for row in curves[0]]
+        values = np.array([[float(r[name]) for r in curve] for curve in curves])
+        axis.plot(steps, values.T, color=COLOURS[0], linewidth=0.6, alpha=0.5)
+        axis.plot(steps, mean_of_finite(values), color=COLOURS[0], linewidth=1.6)
+        axis.set_title(name.replace("_", " "), fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
+        axis.xaxis.get_offset_text().set_fontsize(7)
+    for axis in axes[-3:]:
+        axis.set_xlabel("updates", fontsize=8)
+    return figure
+
+
+def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
+    """Draw the histogram of episode returns of each run, its CVaR marked."""
+    height = min(len(runs), TALLEST)
+    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
+    axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
+    finite = [run.episodes.returns[np.isfinite(run.episodes.returns)] for run in runs]
+    edges = np.histogram_bin_edges(np.concatenate(finite), bins=40)
+    for axis, run, returns, colour in zip(axes, runs, finite, cycle(runs), strict=True):
+        axis.hist(returns, bins=edges, color=colour)
+        if returns.size:
+            tail, mean = float(cvar(returns, risk_level)), returns.mean()
+            label = f"CVaR$_{{{risk_level:g}}}$ {tail:.0f}"
+            axis.axvline(tail, color="black", linewidth=1.2, label=label)
+            label = f"mean {mean:.0f}"
+            axis.axvline(mean, color="black", linewidth=1.2, ls=":", label=label)
+            axis.legend(fontsize=6, frameon=False, loc="upper left")
+        axis.set_title(run.name, fontsize=8, loc="left", pad=2)
+        axis.tick_params(labelsize=7)
+        axis.set_ylabel("episodes", fontsize=7)
+    axes[-1].set_xlabel("return of an episode", fontsize=8)
+    return figure
+
+
+def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
+    """Draw mean against CVaR, both with their 95 % intervals: best is up and right."""
+    lines = -(-len(runs) // 3)
+    figure = Figure(figsize=(WIDTH, 2.7 + 0.13 * lines), layout="constrained")
+    axis = figure.subplots()
+    for index, run in enumerate(runs):
+        x, y = run.summary["pooled_cvar"], run.summary["mean"]
+        if x["value"] is None:
+            continue
+        axis.errorbar(
+            x["value"],
+            y["value"],
+            xerr=reach(x),
+            yerr=reach(y),
+            capsize=2,
+            label=run.name,
+            **point(index),
+        )
+    axis.set_xlabel(f"CVaR$_{{{risk_level:g}}}$ of the returns", fontsize=8)
+    axis.set_ylabel("mean return", fontsize=8)
+    axis.tick_params(labelsize=7)
+    if (known := axis.get_legend_handles_labels())[0]:
+        figure.legend(
+            *known, loc="outside lower center", ncols=3, fontsize=6, frameon=False
+        )
+    return figure
+
+
+def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
+    """Draw the distribution of the watched quantity, the hazard's side shaded.
+
+    The paper's Figure 4: one violin's half per run would hide the tails, so each run
+    has its own row of one common scale.
+    """
+    height = min(0.8 * len(runs), TALLEST)
+    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
+    axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
+    values = [
+        run.episodes.monitored[np.isfinite(run.episodes.monitored)] for run in runs
+    ]
+    bounds = [x for x in (hazard.low, hazard.high) if np.isfinite(x)]
+    ends = [np.quantile(x, (0.001, 0.999)) for x in values if x.size]
+    told = np.concatenate([bounds, *ends]) if bounds or ends else np.zeros(1)
+    low, high = told.min(), told.max()
+    margin = 0.05 * (high - low) or 1.0
+    edges = np.linspace(low - margin, high + margin, 81)
+    for axis, run, seen, colour in zip(axes, runs, values, cycle(runs), strict=True):
+        if seen.size:
+            axis.hist(seen, bins=edges, color=colour, density=True)
+        for start, stop in ((edges[0], hazard.low), (hazard.high, edges[-1])):
+            if start < stop:
+                axis.axvspan(start, stop, color="#D55E00", alpha=0.15, linewidth=0)
+        share = run.summary["risky_share"]["value"]
+        said = "" if share is None else f": {share:.1%} of steps risky"
+        axis.set_title(f"{run.name}{said}", fontsize=8, loc="left", pad=2)
+        axis.set(xlim=(edges[0], edges[-1]), yticks=())
+        axis.tick_params(labelsize=7)
+    unit = QUANTITIES[hazard.quantity]
+    axes[-1].set_xlabel(f"{hazard.quantity} ({unit}); shaded: risky", fontsize=8)
+    return figure
+
+
+def point(index: int) -> dict[str, Any]:
+    """Colour and marker of a run, or a policy: no two share both."""
+    shift = index // len(COLOURS)
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + shift) % len(MARKERS)],
+        "linestyle": "none",
+        "markersize": 4,
+    }
+
+
+def cycle(runs: Sequence[Scored]) -> list[str]:
+    """One colour per run, repeated where there are more runs than colours."""
+    return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
+
+
+def mean_of_finite(values: np.ndarray) -> np.ndarray:
+    """The mean [M] over rows [P, M], NaN only where every one is not finite."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    return np.where(count, total / np.maximum(count, 1), np.nan)
+
+
+def reach(figure: Mapping[str, float]) -> list[list[float]]:
+    """How far an interval reaches below and above its value; rounding may say less."""
+    below, above = figure["value"] - figure["low"], figure["high"] - figure["value"]
+    return [[max(below, 0.0)], [max(above, 0.0)]]

@@ -1,0 +1,182 @@
+"""A sweep: what each of its settings earns, and what it risks for it."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox, BboxBase
+
+from ramac_jax.cli.reporting.figures.runs import COLOURS, WIDTH, reach
+from ramac_jax.cli.reporting.sweep_tables import called
+from ramac_jax.population import Interval, Ranked
+
+AXES = ("cvar", "mean")
+STYLES = {  # colour, marker, its size, what lies above what
+    "chosen": (COLOURS[5], "*", 10.0, 5),
+    "front": (COLOURS[0], "o", 4.0, 4),
+    "other": ("0.65", "o", 3.0, 3),
+}
+LETTERS = 62  # of a line of the legend
+FARTHEST = 0.6  # of the points' span: how far the frame follows an interval
+OFFSETS = sorted(((x, y) for x in range(3, 48, 3) for y in range(3, 48, 3)), key=sum)
+"""Where a number may stand, in typographic points up and right of its setting."""
+
+
+def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
+    """Draw the mean of each setting against its CVaR, both of the scoring agents.
+
+    A line joins the settings that none beats; the star is the one that the selection
+    put first. The legend names these by the numbers beside them.
+    """
+    points = np.array([[x.score[name].value for name in AXES] for x in ranked])
+    shown: list[int] = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()
+    front: list[int] = pareto_front(points).tolist()
+    roles = {index: "chosen" for index in shown if index == 0}
+    roles |= {index: "front" for index in front if index not in roles}
+    roles |= {index: "other" for index in shown if index not in roles}
+    legend = legend_of(ranked, roles)
+    num_lines = sum(str(line.get_label()).count("\n") + 1 for line in legend)
+    figure = Figure(figsize=(WIDTH, 2.6 + 0.12 * num_lines), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(*points[front].T, color=STYLES["front"][0], linewidth=1.0, zorder=3.5)
+    for index, role in roles.items():
+        draw_setting(axis, ranked[index], role)
+    if shown:
+        cvars, means = ([ranked[i].score[name] for i in shown] for name in AXES)
+        axis.set(xlim=limits(cvars), ylim=limits(means))
+    else:
+        axis.set(xticks=(), yticks=())
+    axis.set_title(notes(ranked, shown), fontsize=6, color="0.4", loc="left")
+    axis.set_xlabel(f"CVaR$_{{{level:g}}}$ of the returns", fontsize=8)
+    axis.set_ylabel("mean return", fontsize=8)
+    axis.tick_params(labelsize=7)
+    if legend:
+        figure.legend(
+            handles=legend, loc="outside lower left", fontsize=6, frameon=False
+        )
+    named = [i for i in roles if roles[i] != "other"]
+    named.sort(key=lambda index: points[index, 0])
+    figure.draw_without_rendering()  # lays it out
+    write_numbers(axis, [(ranked[index], roles[index]) for index in named])
+    return figure
+
+
+def pareto_front(points: np.ndarray) -> np.ndarray:
+    """Indices of the points [S, 2] that none beats, by rising x; higher is better.
+
+    One beats another that is at least as good in both and better in one. A point that
+    is not finite neither beats nor stands.
+    """
+    finite = np.flatnonzero(np.isfinite(points).all(axis=1))
+    kept = points[finite]
+    as_good = (kept >= kept[:, None]).all(axis=-1)  # [i, j]: j is as good as i
+    better = (kept > kept[:, None]).any(axis=-1)
+    front = finite[~np.any(as_good & better, axis=1)]
+    return front[np.argsort(points[front, 0], kind="stable")]
+
+
+def draw_setting(axis: Axes, entry: Ranked, role: str) -> None:
+    """Draw one setting with its intervals; hollow where its score lacks agents."""
+    colour, marker, size, order = STYLES[role]
+    x, y = (entry.score[name] for name in AXES)
+    axis.errorbar(
+        x.value,
+        y.value,
+        xerr=reach(x._asdict()),
+        yerr=reach(y._asdict()),
+        fmt=marker,
+        markersize=size,
+        color=colour,
+        ecolor=(colour, 0.4),
+        elinewidth=0.6,
+        markerfacecolor="white" if entry.unscored else colour,
+        markeredgecolor=colour if entry.unscored else "white",
+        markeredgewidth=0.8 if entry.unscored else 0.4,
+        zorder=order,
+    )
+
+
+def limits(intervals: Sequence[Interval]) -> tuple[float, float]:
+    """Hold all values, and of wide intervals no more than leaves the values room."""
+    values, low, high = np.array(intervals).T
+    farthest = FARTHEST * np.ptp(values) or np.inf
+    start = max(np.nanmin([*values, *low]), values.min() - farthest)
+    stop = min(np.nanmax([*values, *high]), values.max() + farthest)
+    margin = 0.1 * (stop - start) or 1.0
+    return start - margin, stop + margin
+
+
+def write_numbers(axis: Axes, named: Sequence[tuple[Ranked, str]]) -> None:
+    """Write the number of each setting above and right of it, where there is room.
+
+    Nothing of the front lies there. The layout must be final: it says what overlaps.
+    """
+    centres = [(x.score["cvar"].value, x.score["mean"].value) for x, _ in named]
+    pixels = [axis.transData.transform(centre) for centre in centres]
+    taken = [Bbox([x - 4.0, x + 4.0]) for x in pixels]
+    for (entry, role), centre in zip(named, centres, strict=True):
+        colour = STYLES[role][0]
+        text = axis.annotate(
+            str(entry.setting),
+            centre,
+            xytext=OFFSETS[0],
+            textcoords="offset points",
+            fontsize=7,
+            color=colour,
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            arrowprops=dict(
+                arrowstyle="-", color=colour, linewidth=0.4, shrinkA=0.0, shrinkB=2.0
+            ),
+            zorder=6,
+        )
+        taken.append(place(text, taken, axis.bbox))
+
+
+def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
+    """Move a number to the nearest offset where it overlaps nothing; its place."""
+    for offset in [*OFFSETS, OFFSETS[0]]:
+        text.set_position(offset)
+        text.get_window_extent()  # lays it out
+        box = Text.get_window_extent(text)  # without the line that leads to it
+        inside = box.x1 < room.x1 and box.y1 < room.y1
+        if inside and not box.count_overlaps(taken):
+            break
+    return box
+
+
+def legend_of(ranked: Sequence[Ranked], roles: Mapping[int, str]) -> list[Line2D]:
+    """The chosen setting, those of the front by rising CVaR, and what the rest are."""
+    labels: dict[str, str] = {}
+    for index, role in roles.items():
+        said = called(*ranked[index][:2]) + " (chosen)" * (role == "chosen")
+        other = "other settings, each beaten by one on the line"
+        labels[other if role == "other" else said] = role
+    return [
+        Line2D(
+            [],
+            [],
+            color=STYLES[role][0],
+            marker=STYLES[role][1],
+            markersize=0.7 * STYLES[role][2],
+            markeredgewidth=0.0,
+            linewidth=1.0 if role == "front" else 0.0,
+            label=textwrap.fill(label, LETTERS, subsequent_indent=" " * 5),
+        )
+        for label, role in labels.items()
+    ]
+
+
+def notes(ranked: Sequence[Ranked], shown: Sequence[int]) -> str:
+    """What the reader must know of the settings shown, and of those that are not."""
+    said = []
+    if len(shown) < len(ranked):
+        missing = len(ranked) - len(shown)
+        said.append(f"{missing} of {len(ranked)} settings left out: no finite score")
+    if any(ranked[index].unscored for index in shown):
+        said.append("hollow: some agents have no finite score")
+    return "\n".join(said)

@@ -1,0 +1,105 @@
+"""The ranking of a sweep, as a table for people and as JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ramac_jax.cli.reporting.tables import cell, known, pipes, told
+from ramac_jax.population import Interval, Ranked
+
+COLUMNS = {
+    "cvar": ("CVaR", 1.0),
+    "mean": ("mean", 1.0),
+    "risky_share": ("risky steps, %", 100.0),
+}
+"""What the tables show of a score: its title, and the unit in which it is told."""
+
+
+def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
+    """The ranking as strict JSON can hold it: None for what is not known."""
+    return [
+        entry._asdict()
+        | {
+            "chosen_by": None if math.isnan(entry.chosen_by) else entry.chosen_by,
+            "score": {name: known(x) for name, x in entry.score.items()},
+        }
+        for entry in ranked
+    ]
+
+
+def cells(entry: Ranked, between: str = " ") -> list[str]:
+    """The figures of a row, as `titles` names them."""
+    chosen_by = cell(Interval(entry.chosen_by, math.nan, math.nan), 1.0)
+    return [
+        chosen_by,
+        *(cell(entry.score[k], unit, between) for k, (_, unit) in COLUMNS.items()),
+    ]
+
+
+def titles(level: float) -> list[str]:
+    """The titles of a row's figures, the level with the CVaR."""
+    score = [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
+    return ["selection", *score]
+
+
+def called(setting: int, label: str) -> str:
+    """What tables and figures call a setting."""
+    return f"{setting}: {label}"
+
+
+def markdown(
+    ranked: Sequence[Ranked],
+    level: float,
+    how: str,
+    eliminated: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The table and its notes; `how` says who chose and who scored.
+
+    A second table has the settings that an earlier rung was the last of.
+    """
+    head = ["rank", "setting", *titles(level), "diverged"]
+    rows = [
+        [str(place), called(*entry[:2]), *cells(entry), str(entry.frozen)]
+        for place, entry in enumerate(ranked, start=1)
+    ]
+    said = (
+        f"{how}\n\nBrackets: Student's t 95 % intervals over the scoring "
+        "seeds. A setting with a selection agent that diverged or has no finite figure "
+        "comes after every one without."
+    )
+    notes = [
+        f"- Setting {entry.setting}: its score leaves out {entry.unscored} of its "
+        "agents, without a finite figure.\n"
+        for entry in ranked
+        if entry.unscored
+    ]
+    parts = [pipes(head, rows), said, "".join(notes)]
+    if eliminated:
+        left_out = [
+            [
+                called(x["setting"], x["label"]),
+                f"{x['num_steps']:,}",
+                told({"value": x["chosen_by"]}, 1.0)[0],
+            ]
+            for x in eliminated
+        ]
+        parts.append("Left out on the way, by the figures of the same selection:")
+        parts.append(pipes(["setting", "after updates", "selection"], left_out))
+    return "\n\n".join(part for part in parts if part).rstrip() + "\n"
+
+
+def terminal(ranked: Sequence[Ranked], level: float, most: int = 20) -> Table:
+    """The first rows of the table, narrow enough for a terminal."""
+    table = Table(title="score [95 % over seeds]", caption_justify="left")
+    table.add_column("setting", overflow="fold")  # alone gives way where it is narrow
+    for title in titles(level):
+        table.add_column(title, no_wrap=True)
+    for entry in ranked[:most]:
+        name = called(*entry[:2]) + f" ({entry.frozen} diverged)" * bool(entry.frozen)
+        table.add_row(*map(escape, (name, *cells(entry, "\n"))))
+    if len(ranked) > most:
+        table.caption = f"and {len(ranked) - most} more"
+    return table

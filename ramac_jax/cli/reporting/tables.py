@@ -1,0 +1,133 @@
+"""Tables of evaluated runs, for people and for papers."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.markup import escape
+from rich.table import Table
+
+from ramac_jax.cli.reporting.figures.runs import Scored
+from ramac_jax.envs.hazards import Hazard
+from ramac_jax.population import Interval
+
+COLUMNS = {
+    "mean": ("mean", 1.0),
+    "pooled_cvar": ("CVaR", 1.0),
+    "per_seed_cvar": ("CVaR per seed", 1.0),
+    "iqm": ("IQM", 1.0),
+    "normalized_score": ("score", 1.0),
+    "risky_share": ("risky steps, %", 100.0),
+    "length": ("length", 1.0),
+}
+"""What the tables show of a summary: its title, and the unit in which it is told."""
+
+
+class Run(NamedTuple):
+    """One folder, read."""
+
+    task: str
+    horizon: int
+    hazard: Hazard
+    scored: Scored
+    record: Mapping[str, Any]  # its evaluation.json
+
+
+def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
+    """A figure and its interval, with the digits that it is worth."""
+    if figure["value"] is None:
+        return ["-"] * 3
+    values = [unit * value for value in figure.values() if value is not None]
+    largest = max(map(abs, values))
+    digits = 0 if largest >= 100.0 else 1 if largest >= 10.0 else 2
+    return [f"{value:.{digits}f}" for value in values]
+
+
+def known(interval: Interval) -> dict[str, float | None]:
+    """The interval as strict JSON can hold it."""
+    return {k: None if math.isnan(x) else x for k, x in interval._asdict().items()}
+
+
+def cell(interval: Interval, unit: float, between: str = " ") -> str:
+    """A figure and its bounds, where it has any."""
+    value, *bounds = told(known(interval), unit)
+    has_bounds = math.isfinite(interval.low)
+    return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
+
+
+def cells(run: Run) -> Iterable[tuple[str, str, str]]:
+    """Each column of a row: value, lower and upper bound."""
+    for name, (_, unit) in COLUMNS.items():
+        value, low, high = told(run.scored.summary[name], unit)
+        yield value, low, high
+
+
+def titles(level: float) -> list[str]:
+    """The titles of the columns after the first two, the level with each CVaR."""
+    return [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
+
+
+def pipes(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    escaped = [[text.replace("|", r"\|") for text in row] for row in rows]
+    lines = [head, ["---"] * len(head), *escaped]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def markdown(runs: Sequence[Run], level: float) -> str:
+    """The table and its notes."""
+    head = ["task", "policy", *titles(level), "seeds x episodes x steps"]
+    rows = []
+    for run in runs:
+        figures = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
+        population, num_episodes = run.scored.episodes.returns.shape
+        size = f"{population} x {num_episodes} x {run.horizon}"
+        rows.append([run.task, run.scored.name, *figures, size])
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.scored.summary["notes"]:
+            said.setdefault(note, []).append(f"{run.task} {run.scored.name}")
+    notes = "\n".join(
+        f"- {'All' if len(who) == len(runs) else ', '.join(who)}: {note}."
+        for note, who in said.items()
+    )
+    return (
+        f"{pipes(head, rows)}\n\n"
+        "Brackets: 95 % bootstrap intervals over the episodes of these seeds. CVaR: of "
+        "all episodes together; CVaR per seed: the mean over seeds of each one's own. "
+        f"Score: D4RL's, in percent.\n\n{notes}\n"
+    )
+
+
+def latex(runs: Sequence[Run], level: float) -> str:
+    """The table for a paper, with booktabs."""
+    head = ["task", "policy", *titles(level)]
+    lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
+    for run in runs:
+        row = [
+            rf"${value}$ {{\scriptsize $[{low}, {high}]$}}"
+            for value, low, high in cells(run)
+        ]
+        name = re.sub(r"([_&#%$])", r"\\\1", run.scored.name)
+        lines.append(" & ".join([run.task, name, *row]) + r" \\")
+    body = "\n".join(lines)
+    return (
+        f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
+
+
+def terminal(runs: Sequence[Run], level: float) -> Table:
+    """What matters most of runs on one task, narrow enough for a terminal."""
+    table = Table(title=f"{runs[0].task}, value [95 % of resampled episodes]")
+    shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
+    for title in ("policy", *(title for title, _ in shown.values())):
+        table.add_column(title.replace("CVaR", f"CVaR {level:g}"))
+    for run in runs:
+        row = []
+        for name, (_, unit) in shown.items():
+            value, low, high = told(run.scored.summary[name], unit)
+            row.append(escape(f"{value} [{low}, {high}]"))
+        table.add_row(escape(run.scored.name), *row)
+    return table

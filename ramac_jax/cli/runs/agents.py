@@ -1,0 +1,145 @@
+"""From options to an agent, and to a trained population of it."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import ramac_jax as rj
+from ramac_jax import policy as checkpoints
+from ramac_jax import population as populations
+from ramac_jax.actors import BUILDERS
+from ramac_jax.cli import console
+from ramac_jax.cli.options.precision import PRECISIONS, training_actor, training_in
+from ramac_jax.cli.options.train import (
+    CHANGES_NOTHING,
+    CONSERVATIVE,
+    DISTORTIONS,
+    Arguments,
+)
+from ramac_jax.data.loading import OfflineDataset
+from ramac_jax.networks.layers.heads import HEADS
+from ramac_jax.normalization import Scaling
+from ramac_jax.validation import check_names
+
+CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
+"""All that the agent of `build_cloner` reads of its hyperparameters."""
+
+
+def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpec:
+    """The actor asked for, every option of its builder's that JSON holds spelled out.
+
+    Nothing of it is about training: it acts in float32, whatever it was trained in.
+
+    Raises `InputError` for an option that this kind of actor does not know.
+    """
+    given = {
+        "num_steps": arguments.sampler_steps,
+        "widths": arguments.actor_widths,
+        "radius": arguments.radius,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    options = {
+        name: parameter.default
+        for name, parameter in inspect.signature(
+            BUILDERS[arguments.actor]
+        ).parameters.items()
+        if isinstance(parameter.default, int | float | tuple)
+    }
+    check_names(f"option of the {arguments.actor} actor", given, options)
+    return checkpoints.PolicySpec(arguments.actor, options | given, scaling)
+
+
+def build_cloner(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
+    """Behaviour cloning alone, whose update costs a tenth of the others'."""
+    actor = training_actor(spec, arguments.precision)
+    return rj.ramac(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
+
+
+def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
+    """The agent that the options describe."""
+    if not arguments.num_critics:
+        return build_cloner(arguments, spec)
+    if arguments.critic == "value":
+        widths = (arguments.critic_width,) * 2
+        critic = rj.value_critic(arguments.num_critics, widths=widths)
+    else:
+        critic = rj.iqn_critic(
+            arguments.num_critics,
+            width=arguments.critic_width,
+            embedding_width=arguments.embedding_width,
+            num_cosines=arguments.num_cosines,
+            head=HEADS[arguments.head],
+            dtype=PRECISIONS[arguments.precision].dtype,
+        )
+    penalty = arguments.conservative
+    return rj.ramac(
+        training_actor(spec, arguments.precision),
+        critic,
+        DISTORTIONS[arguments.distortion][0],
+        arguments.num_quantiles,
+        num_risk_quantiles=arguments.num_risk_quantiles,
+        conservative=None if penalty is None else CONSERVATIVE[penalty],
+        num_candidates=arguments.num_candidates,
+        normalize_value=arguments.normalize_value,
+    )
+
+
+def train_members(
+    arguments: Arguments,
+    dataset: OfflineDataset,
+    members: populations.Members,
+    folder: Path,
+    *,
+    num_steps: int | None = None,
+    start: int = 0,
+    states: rj.State | None = None,
+    watch: Any = None,
+    report: Any,
+) -> populations.Trained:
+    """Train a population as the options say.
+
+    Args:
+      arguments: the options.
+      dataset: to train on, rewards as they are.
+      members: seeds and hyperparameters, which stand above those of the options.
+      folder: for its checkpoints; the run there is gone on with.
+      num_steps: updates at the end; None: as the options say.
+      start: updates that the states have behind them.
+      states: to go on from; None: fresh ones, cloned first where that is asked.
+      watch: see `ramac_jax.population.train_population`.
+      report: likewise.
+    """
+    spec = policy_spec(arguments, dataset.scaling)
+    rewards = arguments.reward_scale * dataset.transitions.reward
+    schedule = populations.Schedule(
+        num_steps=num_steps or arguments.num_steps,
+        batch_size=arguments.batch_size,
+        bc_steps=arguments.bc_steps,
+        log_every=arguments.log_every,
+        save_every=arguments.save_every,
+        watch_every=arguments.eval_every if watch is not None else None,
+        start=start,
+    )
+    with training_in(arguments.precision):
+        return populations.train_population(
+            build_agent(arguments, spec),
+            dataset.transitions._replace(reward=rewards),
+            members,
+            schedule,
+            cloner=build_cloner(arguments, spec),
+            cloned_by=CLONED_BY,
+            states=states,
+            folder=folder,
+            settings=lasting_options(arguments),
+            watch=watch,
+            report=report,
+            say=console.warn,
+            memory=None if arguments.memory is None else int(arguments.memory * 2**30),
+        )
+
+
+def lasting_options(arguments: Arguments) -> dict[str, Any]:
+    """The options that a run must be gone on with unchanged, for JSON."""
+    options = vars(arguments).items()
+    kept = {k: v for k, v in options if k not in CHANGES_NOTHING | {"hyperparams"}}
+    return kept | {"hyperparams": arguments.hyperparams._asdict()}

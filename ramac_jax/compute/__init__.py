@@ -1,0 +1,1 @@
+"""How an update is computed: micro-batches, data parallelism, random numbers."""

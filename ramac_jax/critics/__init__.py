@@ -1,0 +1,1 @@
+"""Distributional action values, one file for each kind of `Critic`."""

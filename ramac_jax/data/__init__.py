@@ -1,0 +1,1 @@
+"""Minari and D4RL datasets: load, convert, relabel, write."""

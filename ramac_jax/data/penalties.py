@@ -1,0 +1,101 @@
+"""Episodes that a hazard has charged: other rewards, and perhaps earlier ends.
+
+The draws come from the seed alone, one for each step of the sources in order, so that
+the same call gives the same bytes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from minari import EpisodeData
+from minari.data_collector.episode_buffer import EpisodeBuffer
+
+from ramac_jax.envs.hazards import Hazard, is_end, is_risky, penalties
+
+
+class Summary(NamedTuple):
+    """What came of charging episodes; shares and means are of the steps kept."""
+
+    episodes: int
+    steps: int
+    risky_share: float  # of the steps whose next state is risky
+    charged_share: float  # of the steps that paid the penalty
+    reward_before: float  # mean
+    reward_after: float
+    ended: int  # episodes that the hazard ended
+    dropped: int  # steps that the sources had after such an end
+
+
+def charge_episodes(
+    hazard: Hazard, episodes: Sequence[EpisodeData], seed: int
+) -> tuple[list[EpisodeBuffer], Summary]:
+    """Charge episodes, ending each where the hazard does, and sum up what came of it.
+
+    Args:
+      hazard: the rule.
+      episodes: T steps and T + 1 observations each.
+      seed: of the draws.
+    """
+    base = np.concatenate([np.asarray(x.rewards, np.float64) for x in episodes])
+    terminated = np.concatenate([np.asarray(x.terminations, bool) for x in episodes])
+    quantity = np.concatenate([x.observations[1:, hazard.coordinate] for x in episodes])
+    reward, charge, risky = relabel_rewards(hazard, base, quantity, seed)
+    ends = is_end(hazard, quantity)
+    buffers, kept = cut_episodes(episodes, reward, ends)
+    return buffers, Summary(
+        episodes=len(buffers),
+        steps=int(kept.sum()),
+        risky_share=float(risky[kept].mean()),
+        charged_share=float((charge[kept] != 0).mean()),
+        reward_before=float(base[kept].mean()),
+        reward_after=float(reward[kept].mean()),
+        ended=int((ends & kept & ~terminated).sum()),
+        dropped=int((~kept).sum()),
+    )
+
+
+def relabel_rewards(
+    hazard: Hazard, reward: np.ndarray, quantity: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Charge each step [D]: its new reward, the penalty in it, and whether it is risky.
+
+    Args:
+      hazard: the rule.
+      reward: base rewards [D].
+      quantity: the watched quantity [D] after each step.
+      seed: of the draws, one for each step in order, in float64.
+    """
+    draws = np.random.default_rng(seed).random(len(reward))
+    charge = penalties(hazard, quantity, draws)
+    return reward + charge, charge, is_risky(hazard, quantity)
+
+
+def cut_episodes(
+    episodes: Sequence[EpisodeData], reward: np.ndarray, ends: np.ndarray
+) -> tuple[list[EpisodeBuffer], np.ndarray]:
+    """Give episodes their rewards [D], each cut at the first of its `ends` [D].
+
+    Returns the episodes, and which steps [D] they keep.
+    """
+    buffers, kept, start = [], np.ones(len(reward), bool), 0
+    for episode in episodes:
+        stop = start + len(episode.rewards)
+        found = np.flatnonzero(ends[start:stop])
+        steps = int(found[0]) + 1 if found.size else stop - start
+        terminated = np.array(episode.terminations[:steps], bool)
+        truncated = np.array(episode.truncations[:steps], bool)
+        if found.size:
+            terminated[-1], truncated[-1] = True, False
+        buffers.append(
+            EpisodeBuffer(
+                observations=episode.observations[: steps + 1],
+                actions=episode.actions[:steps],
+                rewards=reward[start : start + steps],
+                terminations=terminated,
+                truncations=truncated,
+            )
+        )
+        kept[start + steps : stop] = False
+        start = stop
+    return buffers, kept

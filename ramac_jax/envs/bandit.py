@@ -1,0 +1,203 @@
+"""The risky bandit: a ring that pays well on average, a centre that pays safely.
+
+Actions lie in [-1, 1]^2 and the observation never changes. With `CONSTANTS` the ring
+pays 1.4 on average and -4 over its worst tenth, the centre 1: a risk-neutral policy
+belongs on the ring, a CVaR_0.1 policy in the centre, and nothing pays in between.
+"""
+
+import itertools
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import scipy.optimize
+import scipy.stats
+from minari.data_collector.episode_buffer import EpisodeBuffer
+
+from ramac_jax.data import writing
+from ramac_jax.envs import BANDIT_ID
+
+DATASET_ID = "ramac_jax/risky-bandit-v0"
+PULLS_PER_RECORD = 100
+
+
+class Constants(NamedTuple):
+    """What defines the bandit; lengths are those of the action space [-1, 1]^2."""
+
+    ring_radius: float = 0.8
+    ring_spread: float = 0.05  # standard deviation of the radius
+    centre_spread: float = 0.1  # standard deviation of each coordinate
+    reach: float = 3.0  # a mode ends this many spreads from its middle
+    ring_share: float = 0.8  # of the samples
+    ring_reward: float = 2.0
+    penalty_reward: float = -10.0  # what the ring pays instead ...
+    penalty_probability: float = 0.05  # ... this often
+    centre_reward: float = 1.0
+    reward_noise: float = 0.05  # standard deviation inside both modes
+    num_samples: int = 10_000
+
+
+CONSTANTS = Constants()
+WITHIN = 1.0 - 1e-4  # of the reach: so that rounding to float32 leaves none outside
+
+
+def on_ring(action: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
+    """Whether each action [..., 2] lies on the ring."""
+    distance = np.abs(np.linalg.norm(action, axis=-1) - constants.ring_radius)
+    return distance <= constants.reach * constants.ring_spread
+
+
+def in_centre(action: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
+    """Whether each action [..., 2] lies in the centre."""
+    distance = np.linalg.norm(action, axis=-1)
+    return distance <= constants.reach * constants.centre_spread
+
+
+def draw_rewards(
+    action: np.ndarray, rng: np.random.Generator, constants: Constants = CONSTANTS
+) -> np.ndarray:
+    """One reward for each action [..., 2]; exactly 0 outside both modes."""
+    ring, centre = on_ring(action, constants), in_centre(action, constants)
+    penalised = rng.random(ring.shape) < constants.penalty_probability
+    noise = constants.reward_noise * rng.standard_normal(ring.shape)
+    ring_reward = np.where(penalised, constants.penalty_reward, constants.ring_reward)
+    paid = np.where(ring, ring_reward, constants.centre_reward) + noise
+    return np.where(ring | centre, paid, 0.0)
+
+
+def draw_actions(
+    size: int, rng: np.random.Generator, constants: Constants = CONSTANTS
+) -> np.ndarray:
+    """Actions [size, 2] of the behaviour policy, none of them outside both modes."""
+    on_the_ring = rng.random(size) < constants.ring_share
+    angle = rng.uniform(0.0, 2.0 * np.pi, size)
+    radius = constants.ring_radius + constants.ring_spread * truncated_normal(
+        rng, size, 1, constants.reach
+    )
+    ring = radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    centre = constants.centre_spread * truncated_normal(rng, size, 2, constants.reach)
+    return np.where(on_the_ring[:, None], ring, centre).astype(np.float32)
+
+
+def truncated_normal(
+    rng: np.random.Generator, size: int, dim: int, reach: float
+) -> np.ndarray:
+    """Standard normal vectors [size, dim] whose length stays well below `reach`."""
+    limit = reach * WITHIN
+    draws = rng.standard_normal((size, dim))
+    while (outside := np.linalg.norm(draws, axis=-1) > limit).any():
+        draws[outside] = rng.standard_normal((outside.sum(), dim))
+    return draws
+
+
+def radius_cdf(radius: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
+    """Share of the behaviour's actions whose length is at most each radius.
+
+    Exact: a truncated normal about the ring, a truncated Rayleigh in the centre; angles
+    are uniform in both.
+    """
+    reach = constants.reach * WITHIN
+    apart = (np.asarray(radius) - constants.ring_radius) / constants.ring_spread
+    inside = scipy.stats.truncnorm.cdf(apart, -reach, reach)
+    length = np.clip(np.asarray(radius) / constants.centre_spread, 0.0, reach)
+    nearby = np.expm1(-0.5 * length**2) / np.expm1(-0.5 * reach**2)
+    return constants.ring_share * inside + (1.0 - constants.ring_share) * nearby
+
+
+def cvar_of_shares(
+    ring: float, centre: float, level: float, constants: Constants = CONSTANTS
+) -> float:
+    """CVaR of the reward where these shares of actions lie on the ring and the centre.
+
+    Exact, of a mixture of three normals and, for the rest, the reward 0:
+    max_v v - E[(v - R)_+] / level (Rockafellar and Uryasev, 2000).
+    """
+    penalised = constants.penalty_probability
+    shares = np.array([ring * penalised, ring * (1.0 - penalised), centre])
+    paid = np.array(
+        [constants.penalty_reward, constants.ring_reward, constants.centre_reward]
+    )
+    rest = max(1.0 - ring - centre, 0.0)
+
+    def negative(value: float) -> float:
+        above = (value - paid) / constants.reward_noise
+        density, mass = scipy.stats.norm.pdf(above), scipy.stats.norm.cdf(above)
+        short = (value - paid) * mass + constants.reward_noise * density
+        below = float(shares @ short) + rest * max(value, 0.0)
+        return below / level - value
+
+    ends = (constants.penalty_reward - 1.0, constants.ring_reward + 1.0)
+    return -min(
+        scipy.optimize.minimize_scalar(negative, bounds=part, method="bounded").fun
+        for part in itertools.pairwise((ends[0], 0.0, ends[1]))
+    )
+
+
+def reward_range(constants: Constants = CONSTANTS) -> tuple[float, float]:
+    """Bounds [m, M] of all rewards but one in a million: five deviations of noise."""
+    slack = 5.0 * constants.reward_noise
+    return constants.penalty_reward - slack, constants.ring_reward + slack
+
+
+class RiskyBandit(gymnasium.Env):
+    """One step an episode: choose a point in [-1, 1]^2, be paid, and it is over.
+
+    `info` tells `ring` and `centre` (bool) of the action just taken. Rewards come from
+    the environment's own generator: seed `reset` to repeat them.
+    """
+
+    def __init__(self) -> None:
+        self.observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return the only observation there is, zero."""
+        super().reset(seed=seed, options=options)
+        return np.zeros(1, np.float32), {}
+
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Pay for the action and end the episode."""
+        reward = float(draw_rewards(action, self.np_random))
+        info = {"ring": bool(on_ring(action)), "centre": bool(in_centre(action))}
+        return np.zeros(1, np.float32), reward, True, False, info
+
+
+def write_dataset(seed: int = 0, dataset_id: str = DATASET_ID) -> None:
+    """Write `CONSTANTS.num_samples` pulls as a Minari dataset.
+
+    It goes where MINARI_DATASETS_PATH says; one of the same id there is replaced. Every
+    pull is terminated. They are stored `PULLS_PER_RECORD` to a Minari episode, since
+    its files take milliseconds for each episode, however short.
+    """
+    rng = np.random.default_rng(seed)
+    actions = draw_actions(CONSTANTS.num_samples, rng)
+    rewards = draw_rewards(actions, rng)
+    ends = np.arange(PULLS_PER_RECORD, CONSTANTS.num_samples, PULLS_PER_RECORD)
+    records = [
+        EpisodeBuffer(
+            id=index,
+            observations=np.zeros((len(reward) + 1, 1), np.float32),
+            actions=action,
+            rewards=reward,
+            terminations=np.ones(len(reward), bool),
+            truncations=np.zeros(len(reward), bool),
+        )
+        for index, (action, reward) in enumerate(
+            zip(np.split(actions, ends), np.split(rewards, ends), strict=True)
+        )
+    ]
+    env = gymnasium.make(BANDIT_ID)
+    writing.write_dataset(
+        dataset_id,
+        records,
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        algorithm_name="ring and centre mixture",
+        description=f"The risky bandit, seed {seed}: {CONSTANTS}",
+        env_spec=env.spec,
+        overwrite=True,
+    )

@@ -1,0 +1,1 @@
+"""Flax modules: layers, shapes and initial weights."""

@@ -1,0 +1,37 @@
+"""Populations: many seeds and hyperparameters as one program, and no run lost."""
+
+from ramac_jax.devices.hosts import first_host_first, initialize_hosts, is_first_host
+from ramac_jax.devices.mesh import use_every_core
+from ramac_jax.evaluation.ranking import Interval, Ranked, mean_interval, rank
+from ramac_jax.population.checkpoints import check_settings, lock
+from ramac_jax.population.halving import train_rungs
+from ramac_jax.population.history import Journal
+from ramac_jax.population.interrupts import Interrupted
+from ramac_jax.population.members import Members, Rung, cross, halving, random_search
+from ramac_jax.population.schedule import Progress, Schedule, Trained
+from ramac_jax.population.train import train_population
+
+__all__ = [
+    "Interrupted",
+    "Interval",
+    "Journal",
+    "Members",
+    "Progress",
+    "Ranked",
+    "Rung",
+    "Schedule",
+    "Trained",
+    "check_settings",
+    "cross",
+    "first_host_first",
+    "halving",
+    "initialize_hosts",
+    "is_first_host",
+    "lock",
+    "mean_interval",
+    "random_search",
+    "rank",
+    "train_population",
+    "train_rungs",
+    "use_every_core",
+]

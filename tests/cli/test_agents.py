@@ -1,0 +1,191 @@
+"""The agents that go by a name are the parts that the name stands for."""
+
+import re
+from types import SimpleNamespace
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ramac_jax.networks.layers.heads import HEADS
+
+import ramac_jax as rj
+from ramac_jax.cli.options import train as options
+from ramac_jax.cli.options.checks import check_options
+from ramac_jax.cli.options.precision import PRECISIONS
+from ramac_jax.cli.runs import agents
+from ramac_jax.compute.flat_params import unpack
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import build_actor, spec_to_json
+
+TINY = "--actor-widths 8 --critic-width 16 --embedding-width 8 --num-cosines 4".split()
+PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}
+SQUARED, HUBER = rj.losses.squared_error, rj.losses.quantile_huber
+NEUTRAL = rj.risk.neutral
+BASE = ["--dataset", "x", "--out", "y", *TINY]
+UNITS = Scaling(jnp.zeros(3), jnp.ones(3), -jnp.ones(2), jnp.ones(2))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cvae-ql",
+        "diffusion-ql",
+        "fql",
+        "oraac",
+        "oraac-diffusion",
+        "oraac-flow",
+        "rafmac-distilled",
+        "codac",
+        "cql",
+        "bc-vae",
+    ],
+)
+def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
+    told = {}
+
+    def ramac(actor, critic, distortion, num_quantiles, **options):
+        told.update(options, distortion=distortion, loss=critic.loss)
+        return wire(actor, critic, distortion, num_quantiles, **options)
+
+    wire = rj.ramac
+    monkeypatch.setattr(agents.rj, "ramac", ramac)
+    preset = ["--task", "hopper-medium-replay", "--out", "x", "--preset", name]
+    arguments = options.parse([*preset, *TINY, "--num-candidates", "3"])
+    check_options(arguments)
+    spec = agents.policy_spec(arguments, UNITS)
+    agent, batch = agents.build_agent(arguments, spec), make_batch()
+    if name != "bc-vae":
+        assert told == {
+            "num_candidates": 3,
+            "num_risk_quantiles": None,
+            "conservative": PENALTIES.get(name),
+            "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
+            "loss": SQUARED if arguments.critic == "value" else HUBER,
+            "distortion": NEUTRAL if arguments.critic == "value" else rj.risk.cvar,
+        }
+    state = agent.init(jax.random.key(0), batch)
+    knobs = arguments.hyperparams._replace(risk_warmup=0.0, risk_ramp=0.0)
+    update = jax.jit(agent.update)
+    new, metrics = update(state, batch, jax.random.key(1), knobs)
+    assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves((new, metrics)))
+    assert ("conservative_gap" in metrics) == (name in ("codac", "cql"))
+    # Who minds a value is moved by it alone, and who clones alone is not.
+    silent = knobs._replace(bc_weight=0.0)
+    moved, _ = update(state, batch, jax.random.key(1), silent)
+    far = distance(moved.actor_params, state.actor_params)
+    assert (far > 0.0) == (not name.startswith("bc-"))
+    # One program, whatever the numbers; what comes out can go in again.
+    assert update._cache_size() == 1
+    chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
+    # Layers with weight and bias: three of a plain value, six of a quantile network.
+    sizes = {"value": 6, "quantile": 12} if arguments.num_critics else {"quantile": 1}
+    layers = jax.tree.leaves(unpack(state.critic_params))
+    assert len(layers) == sizes[arguments.critic]
+
+
+def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
+    base = ["--dataset", "x", "--out", "y", "--radius", "0.05"]
+    spec = agents.policy_spec(options.parse([*base, "--actor", "perturbed-vae"]), UNITS)
+    assert spec.actor_options["radius"] == 0.05
+    with pytest.raises(
+        rj.InputError, match="unknown option of the flow actor 'radius'"
+    ):
+        agents.policy_spec(options.parse([*base, "--actor", "flow"]), UNITS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--radius 0", "--radius is 0: it must be above 0"),
+        ("--radius nan", "--radius is nan"),
+        ("--critic value", "knows no risk, and --distortion is cvar: give"),
+        ("--conservative-weight 2", "nothing to weigh: give --conservative"),
+    ],
+)
+def test_options_that_could_not_count_are_refused(words, message):
+    arguments = options.parse(["--dataset", "x", "--out", "y", *words.split()])
+    with pytest.raises(rj.InputError, match=message):
+        check_options(arguments)
+
+
+def program(agent, batch):
+    """The update of an agent as text, without the addresses of its functions."""
+    state = jax.eval_shape(agent.init, jax.random.key(0), batch)
+    args = state, batch, jax.random.key(0), rj.Hyperparams()
+    return re.sub(r"0x[0-9a-f]+", "", str(jax.make_jaxpr(agent.update)(*args)))
+
+
+def build(words):
+    arguments = options.parse([*BASE, *words.split()])
+    check_options(arguments)
+    spec = agents.policy_spec(arguments, UNITS)
+    with agents.training_in(arguments.precision):
+        cloner = agents.build_cloner(arguments, spec)
+        return agents.build_agent(arguments, spec), cloner, spec, arguments
+
+
+@pytest.mark.parametrize("actor", ["diffusion", "flow"])
+def test_a_precision_is_of_training_alone(actor, make_batch):
+    batch, words = make_batch(), f"--actor {actor} --num-quantiles 4 --precision "
+    told, specs = {}, set()
+    for name in PRECISIONS:
+        agent, cloner, spec, _ = build(words + name)
+        specs.add(spec_to_json(spec))  # whoever acts need not know
+        with agents.training_in(name):
+            told[name] = program(agent, batch), program(cloner, batch)
+    assert len(specs) == 1
+    for alone in (0, 1):  # the agent, and the one that clones alone
+        assert "HIGHEST" in told["float32"][alone]
+        assert "HIGHEST" not in told["tf32"][alone] + told["bfloat16"][alone]
+        assert "bf16" in told["bfloat16"][alone]
+        assert "bf16" not in told["float32"][alone] + told["tf32"][alone]
+    assert jax.config.jax_default_matmul_precision is None
+
+
+def test_weights_trained_in_bfloat16_act_in_float32(make_batch):
+    batch = make_batch()
+    agent, _, spec, _ = build("--precision bfloat16 --sampler-steps 2")
+    state = agent.init(jax.random.key(0), batch)
+    actor = build_actor(spec)
+    text = str(
+        jax.make_jaxpr(actor.sample)(
+            state.actor_params, batch.observation, jax.random.key(1)
+        )
+    )
+    assert "bf16" not in text
+
+
+def test_a_population_is_compiled_and_recorded_as_told(tmp_path, monkeypatch):
+    seen = {}
+
+    def train_population(agent, *others, cloner, settings, **options):
+        seen.update(settings, matmul=jax.config.jax_default_matmul_precision)
+
+    monkeypatch.setattr(agents.populations, "train_population", train_population)
+    rows = jnp.zeros((4, 3)), jnp.zeros((4, 2)), jnp.zeros(4), jnp.zeros((4, 3))
+    dataset = SimpleNamespace(
+        transitions=rj.Transition(*rows, jnp.zeros(4)), scaling=UNITS
+    )
+    for precision, products in [("float32", "highest"), ("tf32", None)]:
+        arguments = options.parse([*BASE, "--precision", precision])
+        agents.train_members(arguments, dataset, None, tmp_path, report=None)
+        assert (seen["precision"], seen["matmul"]) == (precision, products)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_head_and_the_strata_reach_the_agent(name, make_batch, monkeypatch):
+    told = []
+
+    def iqn_critic(*args, head, **options):
+        told.append(head)
+        return make(*args, head=head, **options)
+
+    make = rj.iqn_critic
+    monkeypatch.setattr(agents.rj, "iqn_critic", iqn_critic)
+    batch = make_batch()
+    agent, *_ = build(f"--num-quantiles 5 --num-risk-quantiles 3 --head {name}")
+    assert told == [HEADS[name]]
+    if name == "plain":
+        assert "2,8,3]" in program(agent, batch)  # critics, rows, strata

@@ -1,0 +1,231 @@
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import matplotlib.image
+import numpy as np
+import pytest
+
+from ramac_jax.cli.bandit import agents, command, scoring, training
+from ramac_jax.cli.bandit.command import main, rj
+
+TINY = ["--bc-steps", "40", "--critic-steps", "20", "--risk-steps", "8"]
+SOME = ["bc-flow", "oraac-flow", "rafmac"]
+
+
+def shrink(patch):
+    """The command with networks and samples that take no time."""
+    for name, value in [
+        ("WIDTHS", (8,)),
+        ("NARROW", (8,)),
+        ("DENOISING_STEPS", 2),
+        ("EULER_STEPS", 2),
+    ]:
+        patch.setattr(agents, name, value)
+    patch.setattr(scoring, "NUM_SAMPLES", 1600)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bandit")
+    words = ["--agents", *SOME, "--num-seeds", "2", "--radii", "0.5", *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.chdir(folder.parent)  # a relative --out, as most people give
+        main(["--out", folder.name, *words])
+    return folder
+
+
+@pytest.fixture
+def record(out):
+    return json.loads((out / "bandit.json").read_text())
+
+
+def test_the_record_has_every_agent_and_seed(record):
+    assert [policy["name"] for policy in record["policies"]] == SOME
+    for policy in record["policies"]:
+        assert len(policy["seeds"]) == 2
+        for seed in policy["seeds"]:
+            names = {"mean", "cvar", "ring", "centre", "ood"}
+            assert seed.keys() == names | {"ood_nearest", "ood_density"}
+            assert seed["ring"] + seed["centre"] + seed["ood"] == pytest.approx(1.0)
+    assert record["constants"]["penalty_probability"] == 0.05
+    assert record["versions"]["jax"]
+    assert record["options"]["agents"] == SOME
+    assert record["options"]["precision"] == "tf32"
+
+
+def test_detectors_are_judged_where_the_truth_is_known(record):
+    assert record["detection"].keys() == {"nearest", "density"}
+    for rates in record["detection"].values():
+        assert rates["precision"] > 0.8 and rates["recall"] > 0.95
+        assert 0.4 < rates["base_rate"] < 0.7 and rates["false_positive_rate"] < 0.1
+
+
+def test_every_bound_is_checked(record):
+    theory = record["theory"]
+    assert list(theory["policies"]) == SOME
+    assert list(theory["leakage"]) == ["uniform", "oraac-flow"]
+    assert [x["radius"] for x in theory["leakage"]["oraac-flow"]] == [0.25, 0.5]
+    assert all(x["holds"] for rows in theory["leakage"].values() for x in rows)
+    assert all(x["holds"] for seeds in theory["policies"].values() for x in seeds)
+
+
+@pytest.mark.parametrize("name", ["rafmac", "oraac-flow", "fql"])
+def test_an_agent_goes_on_from_its_clone_and_its_critics(name, tmp_path, monkeypatch):
+    """Nothing is trained here: stages give states that tell where they come from."""
+    shrink(monkeypatch)
+    trainer = training.Trainer(dataset(), 2, 0, training.Lengths(4, 4, 4), tmp_path)
+
+    def marked(title, agent, hyperparams, num_steps, stage, *, states=None, **others):
+        states = trainer.fresh(agent, stage) if states is None else states
+        mark = {"bc-flow": 1.0, "student-of-flow": 2.0}.get(title, 3.0)
+        states = jax.tree.map(lambda x: jnp.full_like(x, mark), states)
+        frozen = {1: 7} if title == "bc-flow" else {}
+        return training.populations.Trained(None, states, None, frozen)
+
+    monkeypatch.setattr(training.Trainer, "stage", staticmethod(marked))
+    recipe = agents.RECIPES[name]
+    agent = agents.agent_of(recipe, agents.actor_of(recipe))
+    states, frozen = trainer.begin(agent, recipe)
+    assert frozen == {1}  # whose clone diverged
+    params = states.actor_params
+    part = params if recipe.model_is is None else params[recipe.model_is]
+    expected = 2.0 if recipe.model_is == "teacher" else 1.0
+    assert all((x == expected).all() for x in jax.tree.leaves(part))
+    if recipe.model_is == "prior":  # the perturbation is fresh
+        fresh = jax.tree.leaves(params["perturbation"])
+        assert any((x != expected).any() for x in fresh)
+    chex.assert_trees_all_equal(params, states.target_actor_params)
+    assert all((x == 3.0).all() for x in jax.tree.leaves(states.critic_params))
+    assert not any(x.any() for x in jax.tree.leaves(states.actor_opt_state))
+    assert (states.step == 0).all()
+
+
+# What is in bfloat16 of each stage, in the order of training, if anything.
+NARROW = {
+    "radac": {"bc-diffusion", "quantile-critic", "radac"},
+    "fql": {"bc-flow", "student-of-flow", "fql"},
+    "oraac": {"quantile-critic", "oraac"},
+    "cvae-ql": set(),
+    "codac": {"codac"},
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_agents_learn_in_bfloat16_and_act_in_float32(name, tmp_path, monkeypatch):
+    """Programs are written down here, none is compiled."""
+    shrink(monkeypatch)
+    data, lengths = dataset(), training.Lengths(4, 4, 4)
+    trainer = training.Trainer(data, 1, 0, lengths, tmp_path, "bfloat16")
+    narrow = set()
+
+    def written(title, agent, *others, states=None, **options):
+        state = jax.eval_shape(agent.init, jax.random.key(0), data)
+        args = state, data, jax.random.key(0), rj.Hyperparams()
+        if "bf16" in str(jax.make_jaxpr(agent.update)(*args)):
+            narrow.add(title)
+        states = jax.tree.map(lambda x: np.zeros((1, *x.shape), x.dtype), state)
+        return training.populations.Trained(None, states, None, {})
+
+    monkeypatch.setattr(training.Trainer, "stage", staticmethod(written))
+    learned = trainer.train(name)
+    assert narrow == NARROW[name]
+    state = jax.tree.map(lambda x: x[0], learned.trained.states)
+    args = state, data.observation, jax.random.key(0)
+    assert "bf16" not in str(jax.make_jaxpr(learned.agent.act)(*args))
+
+
+def dataset():
+    column, row = np.zeros((4, 1)), np.zeros(4)
+    return rj.Transition(column, np.zeros((4, 2)), row, column, row + 1.0)
+
+
+def test_what_is_to_be_mistrusted_ends_with_status_1(monkeypatch, tmp_path, capsys):
+    policies = [{"name": "radac", "seeds": [{}, {}], "diverged": [1]}]
+    theory = {"policies": {"radac": [{"holds": False}]}, "leakage": {}}
+    record = {"policies": policies, "theory": theory}
+    monkeypatch.setattr(command, "run", lambda arguments: record)
+    with pytest.raises(SystemExit) as ended:
+        main(["--out", str(tmp_path)])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "radac: 1 of 2 seeds diverged",
+        "bound broken: radac, seed 0",
+    ]
+
+
+def test_the_figures_are_drawn_and_nothing_else_is_left(out):
+    figures = {"bandit.png", "cloning.png", "dynamics.png", "theory.png"}
+    written = {x.name for x in out.iterdir() if not x.name.startswith(".")}
+    assert written == figures | {"bandit.json", "minari"}
+    for name in figures:
+        image = matplotlib.image.imread(out / name)
+        assert image.shape[1] > 900 and image[..., :3].std() > 0.05
+
+
+def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    words = ["--agents", "bc-vae", "cvae-ql", "--num-seeds", "1", *TINY]
+    train = training.populations.train_population
+    stages = []
+
+    def broken_off(agent, dataset, members, schedule, *, folder, **others):
+        stages.append((folder.name, saved(folder)))
+        if len(stages) == 3:
+            raise KeyboardInterrupt
+        return train(agent, dataset, members, schedule, folder=folder, **others)
+
+    def saved(folder):
+        """When each checkpoint of a stage was made."""
+        made = folder.rglob("carry")
+        return {str(x.relative_to(folder)): x.stat().st_mtime_ns for x in made}
+
+    monkeypatch.setattr(training.populations, "train_population", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        main(["--out", str(tmp_path), *words])
+    after = {x.name: saved(x) for x in (tmp_path / "population").iterdir()}
+    for more, message in [
+        ("--risk-steps 9", "risk_steps 8, not 9"),
+        ("--precision bfloat16", 'precision "tf32", not "bfloat16"'),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            main(["--out", str(tmp_path), *words, *more.split()])
+    main(["--out", str(tmp_path), *words])
+    with pytest.raises(rj.InputError, match="already holds a run"):
+        main(["--out", str(tmp_path), *words])
+    names = ["bc-vae", "value-critic", "cvae-ql"]
+    assert [name for name, _ in stages] == names * 2
+    for name, checkpoints in stages[3:5]:  # gone on with, and there at its end
+        assert checkpoints == after[name] and checkpoints
+    assert not stages[5][1]
+    assert not (tmp_path / "population").exists()
+
+
+def test_a_score_by_hand():
+    actions = np.array([[0.8, 0.0]] * 5 + [[0.0, 0.0]] * 4 + [[0.5, 0.0]])
+    rewards = np.array([2.0, 2, 2, 2, -10, 1, 1, 1, 1, 0])
+    score = scoring.score(actions, rewards)
+    shares = [score[name] for name in ("ring", "centre", "ood")]
+    np.testing.assert_allclose(shares, [0.5, 0.4, 0.1])
+    assert (score["mean"], score["cvar"]) == pytest.approx((0.2, -10.0))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--num-seeds 0", "--num-seeds is 0: give 1 or more"),
+        ("--risk-steps 0", "--risk-steps is 0: give 1 or more"),
+        ("--agents radacc", "unknown agent 'radacc': did you mean radac"),
+        ("--precision bfloat", "unknown precision 'bfloat': did you mean bfloat16"),
+        ("--radii 0.1 0", "--radii holds 0: give above 0"),
+        ("--seed -1", "--seed is -1: give one from 0"),
+        ("--agents", "--agents names none"),
+    ],
+)
+def test_what_makes_no_run_is_refused(tmp_path, words, message):
+    out = tmp_path / "new"
+    with pytest.raises(rj.InputError, match=message):
+        main(["--out", str(out), *words.split()])
+    assert not out.exists()

@@ -1,0 +1,217 @@
+"""Agents compared on tasks: what is trained, what is told, and what is refused."""
+
+import json
+import math
+
+import gymnasium as gym
+import minari
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.cli import compare, data
+from ramac_jax.cli.options import presets
+from ramac_jax.cli.reporting import comparison
+from ramac_jax.envs.hazards import TASKS
+from ramac_jax.population import Interval
+
+TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
+TINY = {
+    "batch_size": 8,
+    "log_every": 2,
+    "actor_widths": (8,),
+    "critic_width": 8,
+    "embedding_width": 8,
+    "num_cosines": 4,
+    "num_quantiles": 4,
+    "horizon": "6",
+    "num_steps": 40,
+    "bc_steps": 20,
+    "risk_warmup": 10.0,
+    "risk_ramp": 20.0,
+    "decay_steps": 40.0,
+}
+BASE = ["--tasks", TASK, "--num-seeds", "2", "--num-steps", "4", "--episodes", "3"]
+AGENTS = ["bc-vae", "radac"]
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny(tmp_path_factory, leaning_hopper):
+    """The stochastic dataset of the leaning hopper, and presets that take no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINARI_DATASETS_PATH", str(tmp_path_factory.mktemp("datasets")))
+        env = gym.make("Hopper-v5", disable_env_checker=True)
+        minari.create_dataset_from_buffers(SOURCE, leaning_hopper(), env=env)
+        data.main(["relabel", "--task", TASK, "--source", SOURCE])
+        for name in ("bc-vae", "bc-flow", "radac"):
+            preset = f"{TASK}/{name}"
+            patch.setitem(presets.PRESETS, preset, presets.PRESETS[preset] | TINY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def out(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared") / "out"
+    compare.main([*BASE, "--agents", *AGENTS, "--out", str(folder)])
+    return folder
+
+
+def read(out):
+    return json.loads((out / "comparison.json").read_text())
+
+
+def test_one_row_for_each_agent_and_task(out):
+    rows = read(out)["rows"]
+    assert [(row["task"], row["agent"]) for row in rows] == [(TASK, x) for x in AGENTS]
+    for row in rows:
+        names = {"mean", "cvar", "risky_share", "ood_nearest", "ood_density"}
+        assert row["figures"].keys() == names
+        for figure in row["figures"].values():
+            assert figure["low"] <= figure["value"] <= figure["high"]
+    assert rows[0]["paper"] is None
+    assert rows[1]["paper"] == {"mean": 386, "cvar": -8}
+
+
+def test_the_schedule_shrinks_with_the_number_of_steps(out):
+    told = json.loads((out / TASK / "radac" / "run.json").read_text())
+    assert told["options"]["num_steps"] == 4 and told["options"]["bc_steps"] == 20
+    assert told["options"]["eval_every"] is None
+    knobs = told["hyperparams"]
+    assert (knobs["risk_warmup"], knobs["risk_ramp"], knobs["decay_steps"]) == (1, 2, 4)
+
+
+def test_the_tables_and_figures_are_there(out):
+    text = (out / "comparison.md").read_text()
+    assert f"--agents {' '.join(AGENTS)}" in text
+    assert (
+        "| agent | mean | CVaR 0.1 | risky, % | paper: mean | paper: CVaR 0.1 |" in text
+    )
+    assert "| agent | by neighbour, % | by density, % |" in text
+    assert "cannot be equal to ours" in text
+    for kind in ("returns", "risk-return", "monitored"):
+        assert (out / f"{TASK}-{kind}.png").is_file()
+    assert (out / "report.tex").is_file()
+
+
+def test_what_is_finished_is_not_trained_again(out, monkeypatch):
+    before, run, trained = read(out)["rows"], compare.train.run, []
+
+    def noted(arguments, argv):
+        trained.append(arguments.preset)
+        return run(arguments, argv)
+
+    monkeypatch.setattr(compare.train, "run", noted)
+    compare.main([*BASE, "--agents", *AGENTS, "bc-flow", "--out", str(out)])
+    assert trained == [f"{TASK}/bc-flow"]
+    assert read(out)["rows"][:2] == before
+
+
+def test_other_options_than_those_of_a_finished_run_are_refused(out):
+    words = [*BASE, "--agents", "radac", "--out", str(out), "--num-steps", "6"]
+    with pytest.raises(rj.InputError, match="holds a run with .* 4, not 6"):
+        compare.main(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--tasks hoper-medium-replay", "unknown task 'hoper-medium-replay'"),
+        (f"--tasks {TASK} --agents radacc", "unknown agent 'radacc'"),
+        (f"--tasks {TASK} --num-seeds 0", "--num-seeds is 0: give 1 or more"),
+        ("--tasks bandit --agents neutral", "--agents names none of the bandit"),
+        ("--tasks bandit --level 0.2", "--level is 0.2: the bandit is scored at 0.1"),
+        (f"--tasks {TASK} --level 5", "--level is 5: give one above 0"),
+        ("--tasks", "--tasks names none"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(tmp_path, words, message):
+    out = tmp_path / "new"
+    with pytest.raises(rj.InputError, match=message):
+        compare.main([*words.split(), "--out", str(out)])
+    assert not out.exists()
+
+
+def bandit_record():
+    names = ("mean", "cvar", "ring", "centre", "ood", "ood_nearest", "ood_density")
+    seeds = [dict.fromkeys(names, 0.5), dict.fromkeys(names, 0.7)]
+    detection = {"nearest": {"false_positive_rate": 0.03}}
+    policies = [
+        {"name": name, "seeds": seeds, "diverged": diverged}
+        for name, diverged in (("radac", []), ("rafmac", [1]))
+    ]
+    theory = {"policies": {}, "leakage": {}}
+    return {"policies": policies, "detection": detection, "theory": theory}
+
+
+def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def run(arguments):
+        asked.append(arguments.agents)
+        lasting = compare.bandit.lasting_options(arguments) | {"radii": [0.5]}
+        record = bandit_record() | {"options": lasting}
+        arguments.out.mkdir(parents=True)
+        compare.console.write_json(arguments.out / "bandit.json", record)
+        return record
+
+    monkeypatch.setattr(compare.bandit, "run", run)
+    base = ["--tasks", "bandit", "--out", str(tmp_path), "--agents"]
+    for agents in (["radac", "rafmac", "neutral"], ["rafmac"]):
+        with pytest.raises(SystemExit) as ended:  # a seed of RAFMAC has diverged
+            compare.main([*base, *agents])
+        assert ended.value.code == 1
+        assert "rafmac: 1 of 2 seeds diverged" in capsys.readouterr().err
+    assert asked == [("radac", "rafmac")]
+    (row,) = read(tmp_path)["rows"]
+    assert (row["agent"], row["frozen"]) == ("rafmac", 1)
+    assert row["figures"]["ood"]["value"] == pytest.approx(0.6)
+    # Student's interval of .5 and .7 reaches beyond what a share can be.
+    assert (row["figures"]["ood"]["low"], row["figures"]["ood"]["high"]) == (0.0, 1.0)
+    text = (tmp_path / "comparison.md").read_text()
+    assert "in truth, %" in text and "cannot be equal" not in text
+    for words, message in [
+        (["radac", "--num-seeds", "2"], "num_seeds 3, not 2"),
+        (["cql"], "knows nothing of cql: remove the folder"),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            compare.main([*base, *words])
+
+
+def test_a_damaged_record_of_the_bandit_is_refused(tmp_path):
+    folder = tmp_path / "bandit"
+    folder.mkdir()
+    base = ["--tasks", "bandit", "--out", str(tmp_path), "--agents", "radac"]
+    for text, message in [("{", "cannot read"), ("{}", "knows nothing of radac")]:
+        (folder / "bandit.json").write_text(text)
+        with pytest.raises(rj.InputError, match=message):
+            compare.main(base)
+
+
+def test_a_table_by_hand():
+    figures = {
+        "mean": Interval(1234.0, 1200.0, 1300.0),
+        "ood_nearest": Interval(0.051, math.nan, math.nan),
+    }
+    row = comparison.Row("hopper-medium-expert", "oraac", figures, 3, frozen=1)
+    other = row._replace(agent="bc-vae", frozen=0)
+    assert comparison.table_of([row, other], comparison.RESULTS, 0.1) == [
+        ["agent", "mean", "paper: mean", "paper: CVaR 0.1"],
+        ["oraac (1 of 3 diverged)", "1234 [1200, 1300]", "714", "375"],
+        ["bc-vae", "1234 [1200, 1300]", "-", "-"],
+    ]
+    assert comparison.table_of([row], comparison.OOD, 0.1) == [
+        ["agent", "by neighbour, %", "paper, %"],
+        ["oraac (1 of 3 diverged)", "5.10", "11.6"],
+    ]
+
+
+def test_every_figure_of_the_paper_is_of_a_task_and_an_agent():
+    told = comparison.paper_figures()
+    assert set(told) == set(TASKS) - {"hopper-medium-expert-older"}
+    for agents in told.values():
+        assert len(agents) == 7 and set(agents) <= set(presets.AGENTS)
+        for figures in agents.values():
+            assert {"mean", "cvar"} <= figures.keys() <= {"mean", "cvar", "ood"}
+            assert np.isfinite(list(figures.values())).all()

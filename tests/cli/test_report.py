@@ -1,0 +1,171 @@
+"""Tables over finished runs, whose episodes are known."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ramac_jax import InputError
+from ramac_jax.cli import console, report
+from ramac_jax.cli.options.evaluation import make_settings
+from ramac_jax.cli.runs.scoring import write_evaluation
+from ramac_jax.evaluation import Episodes
+
+TASK, SEEDS = "hopper-medium-expert", [3, 4]
+
+
+def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
+    """Leave what ramac_jax.cli.train would: two seeds, episodes of two steps."""
+    returns = np.asarray(returns, float)
+    failed = np.isnan(returns)
+    monitored = np.full((*returns.shape, 4), np.nan, np.float32)
+    monitored[..., 0], monitored[..., 1] = 0.0, 0.25  # safe, then risky
+    episodes = Episodes(
+        episode_seed=np.tile(np.arange(returns.shape[1]), (2, 1)),
+        returns=returns,
+        length=np.full(returns.shape, 2),
+        risky_steps=np.full(returns.shape, 1),
+        penalties=np.zeros(returns.shape),
+        base_return=returns,
+        failed=failed,
+        monitored=monitored,
+    )
+    settings = make_settings(task, env, "4", episodes=returns.shape[1])
+    run = {"preset": preset}
+    write_evaluation(folder, episodes, SEEDS, settings, command="evaluate", run=run)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    safe = [[100.0] * 10, [100.0] * 10]
+    risky = [[-300.0] + [200.0] * 9, [100.0] + [200.0] * 9]
+    write_run(folder / "a", safe)
+    write_run(folder / "b", risky, preset=f"{TASK}/bc-diffusion")
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    return [str(shutil.copytree(made / x, tmp_path / x)) for x in "ab"]
+
+
+def test_the_table_holds_the_figures_worked_by_hand(runs, tmp_path, capsys):
+    out = tmp_path / "report"
+    report.main([*runs, "--out", str(out)])
+    first, second = (out / "report.md").read_text().splitlines()[2:4]
+    titles = (out / "report.md").read_text().splitlines()[0].split(" | ")
+    cells = dict(zip(titles, second.split(" | "), strict=True))
+    # Both seeds: the mean of -300, 100 and 18 times 200; the worst two of twenty.
+    assert cells["mean"].startswith("170 [")
+    assert cells["CVaR 0.1"].startswith("-100 [")
+    assert cells["CVaR 0.1 per seed"].startswith("-100 [")
+    assert cells["IQM"].startswith("200 [")
+    assert cells["risky steps, %"] == "50.0 [50.0, 50.0]"
+    assert cells["policy"] == "bc-diffusion"
+    assert "100 [100, 100]" in first
+    record = json.loads((out / "report.json").read_text())
+    assert [run["name"] for run in record["runs"]] == ["radac", "bc-diffusion"]
+    assert record["runs"][1]["summary"]["mean"]["value"] == 170.0
+    latex = (out / "report.tex").read_text()
+    assert latex.count(r"\\") == 3
+    assert r"risky steps, \%" in latex
+    assert all(line.count("&") == 8 for line in latex.splitlines() if "&" in line)
+    assert "bc-diff" in capsys.readouterr().out  # cells may fold
+    kinds = ("returns", "risk-return", "monitored")
+    figures = {f"{TASK}-{kind}.png" for kind in kinds}
+    written = {"report.md", "report.tex", "report.json"} | figures
+    assert {x.name for x in out.iterdir()} == written
+
+
+def test_another_level_and_other_names(runs, tmp_path):
+    out = tmp_path / "report"
+    report.main([*runs, "--out", str(out), "--level", "0.5", "--names", "x", "y"])
+    text = (out / "report.md").read_text()
+    assert "CVaR 0.5" in text
+    assert "| x |" in text
+    # The worst half of twenty: -300, 100 and eight times 200.
+    assert "140 [" in text.splitlines()[3]
+
+
+def test_failed_episodes_are_left_out_and_told(tmp_path):
+    returns = [[np.nan] + [10.0] * 9, [10.0] * 10]
+    out = tmp_path / "report"
+    report.main([write_run(tmp_path / "a", returns), "--out", str(out)])
+    text = (out / "report.md").read_text()
+    assert "10.0 [10.0, 10.0]" in text
+    assert "1 of 20 episodes failed" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--names", "x"], "--names has 1 names for 2 runs"),
+        (["--level", "0"], "--level is 0"),
+        (["nowhere"], "nowhere holds no whole evaluation"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    runs, options, message, tmp_path, capsys
+):
+    out = tmp_path / "report"
+    argv = [*runs, *options] if options[0].startswith("--") else options
+    with pytest.raises(SystemExit) as ended:
+        console.exit_on_bad_input(lambda: report.main([*argv, "--out", str(out)]))()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert message in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "damaged", ["episodes.csv", "monitored.npz", "evaluation.json"]
+)
+@pytest.mark.parametrize("content", ["", "not this", "[]"])
+def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
+    (tmp_path / "a" / damaged).write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        out = ["--out", str(tmp_path / "report")]
+        console.exit_on_bad_input(lambda: report.main([*runs, *out]))()
+    assert ended.value.code == 2
+    assert str(tmp_path / "a") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("constant", [33.7, np.nan])
+def test_returns_that_leave_nothing_to_draw(constant, tmp_path):
+    """Equal returns round to bounds beside their mean; failed ones have none."""
+    run = write_run(tmp_path / "a", np.full((2, 150), constant))
+    report.main([run, "--out", str(tmp_path / "report")])
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert ("33.7 [33.7, 33.7]" in text) == (constant == 33.7)
+
+
+def test_a_run_without_a_task_is_refused(tmp_path, capsys):
+    run = write_run(tmp_path / "a", np.ones((2, 10)), task=None, env="Hopper-v5")
+    with pytest.raises(SystemExit):
+        out = ["--out", str(tmp_path / "report")]
+        console.exit_on_bad_input(lambda: report.main([run, *out]))()
+    assert "was evaluated without a task" in capsys.readouterr().err
+
+
+def test_other_horizons_are_not_compared(runs, tmp_path):
+    path = tmp_path / "b" / "evaluation.json"
+    path.write_text(path.read_text().replace('"horizon": 4', '"horizon": 2'))
+    np.savez(tmp_path / "b" / "monitored.npz", monitored=np.zeros((2, 10, 2)))
+    with pytest.raises(InputError, match="over 2 steps, others of .* over 4"):
+        report.main([*runs, "--out", str(tmp_path / "report")])
+
+
+def test_names_tell_runs_apart_and_compile(tmp_path):
+    same = [write_run(tmp_path / x, np.ones((2, 10))) for x in "ab"]
+    published = write_run(tmp_path / "c", np.ones((2, 10)), f"published/{TASK}")
+    own = write_run(tmp_path / "my_run", np.ones((2, 10)), None)
+    report.main([*same, published, own, "--out", str(tmp_path / "report")])
+    text = (tmp_path / "report" / "report.md").read_text()
+    for name in (f"radac ({same[0]})", f"radac ({same[1]})", "published", "my_run"):
+        assert f"| {name} |" in text
+    assert r"my\_run" in (tmp_path / "report" / "report.tex").read_text()

@@ -1,0 +1,78 @@
+"""What the figures of runs show, read off their artists."""
+
+import numpy as np
+import pytest
+
+from ramac_jax.cli.reporting.figures import runs
+from ramac_jax.envs.hazards import angle_hazard
+from ramac_jax.evaluation import Episodes, summarise
+
+HAZARD = angle_hazard(-0.1, 0.1, -50.0)
+
+
+def scored(name, returns):
+    returns = np.asarray(returns, float)
+    monitored = np.full((*returns.shape, 4), np.nan, np.float32)
+    monitored[..., :2] = 0.0, 0.2
+    episodes = Episodes(
+        episode_seed=np.arange(returns.size).reshape(returns.shape),
+        returns=returns,
+        length=np.full(returns.shape, 2),
+        risky_steps=np.full(returns.shape, 1),
+        penalties=np.zeros(returns.shape),
+        base_return=returns,
+        failed=np.isnan(returns),
+        monitored=monitored,
+    )
+    return runs.Scored(name, episodes, summarise(episodes, range(len(returns))))
+
+
+def lines(axis):
+    return [line.get_xdata()[0] for line in axis.lines]
+
+
+def test_histograms_hold_every_episode_and_mark_the_tail():
+    several = [scored("a", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]), scored("b", [[9] * 10])]
+    figure = runs.draw_returns(several, 0.2)
+    for axis, expected in zip(figure.axes, ((0.5, 4.5), (9.0, 9.0)), strict=True):
+        assert lines(axis) == pytest.approx(expected)  # CVaR, then mean
+        assert sum(bar.get_height() for bar in axis.patches) == 10
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["a", "b"]
+
+
+def test_risk_and_return_stand_where_the_summary_says():
+    run = scored("a", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]])
+    (axis,) = runs.draw_risk_return([run], 0.1).axes
+    marker = axis.lines[0]
+    assert marker.get_xdata() == run.summary["pooled_cvar"]["value"]
+    assert marker.get_ydata() == 4.5
+
+
+def test_the_band_of_the_hazard_is_shaded_outside_its_bounds():
+    (axis,) = runs.draw_monitored([scored("a", [[1.0, 2.0]])], HAZARD).axes
+    bars = [x for x in axis.patches if x.get_alpha() is None]
+    below, above = (x.get_extents() for x in axis.patches if x.get_alpha() == 0.15)
+    to_data = axis.transData.inverted().transform
+    assert to_data(below.p1)[0] == pytest.approx(-0.1)
+    assert to_data(above.p0)[0] == pytest.approx(0.1)
+    seen = [bar for bar in bars if bar.get_height()]
+    middles = [bar.get_x() + 0.5 * bar.get_width() for bar in seen]
+    assert middles == pytest.approx([0.0, 0.2], abs=0.01)
+    assert axis.get_title(loc="left") == "a: 50.0% of steps risky"
+
+
+def test_learning_curves_are_of_seeds_and_their_mean():
+    rows = [
+        {"step": step, "seed": seed, "bc_loss": x, "critic_loss": y, "risk_value": "1"}
+        for step, seed, x, y in [
+            ("10", "3", "1.0", "nan"),
+            ("10", "4", "3.0", "2.0"),
+            ("20", "3", "0.5", "nan"),
+            ("20", "4", "1.5", "4.0"),
+        ]
+    ]
+    bc, critic, _ = runs.draw_learning(rows, []).axes
+    first, second, mean = (line.get_ydata().tolist() for line in bc.lines)
+    assert (first, second, mean) == ([1.0, 0.5], [3.0, 1.5], [2.0, 1.0])
+    assert bc.lines[0].get_xdata().tolist() == [10, 20]
+    assert critic.lines[-1].get_ydata().tolist() == [2.0, 4.0]  # of those that live

@@ -1,0 +1,184 @@
+"""The way of a search through its rungs, its agents made up."""
+
+import csv
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.cli.options import sweep as sweep_options
+from ramac_jax.cli.runs import searching
+from ramac_jax.evaluation import Episodes
+from ramac_jax.population import Journal, Trained
+
+# setting -> updates -> mean return of seed 10; each later seed has 1 more.
+MADE_UP = {
+    0: {1: 1.0},
+    1: {1: 6.0, 3: 50.0},
+    2: {1: np.nan},
+    3: {1: 2.0, 3: 70.0},
+    4: {1: 7.0, 3: 60.0},
+    5: {1: 99.0},  # diverged
+}
+SPREAD = {0: 0.0, 1: 0.5, 2: 0.0, 3: 0.0, 4: 20.0, 5: 0.0}  # so the worst is below
+
+
+class Scene:
+    """Makes agents up: what they return stands in a table; and keeps what was asked."""
+
+    def __init__(self):
+        self.trained, self.played = [], []
+
+    def train(
+        self, options, dataset, members, folder, *, num_steps, start, states, **_
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        settings, who = np.unique(members.setting), (members.setting, members.seed)
+        self.trained.append((options.batch_size, settings.tolist(), start, num_steps))
+        rates = members.hyperparams.actor_learning_rate
+        np.testing.assert_array_equal(rates, 1 + members.setting % 3)
+        assert (states is None) == (start == 0)
+        if states is not None:
+            for told, known in zip(states.actor_params["who"].T, who, strict=True):
+                np.testing.assert_array_equal(told, known)
+            assert (states.actor_params["steps"] == start).all()
+        steps = np.full(len(members.seed), num_steps)
+        params = {"who": np.stack(who, axis=1), "steps": steps}
+        frozen = {
+            row: 1
+            for row, agent in enumerate(zip(*who, strict=True))
+            if agent in ((4, 12), (5, 10))
+        }
+        journal = Journal({"step": np.array([num_steps])}, {})
+        states = rj.State(params, {}, {}, {}, {}, {}, steps)
+        return Trained(members, states, journal, frozen)
+
+    def play(self, variant, params, *, progress, **changed):
+        """Two episodes each, as far below the table's return as above it."""
+        agents = [tuple(x) for x in params["who"].tolist()]
+        assert {setting // 3 for setting, _ in agents} == {variant}
+        self.played.append((agents, changed))
+        worth = [
+            (MADE_UP[setting][step] + seed - 10, SPREAD[setting])
+            for (setting, seed), step in zip(agents, params["steps"], strict=True)
+        ]
+        returns = np.array([(mean - reach, mean + reach) for mean, reach in worth])
+        ones = np.ones(returns.shape)
+        failed = np.isnan(returns)
+        return Episodes(ones, returns, ones, ones, ones, returns, failed, ones)
+
+    def searcher(self, out, *words):
+        """The search of 3 rates in 2 programs, agents 10 to 12; 2 settings go on."""
+        grid = ["actor_learning_rate=1,2,3", "batch_size=4,8", "--halving", "3"]
+        seeds = "--num-seeds 3 --seed 10 --num-steps 3 --selection-episodes 2".split()
+        options = ["--out", str(out), "--dataset", "x", *seeds, "--grid", *grid, *words]
+        arguments = sweep_options.parse(options)
+        search = sweep_options.make_search(arguments)
+        arenas = [
+            SimpleNamespace(play=functools.partial(self.play, variant))
+            for variant in range(2)
+        ]
+        return searching.Searcher(arguments, search, None, arenas, lambda *told: None)
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    made_up = Scene()
+    monkeypatch.setattr(searching, "train_members", made_up.train)
+    return made_up
+
+
+def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_path):
+    """By the mean 4 comes before 1 and all others; by the worst episode it is not."""
+    found = scene.searcher(tmp_path, "--select", "mean").run()
+    assert scene.trained == [
+        (4, [0, 1, 2], 0, 1),
+        (8, [3, 4, 5], 0, 1),
+        (4, [1], 1, 3),
+        (8, [4], 1, 3),
+    ]
+    choosing = {"episodes": 2, "seed": 1_000_000_000}
+    assert scene.played == [
+        ([(0, 10), (1, 10), (2, 10)], choosing),
+        ([(3, 10), (4, 10), (5, 10)], choosing),
+        ([(1, 10)], choosing),
+        ([(4, 10)], choosing),
+        ([(1, 11), (1, 12)], {}),  # as the arena has it
+        ([(4, 11), (4, 12)], {}),
+    ]
+    told = [(x.setting, x.chosen_by, x.frozen) for x in found.ranked]
+    assert told == [(4, 60.0, 1), (1, 50.0, 0)]
+    scores = [x.score["mean"].value for x in found.ranked]
+    assert scores == [61.5, 51.5]
+    assert [x.score["cvar"].value for x in found.ranked] == [41.5, 51.0]
+    assert found.eliminated == [
+        {"setting": number, "label": label, "num_steps": 1, "chosen_by": chosen_by}
+        for number, label, chosen_by in (
+            (3, "batch_size=8 actor_learning_rate=1", 2.0),
+            (0, "batch_size=4 actor_learning_rate=1", 1.0),
+            (5, "batch_size=8 actor_learning_rate=3", 99.0),
+            (2, "batch_size=4 actor_learning_rate=3", None),
+        )
+    ]
+    assert found.diverged == [  # the first in both rungs
+        {"setting": 4, "seed": 12, "step": 1},
+        {"setting": 5, "seed": 10, "step": 1},
+    ]
+    assert [(leg.variant, leg.numbers.tolist()) for leg in found.legs] == [
+        (0, [1]),
+        (1, [4]),
+    ]
+
+
+def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
+    scene, tmp_path
+):
+    """The worst episodes of 4 are 20 below its mean: others go on in its place."""
+    options = ("--select", "cvar", "--selection-seeds", "2")
+    found = scene.searcher(tmp_path, *options).run()
+    assert [agents for agents, _ in scene.played] == [
+        [(setting, seed) for setting in (0, 1, 2) for seed in (10, 11)],
+        [(setting, seed) for setting in (3, 4, 5) for seed in (10, 11)],
+        [(1, 10), (1, 11)],
+        [(3, 10), (3, 11)],
+        [(1, 12)],
+        [(3, 12)],
+    ]
+    assert [(x.setting, x.chosen_by) for x in found.ranked] == [(3, 70.5), (1, 50.0)]
+    told = [(x["setting"], x["chosen_by"]) for x in found.eliminated]
+    assert told == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
+
+
+def test_what_another_host_does_not_see_is_played_again_by_all(tmp_path, monkeypatch):
+    path = tmp_path / "score.json"
+    figures = {"cvar": np.array([[1.5], [np.nan]])}
+    made = []
+
+    def make():
+        made.append(path)
+        return figures
+
+    for seen_by_all, times in [(0.0, 1), (1.0, 1), (0.0, 2)]:
+        monkeypatch.setattr(searching, "agree", lambda values, x=seen_by_all: [x])
+        found = searching.remembered(path, make)
+        np.testing.assert_array_equal(found["cvar"], figures["cvar"])
+        assert len(made) == times
+
+
+def test_what_was_played_is_not_played_again(scene, tmp_path):
+    words = ("--select", "mean")
+    first = scene.searcher(tmp_path, *words).run()
+    scene.played.clear()
+    again = scene.searcher(tmp_path, *words).run()
+    assert scene.played == []
+    for name in ("ranked", "eliminated", "diverged"):
+        assert getattr(again, name) == getattr(first, name)
+    paths = [tmp_path / "first.csv", tmp_path / "again.csv"]
+    for path, found in zip(paths, (first, again), strict=True):
+        searching.write_agents(path, found.agents)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with open(paths[0], newline="") as file:
+        row = list(csv.DictReader(file))[2]
+    assert (row["setting"], row["mean"], row["failed"]) == ("2", "nan", "2")

@@ -1,0 +1,44 @@
+"""What the episodes of agents come to, and where agents are played."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.cli.runs.tracking import Arena, figures_of, position
+from ramac_jax.evaluation import Episodes
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import PolicySpec
+from ramac_jax.population import cross
+
+
+def test_figures_leave_failed_episodes_out_and_count_them():
+    nan = np.nan
+    returns = np.array([[4.0, 1.0, 3.0, 2.0], [5.0, nan, 7.0, nan], [nan] * 4])
+    length = np.array([[2, 2, 2, 2], [1, 3, 1, 3], [0, 0, 0, 0]])
+    risky = np.array([[1, 0, 1, 0], [0, 3, 0, 3], [0, 0, 0, 0]])
+    failed = np.isnan(returns)
+    episodes = Episodes(length, returns, length, risky, returns, returns, failed, None)
+    figures = figures_of(episodes, 0.5)
+    assert figures["mean"].tolist() == pytest.approx([2.5, 6.0, nan], nan_ok=True)
+    assert figures["cvar"].tolist() == pytest.approx([1.5, 5.0, nan], nan_ok=True)
+    assert figures["risky_share"].tolist() == [0.25, 0.75, 0.0]
+    assert figures["failed"].tolist() == [0, 2, 4]
+
+
+def test_the_position_of_some_members_is_that_of_their_first():
+    everyone = cross(rj.grid(rj.Hyperparams(), risk_weight=(0.1, 0.2)), [5, 6, 7])
+    for first in range(6):
+        some = jax.tree.map(lambda x, i=first: x[i : i + 2], everyone)
+        assert position(some, everyone) == first
+
+
+def test_an_arena_builds_its_actor_once_for_all_that_it_plays():
+    scaling = Scaling(*(jnp.zeros(2) for _ in Scaling._fields))
+    spec = PolicySpec("flow", {"num_steps": 2, "widths": (8,)}, scaling)
+    arena = Arena(spec, None, None)
+    assert arena.actor.sample is arena.actor.sample
+    other = arena.of(spec._replace(actor="diffusion"))
+    assert other.actor.sample is not arena.actor.sample
+    assert other.actor.sample is other.actor.sample

@@ -1,0 +1,257 @@
+"""The train command, end to end on a dataset whose action is always the same."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import minari
+import numpy as np
+import pytest
+from minari.data_collector import EpisodeBuffer
+
+from ramac_jax import policy as checkpoints
+from ramac_jax.cli import console, train
+from ramac_jax.cli.runs import recording
+
+DATASET = "made/constant-v0"
+ACTION = np.array([1.0, 4.0], np.float32)  # of [-2, 2] and [0, 8]: .5 and 0 scaled
+METRICS = "actor_loss bc_loss critic_loss risk_value target_clipped target_mean".split()
+TINY = (
+    "--num-seeds 2 --seed 5 --num-steps 90 --log-every 30 --batch-size 64 --normalize "
+    "--actor-widths 16 16 --critic-width 8 --embedding-width 8 --num-cosines 4 "
+    "--num-quantiles 4 --num-critics 1 --actor-learning-rate 0.01 --risk-weight 0 "
+    "--value-min -inf --max-grad-norm inf"
+).split()
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """Make the dataset, and let XLA compile quickly rather than well."""
+    folder = tmp_path_factory.mktemp("datasets")
+    draw = np.random.default_rng(0)
+    episodes = [
+        EpisodeBuffer(
+            observations=draw.normal(5.0, 2.0, size=(101, 3)),
+            actions=np.tile(ACTION, (100, 1)),
+            rewards=np.ones(100),
+            terminations=np.zeros(100, bool),
+            truncations=np.arange(100) == 99,
+        )
+        for _ in range(2)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINARI_DATASETS_PATH", str(folder))
+        minari.create_dataset_from_buffers(
+            DATASET,
+            episodes,
+            observation_space=gym.spaces.Box(-np.inf, np.inf, (3,)),
+            action_space=gym.spaces.Box(np.float32([-2, 0]), np.float32([2, 8])),
+        )
+        yield folder
+
+
+@pytest.fixture(scope="module", params=["diffusion", "flow"])
+def run(request, folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / request.param
+    train.main(
+        ["--dataset", DATASET, "--actor", request.param, "--out", str(out), *TINY]
+    )
+    return request.param, out
+
+
+def rows(out):
+    with open(out / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_metrics_have_a_row_per_step_and_seed_and_cloning_succeeds(run):
+    _, out = run
+    table = rows(out)
+    assert list(table[0]) == ["step", "seed", *METRICS]
+    assert [(row["step"], row["seed"]) for row in table] == [
+        (step, seed) for step in ("30", "60", "90") for seed in ("5", "6")
+    ]
+    for first, last in zip(table[:2], table[-2:], strict=True):
+        assert float(last["bc_loss"]) < 0.8 * float(first["bc_loss"])
+    assert table[0]["bc_loss"] != table[1]["bc_loss"]  # the seeds are two
+
+
+def test_the_record_repeats_the_run(run):
+    actor, out = run
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    record = json.loads((out / "run.json").read_text(), parse_constant=refuse)
+    assert record["command"].startswith(
+        "python -m ramac_jax.cli.train --dataset made/con"
+    )
+    assert record["status"] == "finished"
+    assert record["diverged"] == []
+    assert record["seeds"] == [5, 6]
+    assert record["num_steps"] == 90
+    assert record["options"]["actor"] == actor
+    assert record["options"]["num_quantiles"] == 4
+    assert record["hyperparams"]["value_min"] == "-inf"
+    assert record["hyperparams"]["decay_steps"] == "inf"
+    assert record["hyperparams"]["actor_learning_rate"] == 0.01
+    steps, time_width = {"diffusion": (5, 16), "flow": (10, 4)}[actor]
+    assert record["actor_options"] == {
+        "num_steps": steps,
+        "widths": [16, 16],
+        "time_width": time_width,
+    }
+    (source,) = record["datasets"]
+    assert (source["id"], source["episodes"], source["steps"]) == (DATASET, 2, 200)
+    assert len(source["sha256"]) == 64
+    assert record["scaling"]["action_high"] == [2.0, 8.0]
+    np.testing.assert_allclose(record["scaling"]["observation_mean"], 5.0, atol=0.5)
+    assert {"jax", "minari", "ramac_jax", "python"} <= set(record["versions"])
+    assert record["wall_time_s"] > 0.0
+
+
+def test_the_checkpoint_acts_in_the_units_of_the_environment(run):
+    _, out = run
+    policy = checkpoints.load_policy(out / "checkpoint")
+    observations = jnp.full((200, 3), 5.0)
+    actions = np.asarray(policy(observations, jax.random.key(0), 1))
+    assert (np.abs(actions[:, 0]) <= 2.0).all()
+    assert ((actions[:, 1] >= 0.0) & (actions[:, 1] <= 8.0)).all()
+    # Actions spread evenly over the box would be 1.25 and 2 away from the data's.
+    error = np.abs(actions - ACTION).mean(axis=0)
+    assert error[0] < 0.5
+    assert error[1] < 1.0
+
+
+def exit_status(*argv):
+    with pytest.raises(SystemExit) as ended:
+        console.exit_on_bad_input(lambda: train.main(argv))()
+    return ended.value.code
+
+
+BASE = ("--dataset", DATASET, "--num-steps", "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "nothing to train on: give --task or --dataset"),
+        ((*BASE, "--dataset", "made/constnt-v0"), "at hand: made/constant-v0"),
+        ((*BASE, "--num-seeds", "0"), "--num-seeds is 0: give 1 or more"),
+        ((*BASE, "--actor-widths", "8", "-1"), "--actor-widths is -1: give 1 or more"),
+        ((*BASE, "--seed", "-1"), "--seed is -1"),
+        ((*BASE, "--discount", "1.5"), "discount is 1.5: it must be at least 0 and at"),
+        ((*BASE, "--risk-level", "2"), "for cvar it must be above 0 and at most 1"),
+        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': did you mean "),
+    ],
+)
+def test_bad_input_is_one_line_and_touches_nothing(
+    options, message, tmp_path, capsys, monkeypatch
+):
+    def unreachable(dataset_id):
+        raise OSError("no network")
+
+    monkeypatch.setattr("minari.storage.hosting.download_dataset", unreachable)
+    assert exit_status("--out", str(tmp_path / "out"), *options) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--out", "x", "--vibes", "3"), ("--actor", "gan", "--out", "x"), ()]
+)
+def test_an_option_that_is_unknown_wrong_or_missing(options, capsys):
+    assert exit_status(*BASE, *options) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert exit_status(*BASE, "--out", str(tmp_path / "file" / "out")) == 2
+    assert "cannot write to" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_a_run_is_kept(tmp_path, capsys):
+    (tmp_path / "run.json").write_text('{"precious": 1}')
+    assert exit_status(*BASE, "--out", str(tmp_path)) == 2
+    assert "already holds a run (run.json)" in capsys.readouterr().err
+    assert [x.read_text() for x in tmp_path.iterdir()] == ['{"precious": 1}']
+
+
+def test_the_process_itself_ends_with_status_2(tmp_path):
+    command = [sys.executable, "-m", "ramac_jax.cli.train", "--dataset", "made/no-v0"]
+    root = Path(train.__file__).parents[1]
+    ended = subprocess.run(
+        [*command, "--out", str(tmp_path / "out"), "--num-steps", "0"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "error: --num-steps is 0: give 1 or more\n"
+
+
+def test_divergence_is_reported_recorded_and_ends_with_status_1(tmp_path, capsys):
+    (tmp_path / "run.json").write_text("of an earlier run")
+    options = ["--dataset", DATASET, "--out", str(tmp_path), "--overwrite", *TINY]
+    options += ["--critic-learning-rate", "1e38", "--num-critics", "1"]
+    assert exit_status(*options) == 1
+    said = capsys.readouterr().err
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["status"] == "diverged"
+    assert [entry["seed"] for entry in record["diverged"]] == [5, 6]
+    for entry in record["diverged"]:
+        line = f"warning: seed-{entry['seed']} diverged after update {entry['step']} of"
+        assert said.count(line) == 1
+        assert 0 <= entry["step"] < record["num_steps"]
+    assert not (tmp_path / "population").exists()
+
+
+class Died(Exception):
+    pass
+
+
+def test_a_run_that_was_broken_off_is_gone_on_with(run, tmp_path, monkeypatch, capsys):
+    actor, whole = run
+    options = ["--dataset", DATASET, "--actor", actor, *TINY, "--save-every", "20"]
+    options += ["--out", str(tmp_path / "out")]
+    tell = recording.Table.update
+
+    def die(self, leg, columns, rows):
+        tell(self, leg, columns, rows)
+        if len(rows.get("step", ())) == 2:
+            raise Died
+
+    monkeypatch.setattr(recording.Table, "update", die)
+    with pytest.raises(Died):
+        train.main(options)
+    monkeypatch.setattr(recording.Table, "update", tell)
+    assert exit_status(*options, "--num-quantiles", "8") == 2
+    assert "with options.num_quantiles 4, not 8" in capsys.readouterr().err
+    train.main(options)
+    for name in ("metrics.csv", "learning.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+    one, other = (
+        checkpoints.load_policy(out / "checkpoint").params
+        for out in (whole, tmp_path / "out")
+    )
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert len(record["resumed"]) == 1
+    assert exit_status(*options) == 2
+    assert "already holds a run" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""How often agents leave the data."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.evaluation import ood_evaluator as judging
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import Policy, PolicySpec
+
+
+def episodes(*lengths, seed=0):
+    """Walks of some lengths, one after the other; actions follow the state."""
+    draw, parts = np.random.default_rng(seed), []
+    for length in lengths:
+        walk = draw.normal(size=(length + 1, 2)).astype(np.float32)
+        ended = np.zeros(length, np.float32)
+        action = np.tanh(walk[:-1, :1]) + 0.05 * draw.normal(size=(length, 1))
+        parts.append((walk[:-1], action.astype(np.float32), ended, walk[1:], ended))
+    return rj.Transition(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+
+def test_whole_episodes_are_held_out_by_turns():
+    data = episodes(3, 4, 2, 5, 1)
+    known, calibrating, asked = judging.split_episodes(data, 10)
+    np.testing.assert_array_equal(calibrating.observation, data.observation[3:7])
+    np.testing.assert_array_equal(asked.observation, data.observation[9:14])
+    kept = np.r_[0:3, 7:9, 14:15]
+    np.testing.assert_array_equal(known.action, data.action[kept])
+    parts = judging.split_episodes(episodes(*[2] * 25), 10)
+    assert [len(x.reward) for x in parts] == [46, 2, 2]  # the 10th and the 20th
+    # Where one ends at the very state that the next begins with, its end tells.
+    still = rj.Transition(*(np.zeros_like(x) for x in episodes(8)))
+    ends = np.array([0, 1] * 4, np.float32)
+    parts = judging.split_episodes(still._replace(terminated=ends), 10)
+    assert [len(x.reward) for x in parts] == [4, 2, 2]
+
+
+def test_three_episodes_cannot_be_judged():
+    with pytest.raises(rj.InputError, match="have 3 episodes: detectors need 4"):
+        judging.make_judge(episodes(5, 5, 5))
+
+
+def test_agents_are_asked_in_their_units_at_states_of_the_data():
+    """One agent does as the data do, in its own units; the other what none does."""
+    # In the environment actions are 10 times as large; observations are shifted.
+    scaling = Scaling(
+        observation_mean=jnp.array([5.0, 5.0]),
+        observation_std=jnp.array([2.0, 2.0]),
+        action_low=jnp.array([-10.0]),
+        action_high=jnp.array([10.0]),
+    )
+
+    def sample(bias, observation, key):
+        raw = scaling.observation_std * observation + scaling.observation_mean
+        return jnp.tanh(raw[..., :1]) + bias
+
+    actor = rj.Actor(lambda *_: None, sample, lambda *_: jnp.zeros(()))
+    policy = Policy(PolicySpec("flow", {}, scaling), actor, jnp.array([0.0, 1.0]))
+    judge = judging.make_judge(episodes(*[50] * 40), num_neighbours=20)
+    rates, errors = judging.ood_rates(judge, policy), judge.false_positive_rates()
+    assert set(rates) == {"nearest", "density"} == set(errors)
+    for name, (usual, strange) in rates.items():
+        assert usual < 0.15 and strange > 0.5, name
+    assert errors["density"] == pytest.approx(0.01, abs=0.05)
