@@ -1,7 +1,7 @@
-"""Seconds to judge actions against a dataset: `python -m benchmarks.ood`.
+"""Seconds to ood_evaluator actions against a dataset: `python -m benchmarks.ood`.
 
 Made-up data of HalfCheetah's sizes; each detector is built, which compiles it and
-judges the held-out data, and then judges the queries, which is what is told.
+ood_evaluators the held-out data, and then ood_evaluators the queries, which is what is told.
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 
 from ramac_jax import losses, risk
 from ramac_jax.actors import diffusion_actor, flow_actor
-from ramac_jax.agent.ramac.ramac import ramac
+from ramac_jax.agent.ramac import ramac
 from ramac_jax.critics.ensembles import constant_critic, iqn_critic, value_critic
 from ramac_jax.training import grid, sample_batch, train
 from ramac_jax.types import Actor, Agent, Critic, Hyperparams, State, Transition

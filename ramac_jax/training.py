@@ -14,8 +14,8 @@ from ramac_jax.types import (
     Hyperparams,
     Key,
     Metrics,
+    MetricSums,
     State,
-    Tally,
     Transition,
     UpdateFn,
 )
@@ -61,14 +61,14 @@ def update_along(agent: Agent, axis_name: str | None) -> UpdateFn:
     return partial(agent.shared_update, axis_name=axis_name)
 
 
-def empty_tally(
+def zero_metric_sums(
     agent: Agent,
     state: State,
     dataset: Transition,
     hyperparams: Hyperparams,
     batch_size: int,
     axis_name: str | None = None,
-) -> Tally:
+) -> MetricSums:
     """Zeros for the metrics that one update of this agent tells."""
     key = jax.eval_shape(lambda: jax.random.key(0))
     draw = partial(sample_batch, batch_size=batch_size, axis_name=axis_name)
@@ -79,13 +79,13 @@ def empty_tally(
         name: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32))
         for name, x in metrics.items()
     }
-    return Tally(sums, jnp.zeros((), jnp.int32))
+    return MetricSums(sums, jnp.zeros((), jnp.int32))
 
 
 def advance(
     agent: Agent,
     state: State,
-    tally: Tally,
+    metric_sums: MetricSums,
     dataset: Transition,
     key: Key,
     hyperparams: Hyperparams,
@@ -93,8 +93,8 @@ def advance(
     num_steps: int | Array,
     batch_size: int,
     axis_name: str | None = None,
-) -> tuple[State, Tally]:
-    """Try `num_steps` updates, a number or traced, adding their metrics to the tally.
+) -> tuple[State, MetricSums]:
+    """Try `num_steps` updates, a number or traced, adding their metrics to the metric_sums.
 
     Update number i draws its batch and noise from `fold_in(key, i)`, so a run cut into
     several calls with the same key is the same run. An update that would leave a NaN or
@@ -118,10 +118,12 @@ def advance(
         )
         return state, sums + jnp.where(finite, told, 0.0), updates + finite
 
-    sums, unravel = ravel_pytree(tally.sums)  # one vector is added to, not many numbers
-    carried = state, sums, tally.updates
+    sums, unravel = ravel_pytree(
+        metric_sums.sums
+    )  # one vector is added to, not many numbers
+    carried = state, sums, metric_sums.updates
     state, sums, updates = jax.lax.fori_loop(0, num_steps, one_update, carried)
-    return state, Tally(unravel(sums), updates)
+    return state, MetricSums(unravel(sums), updates)
 
 
 def train(
@@ -150,10 +152,10 @@ def train(
         )
     if not dataset.reward.shape[0]:
         raise InputError("the dataset is empty: train needs at least one transition")
-    state, tally = advance(
+    state, metric_sums = advance(
         agent,
         state,
-        empty_tally(agent, state, dataset, hyperparams, batch_size, axis_name),
+        zero_metric_sums(agent, state, dataset, hyperparams, batch_size, axis_name),
         dataset,
         key,
         hyperparams,
@@ -161,7 +163,9 @@ def train(
         batch_size=batch_size,
         axis_name=axis_name,
     )
-    return state, jax.tree.map(lambda total: total / tally.updates, tally.sums)
+    return state, jax.tree.map(
+        lambda total: total / metric_sums.updates, metric_sums.sums
+    )
 
 
 def grid(base: Hyperparams, **axes) -> Hyperparams:

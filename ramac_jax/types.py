@@ -81,8 +81,8 @@ class State(NamedTuple):
     step: Array  # [], updates made so far
 
 
-class Tally(NamedTuple):
-    """What one agent's updates came to since the tally was empty."""
+class MetricSums(NamedTuple):
+    """What one agent's updates came to since the metric_sums was empty."""
 
     sums: Metrics  # of each metric over the updates made
     updates: Array  # [], how many were made; those refused are not among them
@@ -121,13 +121,13 @@ class DrawNoiseFn(Protocol):
     def __call__(self, observation: Array, key: Key, /) -> Any: ...
 
 
-class PushNoiseFn(Protocol):
+class SampleFromNoiseFn(Protocol):
     """a = psi_theta(s, z): the sampler as a deterministic function of its noise."""
 
     def __call__(self, params: Params, observation: Array, noise: Any, /) -> Array: ...
 
 
-class BCLossOfNoiseFn(Protocol):
+class BCLossFromNoiseFn(Protocol):
     """`BCLossFn` as a deterministic function of its noise."""
 
     def __call__(
@@ -206,7 +206,7 @@ class Actor(NamedTuple):
 
     Where noise can be drawn apart from its use, the last four fields tell of it, all of
     them: `sample(params, observation, key)` is then
-    `push_noise(params, observation, draw_noise(observation, key))`, and likewise the
+    `sample_from_noise(params, observation, draw_noise(observation, key))`, and likewise the
     loss (`ramac_jax.actors.from_noise`). Devices can then share a batch.
     """
 
@@ -214,9 +214,9 @@ class Actor(NamedTuple):
     sample: SampleFn
     bc_loss: BCLossFn
     draw_noise: DrawNoiseFn | None = None
-    push_noise: PushNoiseFn | None = None
+    sample_from_noise: SampleFromNoiseFn | None = None
     draw_bc_noise: DrawNoiseFn | None = None
-    bc_loss_of_noise: BCLossOfNoiseFn | None = None
+    bc_loss_from_noise: BCLossFromNoiseFn | None = None
 
 
 class Critic(NamedTuple):

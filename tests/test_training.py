@@ -143,9 +143,11 @@ def walking(make_batch):
     @jax.jit
     def advance(state, poison, num_steps):
         traces.append(1)
-        tally = training.empty_tally(WALKING, state, dataset, poison, 4)
+        metric_sums = training.zero_metric_sums(WALKING, state, dataset, poison, 4)
         sizes = {"num_steps": num_steps, "batch_size": 4}
-        return training.advance(WALKING, state, tally, dataset, KEY, poison, **sizes)
+        return training.advance(
+            WALKING, state, metric_sums, dataset, KEY, poison, **sizes
+        )
 
     def train(state, poison, num_steps):
         sizes = {"num_steps": num_steps, "batch_size": 4}
@@ -166,13 +168,13 @@ def test_an_update_that_diverges_is_refused(walking, place, value):
     poison = SOUND | {place: jnp.float32(value)}
     third, _ = walking.advance(walking.fresh, SOUND, 3)
     assert third.step == 3
-    state, tally = walking.advance(walking.fresh, poison, 7)
+    state, metric_sums = walking.advance(walking.fresh, poison, 7)
     assert_same_bits(state, third)
-    assert tally.updates == 3
-    assert tally.sums["step"] == 0 + 1 + 2
-    again, tally = walking.advance(state, poison, 2)  # and ever after
+    assert metric_sums.updates == 3
+    assert metric_sums.sums["step"] == 0 + 1 + 2
+    again, metric_sums = walking.advance(state, poison, 2)  # and ever after
     assert_same_bits(again, third)
-    assert tally.updates == tally.sums["first"] == 0
+    assert metric_sums.updates == metric_sums.sums["first"] == 0
     healed, _ = walking.advance(state, SOUND, 4)
     assert_same_bits(healed, walking.advance(walking.fresh, SOUND, 7)[0])
 
@@ -190,11 +192,11 @@ def test_metrics_are_means_over_the_updates_made(walking):
 def test_a_traced_length_is_the_same_run(walking, close):
     for length in (1, 5):
         state, metrics = walking.train(walking.fresh, SOUND, length)
-        found, tally = walking.advance(walking.fresh, SOUND, length)
-        assert found.step == tally.updates == length
+        found, metric_sums = walking.advance(walking.fresh, SOUND, length)
+        assert found.step == metric_sums.updates == length
         close(found, state)
-        close(jax.tree.map(lambda x, n=length: x / n, tally.sums), metrics)
-    none, tally = walking.advance(walking.fresh, SOUND, 0)
+        close(jax.tree.map(lambda x, n=length: x / n, metric_sums.sums), metrics)
+    none, metric_sums = walking.advance(walking.fresh, SOUND, 0)
     assert_same_bits(none, walking.fresh)
     assert len(walking.traces) == 1
 

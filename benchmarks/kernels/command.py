@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import jax
 import tyro
-from ramac_jax.networks.layers.heads import HEADS
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from benchmarks.throughput.cases import CASES
 from ramac_jax.cli import console
 from ramac_jax.cli.options.precision import PRECISIONS, training_in
 from ramac_jax.cli.options.train import choices
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.validation import check_names
 
 

@@ -8,14 +8,14 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer, he_normal
-from ramac_jax.networks.layers.heads import HEADS, HeadFn, plain_head
-from ramac_jax.networks.layers.layers import CRITIC_NORMAL
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.cli.bandit import agents as bandit
 from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.envs.bandit import CONSTANTS
+from ramac_jax.networks.heads import HEADS, HeadFn, plain_head
+from ramac_jax.networks.layers import CRITIC_NORMAL
 
 
 @dataclasses.dataclass(frozen=True)

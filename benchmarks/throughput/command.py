@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import jax
 import tyro
-from ramac_jax.networks.layers.heads import HEADS
 from rich.console import Console
 
 import ramac_jax as rj
@@ -29,6 +28,7 @@ from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS, training_in
 from ramac_jax.cli.options.train import choices
 from ramac_jax.cli.reporting.figures.runs import DPI
 from ramac_jax.devices.mesh import are_cores
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.validation import check_names
 
 

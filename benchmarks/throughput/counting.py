@@ -5,10 +5,10 @@ import itertools
 from typing import Any, NamedTuple
 
 import jax
-from ramac_jax.networks.layers.layers import UNROLLED_STEPS
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
+from ramac_jax.networks.layers import UNROLLED_STEPS
 
 SHORT, LONG = 2, 4  # steps of the samplers that a long one is extrapolated from
 

@@ -44,9 +44,11 @@ class Population:
 
     def advance(self, num_steps: int) -> None:
         """Make some updates of every member, and wait for them."""
-        states, tally = self.program(*self.carry, self.dataset, np.int32(num_steps))
-        jax.block_until_ready(tally)
-        self.carry = self.carry._replace(states=states, tally=tally)
+        states, metric_sums = self.program(
+            *self.carry, self.dataset, np.int32(num_steps)
+        )
+        jax.block_until_ready(metric_sums)
+        self.carry = self.carry._replace(states=states, metric_sums=metric_sums)
 
     def rate(self, call_seconds: float) -> float:
         """Updates/s of the whole population, by a call that takes about as long."""

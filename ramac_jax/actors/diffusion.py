@@ -9,7 +9,7 @@ import numpy as np
 from ramac_jax.actors.noise import from_noise, time_and_noise
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers.layers import UNROLLED_STEPS, VectorField
+from ramac_jax.networks.layers import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 
 
@@ -77,7 +77,7 @@ def diffusion_actor(
         shape = (num_steps, *observation.shape[:-1], action_dim)
         return randomness.normal(key, shape, observation.dtype)
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         times = jnp.arange(num_steps, dtype=noise.dtype)
         field = denoiser.apply(params, observation, times[:, None])
 
@@ -100,7 +100,7 @@ def diffusion_actor(
         action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
     ) -> Array:
         """E|eps - eps_theta(sqrt(abar_t) a + sqrt(1 - abar_t) eps, t, s)|^2 / A."""
@@ -113,4 +113,6 @@ def diffusion_actor(
         return jnp.mean((eps - predicted) ** 2)
 
     draw_bc_noise = time_and_noise(action_dim)
-    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    )

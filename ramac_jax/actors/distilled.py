@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.noise import from_noise
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers.layers import MLP
+from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
 
@@ -32,8 +32,8 @@ def distilled(
     for one whose noise has another shape.
     """
     student = functional(MLP(tuple(widths), action_dim))
-    draw_noise, teach = teacher.draw_noise, teacher.push_noise
-    draw_cloning, clone = teacher.draw_bc_noise, teacher.bc_loss_of_noise
+    draw_noise, teach = teacher.draw_noise, teacher.sample_from_noise
+    draw_cloning, clone = teacher.draw_bc_noise, teacher.bc_loss_from_noise
     if draw_noise is None or teach is None or draw_cloning is None or clone is None:
         raise InputError("the teacher keeps its noise to itself: give flow_actor")
 
@@ -56,7 +56,7 @@ def distilled(
             "student": student.init(student_key, pair),
         }
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         return jnp.clip(step(params, observation, noise), -1.0, 1.0)
 
     def draw_bc_noise(observation: Array, key: Key) -> tuple[Any, Array]:
@@ -66,7 +66,7 @@ def distilled(
             observation, noise_key
         )
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Any, Array]
     ) -> Array:
         """The teacher's own, and E|mu(s, z) - teacher(s, z)|^2 / A for the student.
@@ -79,7 +79,9 @@ def distilled(
         cloned = clone(params["teacher"], observation, action, cloning_noise)
         return cloned + followed
 
-    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    )
 
 
 def distilled_flow_actor(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ramac_jax.actors.noise import from_noise, time_and_noise
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers.layers import UNROLLED_STEPS, VectorField
+from ramac_jax.networks.layers import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 
 
@@ -39,7 +39,7 @@ def flow_actor(
         shape = (*observation.shape[:-1], action_dim)
         return randomness.normal(key, shape, observation.dtype)
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         times = jnp.arange(num_steps, dtype=noise.dtype) / num_steps
         field = velocity.apply(params, observation, times[:, None])
 
@@ -51,7 +51,7 @@ def flow_actor(
         action, _ = jax.lax.scan(euler, noise, field.from_time, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: tuple[Array, Array]
     ) -> Array:
         """E|v_theta(x_u, u, s) - (a - x_0)|^2 / A, x_u = (1 - u) x_0 + u a."""
@@ -61,4 +61,6 @@ def flow_actor(
         return jnp.mean((predicted - (action - start)) ** 2)
 
     draw_bc_noise = time_and_noise(action_dim)
-    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    )

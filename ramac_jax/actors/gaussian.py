@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ramac_jax.actors.noise import from_noise
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers.layers import MLP
+from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
 LOG_STD_RANGE = (-5.0, 2.0)
@@ -36,14 +36,14 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
         shape = (*observation.shape[:-1], action_dim)
         return randomness.normal(key, shape, observation.dtype)
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         mean, log_std = moments(params, observation)
         return jnp.clip(mean + jnp.exp(log_std) * noise, -1.0, 1.0)
 
     def draw_bc_noise(observation: Array, key: Key) -> None:
         """There is none."""
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: None
     ) -> Array:
         """-log N(a; mu, sigma^2) / A without its constant, as if never clipped."""
@@ -51,4 +51,6 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
         error = (action - mean) * jnp.exp(-log_std)
         return jnp.mean(0.5 * error**2 + log_std)
 
-    return from_noise(init, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    )

@@ -6,33 +6,39 @@ from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.types import (
     Actor,
     Array,
-    BCLossOfNoiseFn,
+    BCLossFromNoiseFn,
     DrawNoiseFn,
     InitFn,
     Key,
     Params,
-    PushNoiseFn,
+    SampleFromNoiseFn,
 )
 
 
 def from_noise(
     init: InitFn,
     draw_noise: DrawNoiseFn,
-    push_noise: PushNoiseFn,
+    sample_from_noise: SampleFromNoiseFn,
     draw_bc_noise: DrawNoiseFn,
-    bc_loss_of_noise: BCLossOfNoiseFn,
+    bc_loss_from_noise: BCLossFromNoiseFn,
 ) -> Actor:
     """Build the `Actor` of its five functions, that draws noise where it has a key."""
 
     def sample(params: Params, observation: Array, key: Key) -> Array:
-        return push_noise(params, observation, draw_noise(observation, key))
+        return sample_from_noise(params, observation, draw_noise(observation, key))
 
     def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
         noise = draw_bc_noise(observation, key)
-        return bc_loss_of_noise(params, observation, action, noise)
+        return bc_loss_from_noise(params, observation, action, noise)
 
     return Actor(
-        init, sample, bc_loss, draw_noise, push_noise, draw_bc_noise, bc_loss_of_noise
+        init,
+        sample,
+        bc_loss,
+        draw_noise,
+        sample_from_noise,
+        draw_bc_noise,
+        bc_loss_from_noise,
     )
 
 

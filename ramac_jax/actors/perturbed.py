@@ -11,7 +11,7 @@ from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.noise import from_noise
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.compute.flat_params import Network, functional
-from ramac_jax.networks.layers.layers import MLP
+from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
 
@@ -35,8 +35,8 @@ def perturbed(
     """
     if not 0.0 < radius <= 2.0:
         raise InputError(f"radius is {radius}: it must be above 0 and at most 2")
-    draw_noise, push = prior.draw_noise, prior.push_noise
-    draw_cloning, clone = prior.draw_bc_noise, prior.bc_loss_of_noise
+    draw_noise, push = prior.draw_noise, prior.sample_from_noise
+    draw_cloning, clone = prior.draw_bc_noise, prior.bc_loss_from_noise
 
     def network(action_dim: int) -> Network:
         return functional(MLP(tuple(widths), action_dim))
@@ -55,7 +55,7 @@ def perturbed(
         move = network(anchor.shape[-1]).apply(params["perturbation"], pair)
         return jnp.clip(anchor + radius * jnp.tanh(move), -1.0, 1.0)
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         assert push is not None
         anchor = push(params["prior"], observation, noise)
         return perturb(params, observation, anchor)
@@ -68,7 +68,7 @@ def perturbed(
         """The prior's own."""
         return prior.bc_loss(params["prior"], observation, action, key)
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: Any
     ) -> Array:
         assert clone is not None
@@ -76,7 +76,9 @@ def perturbed(
 
     if draw_noise is None or push is None or draw_cloning is None or clone is None:
         return Actor(init, sample, bc_loss)
-    return from_noise(init, draw_noise, push_noise, draw_cloning, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_cloning, bc_loss_from_noise
+    )
 
 
 def perturbed_vae_actor(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ramac_jax.actors.noise import from_noise
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers.layers import MLP
+from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
 LOG_STD_RANGE = (-4.0, 15.0)  # of the encoder, as BCQ clips it
@@ -53,10 +53,10 @@ def vae_actor(
         shape = (*observation.shape[:-1], latent_dim)
         return randomness.normal(key, shape, observation.dtype)
 
-    def push_noise(params: Params, observation: Array, noise: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         return decode(params, observation, jnp.clip(noise, -latent_bound, latent_bound))
 
-    def bc_loss_of_noise(
+    def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: Array
     ) -> Array:
         """E|a - decoder(s, z)|^2 / A + kl_weight KL(q(z | s, a) || N(0, I)) / (2 A)."""
@@ -67,4 +67,6 @@ def vae_actor(
         divergence = 0.5 * (mean**2 + jnp.exp(2.0 * log_std) - 1.0) - log_std
         return jnp.mean((action - decoded) ** 2) + kl_weight * jnp.mean(divergence)
 
-    return from_noise(init, draw_noise, push_noise, draw_noise, bc_loss_of_noise)
+    return from_noise(
+        init, draw_noise, sample_from_noise, draw_noise, bc_loss_from_noise
+    )

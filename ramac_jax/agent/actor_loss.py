@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax import losses
-from ramac_jax.agent.ramac.design import Design
+from ramac_jax.agent.design import Design
 from ramac_jax.compute import data_parallel as sharing
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.compute.microbatches import count_blocks, each_block

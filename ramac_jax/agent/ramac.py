@@ -10,9 +10,9 @@ import numpy as np
 import optax
 
 from ramac_jax import losses, risk
-from ramac_jax.agent.ramac import actor_loss, critic_loss
-from ramac_jax.agent.ramac.design import Design
-from ramac_jax.agent.ramac.optimizer import ADAM, descend
+from ramac_jax.agent import actor_loss, critic_loss
+from ramac_jax.agent.design import Design
+from ramac_jax.agent.optimizer import ADAM, descend
 from ramac_jax.compute import data_parallel as sharing
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.types import (

@@ -2,7 +2,7 @@
 
 Trains every agent on every task, each in a folder OUT/TASK/AGENT as
 `ramac_jax.cli.train` leaves it, the bandit's all in OUT/bandit by `ramac_jax.cli.bandit`,
-and judges what they do. Writes comparison.md and comparison.json, one row for each
+and ood_evaluators what they do. Writes comparison.md and comparison.json, one row for each
 agent and task that this command names, and what `ramac_jax.cli.report` writes of them.
 The same command goes on with a comparison that was broken off, and one that names more
 agents trains these alone. Exit status 1: a seed diverged, or the bandit breaks a bound;
@@ -34,7 +34,11 @@ from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.cli.runs.scoring import read_evaluation
 from ramac_jax.cli.runs.tracking import figures_of
 from ramac_jax.data.loading import load_datasets
-from ramac_jax.evaluation.ood_evaluator import Judge, make_judge, ood_rates
+from ramac_jax.evaluation.ood_evaluator import (
+    OODEvaluator,
+    make_ood_evaluator,
+    ood_rates,
+)
 from ramac_jax.policy import load_policy
 
 
@@ -54,12 +58,12 @@ def train_all(plans: Sequence[Plan]) -> None:
         train.run(plan.options, plan.argv)
 
 
-def robot_row(plan: Plan, judge: Judge) -> Row:
+def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     """The row of an agent that is trained and scored."""
     out, level = plan.options.out, plan.options.eval_level
     _, episodes = read_evaluation(out)
     diverged = run_folder.read_record_of(out / "run.json").get("diverged", [])
-    rates = ood_rates(judge, load_policy(out / "checkpoint"))
+    rates = ood_rates(ood_evaluator, load_policy(out / "checkpoint"))
     worth = figures_of(episodes, level)
     return comparison.run_row(plan.task, plan.agent, worth, rates, len(diverged))
 
@@ -110,8 +114,8 @@ def main(argv: Sequence[str]) -> None:
     of_bandit = bandit_options(arguments) if BANDIT in arguments.tasks else None
     plans = make_plans(arguments)
     datasets = {x.task: train.training_datasets(x.options)[0] for x in plans}
-    judges = {
-        task: make_judge(load_datasets([name]).transitions)
+    ood_evaluators = {
+        task: make_ood_evaluator(load_datasets([name]).transitions)
         for task, name in datasets.items()
     }
     rows, false_positives, complaints = [], {}, []
@@ -124,9 +128,9 @@ def main(argv: Sequence[str]) -> None:
         }
         complaints += bandit.complaints(record)
     train_all(plans)
-    rows += [robot_row(plan, judges[plan.task]) for plan in plans]
-    for task, judge in judges.items():
-        false_positives[task] = judge.false_positive_rates()
+    rows += [robot_row(plan, ood_evaluators[plan.task]) for plan in plans]
+    for task, ood_evaluator in ood_evaluators.items():
+        false_positives[task] = ood_evaluator.false_positive_rates()
     if plans:
         write_report(plans, arguments)
     write(arguments, rows, false_positives, argv)

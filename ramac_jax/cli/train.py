@@ -71,7 +71,7 @@ def fit(
 
 def print_losses(trained: populations.Trained) -> None:
     """Print how the losses of each seed went."""
-    rows = trained.journal.metrics
+    rows = trained.history.metrics
     table = Table(title=f"{rows['step'][-1]} updates: first -> last row")
     for name in ("seed", "bc_loss", "critic_loss"):
         table.add_column(name, justify="right")
@@ -123,7 +123,7 @@ def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
         trained = fit(arguments, dataset, arena, record)
         record |= {
             "status": "diverged" if trained.frozen else "finished",
-            "num_steps": int(trained.journal.metrics["step"][-1]),
+            "num_steps": int(trained.history.metrics["step"][-1]),
             "diverged": [
                 {"seed": int(trained.members.seed[member]), "step": step}
                 for member, step in trained.frozen.items()

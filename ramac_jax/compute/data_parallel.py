@@ -18,9 +18,9 @@ def can_share(actor: Actor) -> bool:
     """Whether an actor draws its noise apart, so that its batches can be shared."""
     return None not in (
         actor.draw_noise,
-        actor.push_noise,
+        actor.sample_from_noise,
         actor.draw_bc_noise,
-        actor.bc_loss_of_noise,
+        actor.bc_loss_from_noise,
     )
 
 
@@ -89,9 +89,9 @@ def sample(
     """The actor's actions [..., A] for a share of a batch; see `own_noise`."""
     if axis_name is None:
         return actor.sample(params, observation, key)
-    assert actor.draw_noise is not None and actor.push_noise is not None
+    assert actor.draw_noise is not None and actor.sample_from_noise is not None
     noise = own_noise(actor.draw_noise, observation, key, axis_name)
-    return actor.push_noise(params, observation, noise)
+    return actor.sample_from_noise(params, observation, noise)
 
 
 def bc_loss(
@@ -105,6 +105,6 @@ def bc_loss(
     """The actor's loss of cloning a share of a batch; see `own_noise`."""
     if axis_name is None:
         return actor.bc_loss(params, observation, action, key)
-    assert actor.draw_bc_noise is not None and actor.bc_loss_of_noise is not None
+    assert actor.draw_bc_noise is not None and actor.bc_loss_from_noise is not None
     noise = own_noise(actor.draw_bc_noise, observation, key, axis_name)
-    return actor.bc_loss_of_noise(params, observation, action, noise)
+    return actor.bc_loss_from_noise(params, observation, action, noise)

@@ -8,8 +8,8 @@ from jax.nn.initializers import Initializer
 
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.losses import quantile_huber, squared_error
-from ramac_jax.networks.layers.heads import HeadFn, plain_head
-from ramac_jax.networks.layers.layers import CRITIC_NORMAL, MLP, QuantileNetwork
+from ramac_jax.networks.heads import HeadFn, plain_head
+from ramac_jax.networks.layers import CRITIC_NORMAL, MLP, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
 
 

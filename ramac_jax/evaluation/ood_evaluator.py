@@ -16,7 +16,7 @@ NUM_QUERIES = 2000  # other states held out at which every agent is asked, at mo
 NUM_NEIGHBOURS = 100
 
 
-class Judge(NamedTuple):
+class OODEvaluator(NamedTuple):
     """Detectors of one dataset, and the states at which agents are asked."""
 
     detectors: dict[str, Detector]
@@ -37,11 +37,11 @@ class Judge(NamedTuple):
         return {name: float(x[0]) for name, x in self.flagged(actions).items()}
 
 
-def make_judge(
+def make_ood_evaluator(
     data: rj.Transition,
     num_neighbours: int = NUM_NEIGHBOURS,
     held_out_every: int = HELD_OUT_EVERY,
-) -> Judge:
+) -> OODEvaluator:
     """Build every detector of `ramac_jax.evaluation`; the same for the same data.
 
     One episode of `held_out_every` is held out. Half of these calibrate the detectors;
@@ -62,7 +62,7 @@ def make_judge(
         "nearest": nearest_detector(known, calibrating, num_neighbours=num_neighbours),
         "density": density_detector(known, calibrating, num_neighbours=num_neighbours),
     }
-    return Judge(detectors, some(asked, NUM_QUERIES))
+    return OODEvaluator(detectors, some(asked, NUM_QUERIES))
 
 
 def split_episodes(
@@ -92,17 +92,19 @@ def split_episodes(
     return known, calibrating, asked
 
 
-def ood_rates(judge: Judge, policy: Policy, seed: int = 0) -> dict[str, np.ndarray]:
+def ood_rates(
+    ood_evaluator: OODEvaluator, policy: Policy, seed: int = 0
+) -> dict[str, np.ndarray]:
     """By each detector, how often each agent of a policy leaves the data [P].
 
-    Every agent acts once at each of the judge's states, those of the environment.
+    Every agent acts once at each of the ood_evaluator's states, those of the environment.
     """
 
     @jax.jit
     @jax.vmap
     def act(member, key):
-        action = policy(judge.held_out.observation, key, member)
+        action = policy(ood_evaluator.held_out.observation, key, member)
         return scale_action(policy.spec.scaling, action)
 
     keys = jax.random.split(jax.random.key(seed), policy.population)
-    return judge.flagged(np.asarray(act(np.arange(policy.population), keys)))
+    return ood_evaluator.flagged(np.asarray(act(np.arange(policy.population), keys)))

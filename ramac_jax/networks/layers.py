@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
-from ramac_jax.networks.layers.heads import HeadFn, plain_head
+from ramac_jax.networks.heads import HeadFn, plain_head
 from ramac_jax.types import Array
 
 FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")

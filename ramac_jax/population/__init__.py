@@ -5,7 +5,7 @@ from ramac_jax.devices.mesh import use_every_core
 from ramac_jax.evaluation.ranking import Interval, Ranked, mean_interval, rank
 from ramac_jax.population.checkpoints import check_settings, lock
 from ramac_jax.population.halving import train_rungs
-from ramac_jax.population.history import Journal
+from ramac_jax.population.history import History
 from ramac_jax.population.interrupts import Interrupted
 from ramac_jax.population.members import Members, Rung, cross, halving, random_search
 from ramac_jax.population.schedule import Progress, Schedule, Trained
@@ -14,7 +14,7 @@ from ramac_jax.population.train import train_population
 __all__ = [
     "Interrupted",
     "Interval",
-    "Journal",
+    "History",
     "Members",
     "Progress",
     "Ranked",

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 from ramac_jax.devices.mesh import gather, pick
 from ramac_jax.population import checkpoints as saving
 from ramac_jax.population.checkpoints import Carry
-from ramac_jax.population.history import Journal
+from ramac_jax.population.history import History
 from ramac_jax.population.members import Members
 from ramac_jax.population.schedule import Watch
 from ramac_jax.types import Params
@@ -86,21 +86,21 @@ class Lookout:
         assert self.watch is not None
         return self.watch(step, params, self.members)
 
-    def heard(self, journal: Journal, *, wait: bool = False) -> Journal:
-        """The journal with the figures of a look that has ended.
+    def heard(self, history: History, *, wait: bool = False) -> History:
+        """The history with the figures of a look that has ended.
 
         Args:
-          journal: without them.
+          history: without them.
           wait: for a look that has not.
 
         Raises what the watcher raised.
         """
         if self.step is None or not (wait or self.figures.done()):
-            return journal
+            return history
         figures = self.figures.result()
         step, self.step = self.step, None
         told = {name: x[self.repeated] for name, x in figures.items()}
-        return journal.add_watched(step, told)
+        return history.add_watched(step, told)
 
     def __enter__(self) -> Self:
         return self
@@ -138,8 +138,8 @@ def on_cpu() -> contextlib.AbstractContextManager:
     return contextlib.nullcontext()
 
 
-class Keeper:
-    """Writes checkpoints, each once its journal has all figures up to its step.
+class CheckpointWriter:
+    """Writes checkpoints, each once its history has all figures up to its step.
 
     What is to be written later is held in the host's memory, where training donates
     nothing; the newest alone.
@@ -152,7 +152,7 @@ class Keeper:
         self.held: tuple[int, Carry] | None = None
 
     def keep(
-        self, due: bool, step: int, carry: Carry, journal: Journal, looking: int | None
+        self, due: bool, step: int, carry: Carry, history: History, looking: int | None
     ) -> None:
         """Write what can be written by now.
 
@@ -160,24 +160,24 @@ class Keeper:
           due: whether a checkpoint of this step is.
           step: where training stands.
           carry: what it goes on from.
-          journal: all that it has told.
+          history: all that it has told.
           looking: step of the look whose figures are still to come, if any.
         """
         if self.manager is None:
             return
         if due and looking is None:
             self.held = None
-            saving.save(self.manager, step, carry, journal, self.machine)
+            saving.save(self.manager, step, carry, history, self.machine)
         elif self.held is not None and (looking is None or looking > self.held[0]):
             earlier, self.held = self.held, None
             with on_cpu():
-                told = journal.until(earlier[0])
+                told = history.until(earlier[0])
                 saving.save(self.manager, *earlier, told, self.machine)
         if due and looking is not None:
             self.held = step, gather(carry)
 
-    def finish(self, step: int, carry: Carry, journal: Journal) -> None:
+    def finish(self, step: int, carry: Carry, history: History) -> None:
         """Write the last checkpoint, to which nothing is still to come."""
         if self.manager is not None:
-            saving.save(self.manager, step, carry, journal, self.machine)
+            saving.save(self.manager, step, carry, history, self.machine)
             self.manager.wait_until_finished()

@@ -15,11 +15,11 @@ from jax.sharding import Mesh
 
 from ramac_jax.devices.hosts import agree
 from ramac_jax.devices.mesh import gather
-from ramac_jax.population.history import Journal, fingerprint
-from ramac_jax.types import Hyperparams, State, Tally, Transition
+from ramac_jax.population.history import History, fingerprint
+from ramac_jax.types import Hyperparams, MetricSums, State, Transition
 from ramac_jax.validation import InputError, first_line
 
-CARRY, JOURNAL, RECORD = "carry", "journal", "record"
+CARRY, HISTORY, RECORD = "carry", "history", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
 NOTHING = "nothing"  # in place of a value that is not there
@@ -30,7 +30,7 @@ class Carry(NamedTuple):
     """All that training goes on from; every leaf [P, ...], on the devices."""
 
     states: State
-    tally: Tally  # of the updates since the last row of metrics
+    metric_sums: MetricSums  # of the updates since the last row of metrics
     key_data: jax.Array  # [P, ...] uint32, of the keys to train with
     hyperparams: Hyperparams
 
@@ -40,7 +40,7 @@ class Saved(NamedTuple):
 
     step: int  # updates tried
     carry: Carry
-    journal: Journal
+    history: History
     written_by: str | None = None  # which machine; None: not read from a file
 
 
@@ -157,7 +157,7 @@ def open_manager(folder: Path) -> ocp.CheckpointManager:
     """Orbax's manager of the checkpoints in a folder, made where it is not there."""
     return ocp.CheckpointManager(
         folder.absolute(),
-        item_names=(CARRY, JOURNAL, RECORD),
+        item_names=(CARRY, HISTORY, RECORD),
         options=ocp.CheckpointManagerOptions(
             max_to_keep=KEPT, cleanup_tmp_directories=True
         ),
@@ -168,7 +168,7 @@ def save(
     manager: ocp.CheckpointManager,
     step: int,
     carry: Carry,
-    journal: Journal,
+    history: History,
     written_by: str,
 ) -> None:
     """Begin to save; returns as soon as the devices may go on.
@@ -177,13 +177,13 @@ def save(
     """
     if step in manager.all_steps():
         return
-    told = {"journal": journal._asdict(), "checksums": gather(checksums(carry))}
+    told = {"history": history._asdict(), "checksums": gather(checksums(carry))}
     manager.save(
         step,
         args=ocp.args.Composite(
             **{
                 CARRY: ocp.args.PyTreeSave(carry),
-                JOURNAL: ocp.args.PyTreeSave(told),
+                HISTORY: ocp.args.PyTreeSave(told),
                 RECORD: ocp.args.JsonSave(
                     {"fingerprint": fingerprint(told), "machine": written_by}
                 ),
@@ -208,7 +208,7 @@ def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
     carry, told, written_by = read
     if (gather(checksums(carry)) != told["checksums"]).any():
         raise InputError(OTHER_NUMBERS)
-    return Saved(step, carry, Journal(**told["journal"]), written_by)
+    return Saved(step, carry, History(**told["history"]), written_by)
 
 
 def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any], str]:
@@ -220,7 +220,7 @@ def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any], str]:
     carry = reader.restore(
         folder / CARRY, args=ocp.args.PyTreeRestore(like, restore_args=placed)
     )
-    told = reader.restore(folder / JOURNAL, args=ocp.args.PyTreeRestore())
+    told = reader.restore(folder / HISTORY, args=ocp.args.PyTreeRestore())
     record = ocp.JsonCheckpointHandler().restore(folder / RECORD)
     if fingerprint(told) != record["fingerprint"]:
         raise InputError(OTHER_NUMBERS)

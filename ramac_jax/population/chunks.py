@@ -17,9 +17,9 @@ from jax.sharding import Mesh
 from ramac_jax.devices.hosts import agree
 from ramac_jax.devices.mesh import AXIS, gather, pick, spread
 from ramac_jax.population import checkpoints as saving
-from ramac_jax.population.callbacks import Keeper, Lookout
+from ramac_jax.population.callbacks import CheckpointWriter, Lookout
 from ramac_jax.population.checkpoints import Carry, Saved
-from ramac_jax.population.history import EMPTY, Journal, take
+from ramac_jax.population.history import EMPTY, History, take
 from ramac_jax.population.interrupts import Interrupted, noted_signals
 from ramac_jax.population.members import Members
 from ramac_jax.population.programs import Programs
@@ -58,7 +58,7 @@ def train_chunk(
     cloning: Cloning | None,
     given: State | None,
     folder: Path | None,
-) -> tuple[State, Journal]:
+) -> tuple[State, History]:
     """Train a chunk to its end; its states in NumPy, and what it told."""
     with opened(folder, "training") as manager:
         length = chunk.schedule.num_steps
@@ -72,7 +72,7 @@ def train_chunk(
             saved = Saved(chunk.schedule.start, carry, EMPTY)
         ended = run(chunk, programs, saved, manager, "training", length)
     states = pick(gather(ended.carry.states), slice(chunk.num_real))
-    return states, take(ended.journal, chunk.num_real)
+    return states, take(ended.history, chunk.num_real)
 
 
 def clone(
@@ -106,7 +106,7 @@ def clone(
     everyone = spread(pick(gather(taken), places), chunk.mesh)
     states = carry.states._replace(**everyone)
     # Who diverged has no start to train from: without a rate every update is refused.
-    frozen = np.isin(places, list(ended.journal.frozen()))
+    frozen = np.isin(places, list(ended.history.frozen()))
     knobs = chunk.members.hyperparams
     rate: Any = np.where(frozen, np.nan, knobs.actor_learning_rate)
     stopped = spread(knobs._replace(actor_learning_rate=rate), chunk.mesh)
@@ -168,19 +168,19 @@ def run(
     num_steps: int,
 ) -> Saved:
     """Advance to `num_steps`, telling, watching and saving on the way."""
-    step, carry, journal, _ = saved
+    step, carry, history, _ = saved
     speed = math.nan  # updates/s
-    schedule, keeper = chunk.schedule, Keeper(manager, chunk.mesh)
+    schedule, keeper = chunk.schedule, CheckpointWriter(manager, chunk.mesh)
     watch = chunk.watch if phase == "training" else None
     lookout = Lookout(watch, schedule.watch_every, chunk.members, chunk.num_real)
 
     def tell() -> None:
-        told = take(journal, chunk.num_real)
+        told = take(history, chunk.num_real)
         standing = (phase, step, num_steps, speed, lookout.members, told)
         chunk.report(Progress(*standing, chunk.index, chunk.num_chunks, lookout.step))
 
     def over() -> bool:
-        return step >= num_steps or len(journal.frozen()) == len(chunk.members.seed)
+        return step >= num_steps or len(history.frozen()) == len(chunk.members.seed)
 
     tell()  # what was told before
     with noted_signals() as received, lookout:
@@ -193,21 +193,21 @@ def run(
             step += length
             length = max(1, min(int(SLICE_SECONDS * speed), 4 * length))
             if step % schedule.log_every == 0 or step == num_steps:
-                journal, carry = add_row(chunk, step, journal, carry)
+                history, carry = add_row(chunk, step, history, carry)
             if lookout.is_due(step):
-                journal = lookout.heard(journal, wait=True)
+                history = lookout.heard(history, wait=True)
                 lookout.look(step, carry)
             ends = signalled != 0 or over()
-            journal = lookout.heard(journal, wait=ends)
+            history = lookout.heard(history, wait=ends)
             tell()
             due = ends or step % schedule.save_every == 0
-            keeper.keep(due, step, carry, journal, lookout.step)
+            keeper.keep(due, step, carry, history, lookout.step)
             if signalled:
                 stop(-signalled, phase, step, manager)
-        keeper.finish(step, carry, journal)
+        keeper.finish(step, carry, history)
         if signalled := int(agree([-received()])[0]):  # meanwhile
             stop(-signalled, phase, step, manager)
-    return Saved(step, carry, journal)
+    return Saved(step, carry, history)
 
 
 def updates_to_next_event(schedule: Schedule, step: int, num_steps: int) -> int:
@@ -221,22 +221,24 @@ def go_on(
 ) -> tuple[Carry, float]:
     """Advance by some updates, and wait for them; how many in a second."""
     began = time.perf_counter()
-    states, tally = programs.go_on(*carry, chunk.dataset, np.int32(length))
-    jax.block_until_ready(tally)
+    states, metric_sums = programs.go_on(*carry, chunk.dataset, np.int32(length))
+    jax.block_until_ready(metric_sums)
     speed = length / (time.perf_counter() - began)
-    return carry._replace(states=states, tally=tally), speed
+    return carry._replace(states=states, metric_sums=metric_sums), speed
 
 
 def add_row(
-    chunk: Chunk, step: int, journal: Journal, carry: Carry
-) -> tuple[Journal, Carry]:
-    """Move the tally into the journal: means, and how far each member has come."""
-    tally, made = gather((carry.tally, carry.states.step))
-    count = np.where(tally.updates, tally.updates, np.nan).astype(np.float32)
-    means = {name: total / count for name, total in tally.sums.items()}
-    empty = spread(jax.tree.map(np.zeros_like, tally), chunk.mesh)
-    journal = journal.add_metrics(step, {"member_step": made, **means})
-    return journal, carry._replace(tally=empty)
+    chunk: Chunk, step: int, history: History, carry: Carry
+) -> tuple[History, Carry]:
+    """Move the metric_sums into the history: means, and how far each member has come."""
+    metric_sums, made = gather((carry.metric_sums, carry.states.step))
+    count = np.where(metric_sums.updates, metric_sums.updates, np.nan).astype(
+        np.float32
+    )
+    means = {name: total / count for name, total in metric_sums.sums.items()}
+    empty = spread(jax.tree.map(np.zeros_like, metric_sums), chunk.mesh)
+    history = history.add_metrics(step, {"member_step": made, **means})
+    return history, carry._replace(metric_sums=empty)
 
 
 def stop(

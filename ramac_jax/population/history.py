@@ -10,23 +10,23 @@ import numpy as np
 Rows = dict[str, np.ndarray]  # each [rows, P, ...], beside "step" [rows]
 
 
-class Journal(NamedTuple):
+class History(NamedTuple):
     """The history of P members, every array as long as there are rows."""
 
     metrics: Rows  # means since the row before; NaN for a member that made no update
     watched: Rows  # what a watcher told
 
-    def add_metrics(self, step: int, values: Mapping[str, np.ndarray]) -> "Journal":
+    def add_metrics(self, step: int, values: Mapping[str, np.ndarray]) -> "History":
         """With one more row of metrics [P]."""
         return self._replace(metrics=append(self.metrics, step, values))
 
-    def add_watched(self, step: int, values: Mapping[str, np.ndarray]) -> "Journal":
+    def add_watched(self, step: int, values: Mapping[str, np.ndarray]) -> "History":
         """With one more row of a watcher's figures [P, ...]."""
         return self._replace(watched=append(self.watched, step, values))
 
-    def until(self, step: int) -> "Journal":
+    def until(self, step: int) -> "History":
         """As it was after so many updates."""
-        return Journal(rows_until(self.metrics, step), rows_until(self.watched, step))
+        return History(rows_until(self.metrics, step), rows_until(self.watched, step))
 
     def frozen(self) -> dict[int, int]:
         """The step at which each diverged member stopped, as far as the rows tell."""
@@ -36,7 +36,7 @@ class Journal(NamedTuple):
         return {int(i): int(made[i]) for i in np.flatnonzero(made < tried)}
 
 
-EMPTY = Journal({}, {})
+EMPTY = History({}, {})
 
 
 def append(rows: Rows, step: int, values: Mapping[str, np.ndarray]) -> Rows:
@@ -53,16 +53,16 @@ def rows_until(rows: Rows, step: int) -> Rows:
     return {name: x[:count] for name, x in rows.items()} if count else {}
 
 
-def join(journals: list[Journal]) -> Journal:
-    """The journals of chunks of one population as one, its members side by side.
+def join(histories: list[History]) -> History:
+    """The histories of chunks of one population as one, its members side by side.
 
     Where all members of a chunk froze, it has fewer rows than the others: its members
     stay at their step, and are NaN in what else is told.
     """
-    sizes = [x.metrics["member_step"].shape[1] for x in journals if x.metrics]
-    return Journal(
-        beside([x.metrics for x in journals], sizes),
-        beside([x.watched for x in journals], sizes),
+    sizes = [x.metrics["member_step"].shape[1] for x in histories if x.metrics]
+    return History(
+        beside([x.metrics for x in histories], sizes),
+        beside([x.watched for x in histories], sizes),
     )
 
 
@@ -86,9 +86,9 @@ def beside(chunks: list[Rows], sizes: list[int]) -> Rows:
     return joined
 
 
-def take(journal: Journal, size: int) -> Journal:
-    """The journal of the first `size` members."""
-    return jax.tree.map(lambda x: x if x.ndim == 1 else x[:, :size], journal)
+def take(history: History, size: int) -> History:
+    """The history of the first `size` members."""
+    return jax.tree.map(lambda x: x if x.ndim == 1 else x[:, :size], history)
 
 
 def fingerprint(tree) -> int:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from ramac_jax.devices.mesh import are_cores, per_member, sharding, shares_axis
 from ramac_jax.population.checkpoints import Carry
-from ramac_jax.training import advance, empty_tally
+from ramac_jax.training import advance, zero_metric_sums
 from ramac_jax.types import Agent, Array, Hyperparams, Key, Transition
 
 # Beginning runs once: to optimise it takes three times as long as all the rest of it.
@@ -55,7 +55,7 @@ class Programs:
 
     @functools.cached_property
     def go_on(self) -> Any:
-        """(`Carry`, its fields apart, dataset, num_steps) -> (states, tally)."""
+        """(`Carry`, its fields apart, dataset, num_steps) -> (states, metric_sums)."""
         return self.going_on.compile(PATIENT if are_cores() else None)
 
     @property
@@ -92,17 +92,19 @@ class Programs:
     def begin_one(
         self, seed: Array, hyperparams: Hyperparams, dataset: Transition
     ) -> Carry:
-        """A fresh member, its tally empty."""
+        """A fresh member, its metric_sums empty."""
         init_key, train_key = member_keys(seed, self.cloning)
         state = self.agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
         arguments = (self.traced, state, dataset, hyperparams, self.batch_size)
-        tally = empty_tally(*arguments, shares_axis(self.mesh))
-        return Carry(state, tally, jax.random.key_data(train_key), hyperparams)
+        metric_sums = zero_metric_sums(*arguments, shares_axis(self.mesh))
+        return Carry(state, metric_sums, jax.random.key_data(train_key), hyperparams)
 
-    def advance_one(self, state, tally, key_data, hyperparams, dataset, num_steps):
+    def advance_one(
+        self, state, metric_sums, key_data, hyperparams, dataset, num_steps
+    ):
         """`advance` for one member."""
         key = jax.random.wrap_key_data(key_data)
-        arguments = (self.traced, state, tally, dataset, key, hyperparams)
+        arguments = (self.traced, state, metric_sums, dataset, key, hyperparams)
         return advance(
             *arguments,
             num_steps=num_steps,

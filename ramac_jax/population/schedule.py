@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ramac_jax.population.checkpoints import dataset_digest
-from ramac_jax.population.history import Journal
+from ramac_jax.population.history import History
 from ramac_jax.population.members import LARGEST_SEED, Members
 from ramac_jax.types import Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
@@ -42,7 +42,7 @@ class Progress(NamedTuple):
     num_steps: int
     updates_per_s: float  # lately, of every member of the chunk; NaN before the first
     members: Members  # of the chunk
-    journal: Journal  # of these members, in this phase
+    history: History  # of these members, in this phase
     chunk: int
     num_chunks: int
     looking: int | None = None  # step whose figures the watcher has still to tell
@@ -53,7 +53,7 @@ class Trained(NamedTuple):
 
     members: Members
     states: State  # NumPy, every leaf [P, ...]
-    journal: Journal
+    history: History
     frozen: dict[int, int]  # member -> the step at which it diverged
 
     def is_frozen(self) -> np.ndarray:

@@ -151,11 +151,11 @@ def train_population(
             given = None if states is None else pick(states, padded)
             place = None if home is None else home / f"chunk-{index}"
             trained.append(train_chunk(chunk, programs, cloning, given, place))
-    journal = join([journal for _, journal in trained])
+    history = join([history for _, history in trained])
     ended = jax.tree.map(
         lambda *x: np.concatenate(x), *(states for states, _ in trained)
     )
-    return Trained(members, ended, journal, journal.frozen())
+    return Trained(members, ended, history, history.frozen())
 
 
 def hold(stack: contextlib.ExitStack, home: Path, record: Mapping[str, Any]) -> None:

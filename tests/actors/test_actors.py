@@ -64,7 +64,7 @@ def test_sampling_is_pushing_drawn_noise(actor, params, make_batch):
         pytest.skip("this actor keeps its noise to itself")
     observation = make_batch().observation
     noise = actor.draw_noise(observation, KEY)
-    pushed = actor.push_noise(params, observation, noise)
+    pushed = actor.sample_from_noise(params, observation, noise)
     np.testing.assert_array_equal(pushed, actor.sample(params, observation, KEY))
 
 
@@ -73,9 +73,9 @@ def test_rows_of_a_batch_do_not_mix(actor, params, make_batch):
         pytest.skip("this actor keeps its noise to itself")
     observation = make_batch().observation
     noise = 0.3 * actor.draw_noise(observation, KEY)
-    batch = actor.push_noise(params, observation, noise)
+    batch = actor.sample_from_noise(params, observation, noise)
     for row in range(8):
-        alone = actor.push_noise(params, observation[row], noise[..., row, :])
+        alone = actor.sample_from_noise(params, observation[row], noise[..., row, :])
         np.testing.assert_allclose(alone, batch[row], rtol=1e-4, atol=1e-5)
 
 
@@ -121,7 +121,7 @@ def test_the_gradient_is_that_of_finite_differences(
     name, options, make_actor, make_batch
 ):
     actor, batch = make_actor(name, **options), make_batch(4)
-    if actor.push_noise is None:
+    if actor.sample_from_noise is None:
         pytest.skip("this actor keeps its noise to itself")
     initial = actor.init(KEY, batch.observation, batch.action)
     noise = 0.5 * actor.draw_noise(batch.observation, KEY)
@@ -138,7 +138,7 @@ def test_the_gradient_is_that_of_finite_differences(
         def policy(weights):
             changed = unravel(weights)
             params = changed if part is None else {**start, part: changed}
-            action = actor.push_noise(params, observation, noise)
+            action = actor.sample_from_noise(params, observation, noise)
             return jnp.sum(action * jnp.array([1.0, -0.7]))
 
         @jax.jit

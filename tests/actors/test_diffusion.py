@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ramac_jax.networks.layers.layers import VectorField
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import (
@@ -13,6 +12,7 @@ from ramac_jax.actors.diffusion import (
     variance_preserving_betas,
 )
 from ramac_jax.compute.flat_params import functional, pack
+from ramac_jax.networks.layers import VectorField
 
 KEY = jax.random.key(2)
 
@@ -107,7 +107,7 @@ def test_the_sampler_is_that_of_the_textbook(case):
         expected = textbook_sampler(
             [params] * 4, observation, scale * noise, variance_preserving_betas(4)
         )
-        action = actor.push_noise(params, observation, scale * noise)
+        action = actor.sample_from_noise(params, observation, scale * noise)
         np.testing.assert_allclose(action, expected, rtol=1e-4, atol=1e-5)
     assert np.any(np.abs(action) == 1.0)
 
@@ -123,9 +123,9 @@ def test_the_gradient_is_the_sum_of_one_for_every_step(case, close):
     sizes = [np.abs(jax.tree.leaves(g)[-1]).max() for g in by_step]
     assert min(sizes) > 1e-4, sizes
     total = jax.tree.map(lambda *g: sum(g), *by_step)
-    whole = jax.jit(jax.grad(lambda p: actor.push_noise(p, observation, noise).sum()))(
-        params
-    )
+    whole = jax.jit(
+        jax.grad(lambda p: actor.sample_from_noise(p, observation, noise).sum())
+    )(params)
     close(whole, total, rtol=1e-3, atol=1e-3)
 
 

@@ -52,9 +52,9 @@ def test_a_trained_student_acts_as_its_teacher_from_the_same_noise(make_batch):
     noise = actor.draw_noise(batch.observation, KEY)
 
     def distance(params):
-        taught = teacher.push_noise(params["teacher"], batch.observation, noise)
+        taught = teacher.sample_from_noise(params["teacher"], batch.observation, noise)
         return jnp.mean(
-            jnp.abs(actor.push_noise(params, batch.observation, noise) - taught)
+            jnp.abs(actor.sample_from_noise(params, batch.observation, noise) - taught)
         )
 
     @jax.jit
@@ -66,7 +66,7 @@ def test_a_trained_student_acts_as_its_teacher_from_the_same_noise(make_batch):
 
 
 def test_a_teacher_that_hides_its_noise_is_refused(case):
-    teacher = case[0]._replace(push_noise=None)
+    teacher = case[0]._replace(sample_from_noise=None)
     with pytest.raises(rj.InputError, match="keeps its noise to itself"):
         distilled(teacher, 2)
 

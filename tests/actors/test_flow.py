@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ramac_jax.networks.layers.layers import VectorField
 
 import ramac_jax as rj
 from ramac_jax.compute.flat_params import functional, pack
+from ramac_jax.networks.layers import VectorField
 
 KEY = jax.random.key(2)
 STEPS = 4
@@ -47,13 +47,13 @@ def test_noise_is_where_the_flow_starts(case):
 def test_a_constant_velocity_is_added_once_and_clipped(case):
     actor, params, _, _ = case
     params, start = constant_field(params, [0.5, -0.9]), jnp.array([0.1, -0.3])
-    action = actor.push_noise(params, jnp.zeros(3), start)
+    action = actor.sample_from_noise(params, jnp.zeros(3), start)
     np.testing.assert_allclose(action, [0.6, -1.0], rtol=1e-6)
 
 
 def test_the_sampler_takes_euler_steps(case):
     actor, params, observation, noise = case
-    action = actor.push_noise(params, observation, noise)
+    action = actor.sample_from_noise(params, observation, noise)
     expected = euler([params] * STEPS, observation, noise)
     np.testing.assert_allclose(action, expected, rtol=1e-5, atol=1e-6)
 
@@ -66,9 +66,9 @@ def test_the_gradient_is_the_sum_of_one_for_every_step(case, close):
     sizes = [np.abs(jax.tree.leaves(g)[-1]).max() for g in by_step]
     assert min(sizes) > 1e-2, sizes
     total = jax.tree.map(lambda *g: sum(g), *by_step)
-    whole = jax.jit(jax.grad(lambda p: actor.push_noise(p, observation, noise).sum()))(
-        params
-    )
+    whole = jax.jit(
+        jax.grad(lambda p: actor.sample_from_noise(p, observation, noise).sum())
+    )(params)
     close(whole, total, rtol=1e-4, atol=1e-4)
 
 

@@ -24,8 +24,8 @@ def test_an_action_stays_within_the_radius_of_its_anchor(case):
     noise = actor.draw_noise(batch.observation, KEY)
     louder = jax.tree.map(lambda x: 99.0 * x, params["perturbation"])
     loud = {**params, "perturbation": louder}
-    anchor = prior.push_noise(params["prior"], batch.observation, noise)
-    moved = np.abs(actor.push_noise(loud, batch.observation, noise) - anchor)
+    anchor = prior.sample_from_noise(params["prior"], batch.observation, noise)
+    moved = np.abs(actor.sample_from_noise(loud, batch.observation, noise) - anchor)
     assert np.all(moved <= RADIUS + 1e-6) and np.max(moved) > 0.99 * RADIUS
 
 

@@ -46,12 +46,12 @@ def test_latents_beyond_the_bound_act_as_those_on_it():
     params = actor.init(KEY, OBSERVATION, ACTION)
     noise = jnp.linspace(-3.0, 3.0, 20).reshape(5, 4)
     assert np.any(np.abs(noise) > 0.5)
-    acted = actor.push_noise(params, OBSERVATION, noise)
-    held = actor.push_noise(params, OBSERVATION, jnp.clip(noise, -0.5, 0.5))
+    acted = actor.sample_from_noise(params, OBSERVATION, noise)
+    held = actor.sample_from_noise(params, OBSERVATION, jnp.clip(noise, -0.5, 0.5))
     np.testing.assert_array_equal(acted, held)
     assert np.any(
         acted
-        != vae_actor(2, widths=(8,), latent_bound=3.0).push_noise(
+        != vae_actor(2, widths=(8,), latent_bound=3.0).sample_from_noise(
             params, OBSERVATION, noise
         )
     )

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ramac_jax.agent.ramac.optimizer import ADAM, descend
 
 import ramac_jax as rj
+from ramac_jax.agent.optimizer import ADAM, descend
 
 KEY = jax.random.key(7)
 RISK_ONLY = rj.Hyperparams(bc_weight=0.0, risk_weight=1.0)

@@ -4,12 +4,12 @@ import importlib.util
 import json
 
 import pytest
-from ramac_jax.networks.layers.heads import HEADS
 
 import ramac_jax as rj
 from benchmarks.kernels import command, compiling
 from benchmarks.kernels.reading import Kernels, count_bytes, count_kernels
 from benchmarks.throughput.cases import CASES
+from ramac_jax.networks.heads import HEADS
 
 # A loop of: a product in a fusion, which reads some of %weights and, as bfloat16, some
 # of %table; another of a library; a copy, twice in a loop within; nothing else.

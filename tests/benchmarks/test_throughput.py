@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from ramac_jax.networks.layers.layers import UNROLLED_STEPS
 from rich.console import Console
 
 import ramac_jax as rj
@@ -28,6 +27,7 @@ from ramac_jax.cli.bandit import agents as bandit
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.reporting.figures.runs import WIDTH
 from ramac_jax.cli.runs import agents
+from ramac_jax.networks.layers import UNROLLED_STEPS
 from ramac_jax.normalization import Scaling
 
 # Wide enough for products to be nearly all that XLA counts, and quick to compile.

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ramac_jax.networks.layers.heads import HEADS
 
 import ramac_jax as rj
 from ramac_jax.cli.options import train as options
@@ -16,6 +15,7 @@ from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.cli.runs import agents
 from ramac_jax.compute.flat_params import unpack
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import build_actor, spec_to_json
 

@@ -320,7 +320,7 @@ def test_the_command_itself_exits_with_status_2(folder):
         ],
         capture_output=True,
         text=True,
-        cwd=Path(data.__file__).parents[1],
+        cwd=Path(data.__file__).parents[2],
         env=os.environ,
         timeout=120,
     )

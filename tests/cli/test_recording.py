@@ -1,4 +1,4 @@
-"""What a population tells while it trains, from journals made up here."""
+"""What a population tells while it trains, from histories made up here."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ from ramac_jax.cli import console
 from ramac_jax.cli.options import sweep as sweep_options
 from ramac_jax.cli.runs import recording
 from ramac_jax.cli.runs.recording import Feed, Table, describe_leg, labels_of, status_of
-from ramac_jax.population import Journal, Progress, cross
+from ramac_jax.population import History, Progress, cross
 
 MEMBERS = cross(rj.grid(rj.Hyperparams(), risk_weight=(0.1, 0.2)), [5, 6])
 COLUMNS = {"setting": MEMBERS.setting, "seed": MEMBERS.seed}
@@ -21,7 +21,7 @@ NAMES = [f"setting-{s}-seed-{n}" for s in (0, 1) for n in (5, 6)]
 
 
 def rows(steps, **columns):
-    """Rows as a journal has them, each column [rows, 4] from its first numbers."""
+    """Rows as a history has them, each column [rows, 4] from its first numbers."""
     return {"step": np.array(steps)} | {
         name: np.array([[first + member for member in range(4)] for first in values])
         for name, values in columns.items()
@@ -52,7 +52,7 @@ def progress(told=None, seen=None, **changes):
         num_steps=8,
         updates_per_s=100.0,
         members=MEMBERS,
-        journal=Journal(told, {} if seen is None else seen),
+        history=History(told, {} if seen is None else seen),
         chunk=0,
         num_chunks=1,
     )

@@ -11,7 +11,7 @@ import ramac_jax as rj
 from ramac_jax.cli.options import sweep as sweep_options
 from ramac_jax.cli.runs import searching
 from ramac_jax.evaluation import Episodes
-from ramac_jax.population import Journal, Trained
+from ramac_jax.population import History, Trained
 
 # setting -> updates -> mean return of seed 10; each later seed has 1 more.
 MADE_UP = {
@@ -51,9 +51,9 @@ class Scene:
             for row, agent in enumerate(zip(*who, strict=True))
             if agent in ((4, 12), (5, 10))
         }
-        journal = Journal({"step": np.array([num_steps])}, {})
+        history = History({"step": np.array([num_steps])}, {})
         states = rj.State(params, {}, {}, {}, {}, {}, steps)
-        return Trained(members, states, journal, frozen)
+        return Trained(members, states, history, frozen)
 
     def play(self, variant, params, *, progress, **changed):
         """Two episodes each, as far below the table's return as above it."""

@@ -516,7 +516,7 @@ def test_members_too_large_for_the_memory_leave_nothing_behind(tmp_path, capsys)
 
 def test_a_signal_to_the_process_is_heeded_and_the_command_goes_on(tmp_path):
     """True agents, in processes of their own; they save more than they train."""
-    out, root = tmp_path / "out", Path(sweep.__file__).parents[1]
+    out, root = tmp_path / "out", Path(sweep.__file__).parents[2]
     command = [
         sys.executable,
         "-m",

@@ -192,7 +192,7 @@ def test_a_folder_that_holds_a_run_is_kept(tmp_path, capsys):
 
 def test_the_process_itself_ends_with_status_2(tmp_path):
     command = [sys.executable, "-m", "ramac_jax.cli.train", "--dataset", "made/no-v0"]
-    root = Path(train.__file__).parents[1]
+    root = Path(train.__file__).parents[2]
     ended = subprocess.run(
         [*command, "--out", str(tmp_path / "out"), "--num-steps", "0"],
         cwd=root,

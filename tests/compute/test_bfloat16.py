@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax.networks.heads import HEADS
 
 ROUNDING = 2.0**-8  # of a number in bfloat16, relative
 KEY = jax.random.key(0)
@@ -86,13 +87,13 @@ def test_an_actor_acts_as_in_float32_but_for_rounding(build, make_batch):
 
 
 @pytest.mark.parametrize("num_cosines", [4, 128])
-@pytest.mark.parametrize("head", rj.heads.HEADS)
+@pytest.mark.parametrize("head", HEADS)
 def test_a_critic_reads_as_in_float32_but_for_rounding(head, num_cosines, make_batch):
     """However fast the cosines of a fraction turn."""
     batch, tau = make_batch(), jnp.linspace(0.01, 0.99, 99)
     sizes = {"width": 16, "embedding_width": 16, "num_cosines": num_cosines}
     wide = rj.iqn_critic(**sizes)
-    narrow = rj.iqn_critic(**sizes, head=rj.heads.HEADS[head], dtype="bfloat16")
+    narrow = rj.iqn_critic(**sizes, head=HEADS[head], dtype="bfloat16")
     params = wide.init(KEY, batch.observation, batch.action)
     one, other = (
         jax.jit(x.quantiles)(params, batch.observation, batch.action, tau)

@@ -128,24 +128,26 @@ def broken_and_sound(make_agent, make_batch):
     agent, dataset = make_agent("flow"), make_batch(16)
     state = agent.init(KEY, dataset)
     run = partial(training.advance, agent, num_steps=4, batch_size=2, axis_name=AXIS)
-    tally = training.empty_tally(agent, state, dataset, KNOBS, 2)
+    metric_sums = training.zero_metric_sums(agent, state, dataset, KNOBS, 2)
     alike = jax.jit(jax.vmap(run, (None,) * 5, axis_size=2, axis_name=AXIS))
     infinite = dataset._replace(reward=dataset.reward.at[3].set(jnp.nan))
-    return [alike(state, tally, data, KEY, KNOBS) for data in (infinite, dataset)], (
+    return [
+        alike(state, metric_sums, data, KEY, KNOBS) for data in (infinite, dataset)
+    ], (
         agent,
         state,
-        tally,
+        metric_sums,
         infinite,
     )
 
 
 def test_an_update_that_one_share_would_refuse_all_refuse(broken_and_sound, close):
-    (broken, sound), (agent, state, tally, infinite) = broken_and_sound
+    (broken, sound), (agent, state, metric_sums, infinite) = broken_and_sound
     assert sound[0].step.tolist() == [4, 4]
     steps = broken[0].step.tolist()
     assert steps[0] == steps[1] < 4
     run = partial(training.advance, agent, num_steps=4, batch_size=2)
-    whole = jax.jit(run)(state, tally, infinite, KEY, KNOBS)
+    whole = jax.jit(run)(state, metric_sums, infinite, KEY, KNOBS)
     assert whole[0].step == steps[0]
     for share in range(2):
         close(jax.tree.map(lambda x, i=share: x[i], broken), whole, 1e-4, 1e-3)

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ramac_jax.networks.layers.layers import MLP
 
 from ramac_jax.compute.flat_params import functional, pack, unpack
+from ramac_jax.networks.layers import MLP
 
 LAYERS = {"b": jnp.arange(6.0).reshape(2, 3), "a": jnp.array([7.0]), "c": jnp.ones(())}
 

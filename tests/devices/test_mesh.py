@@ -97,7 +97,7 @@ def test_eight_devices_give_what_one_does(one_host, toy, close):
     trained = train_population(
         toy.AGENT, toy.DATASET, members, lengths, watch=toy.watch
     )
-    leaves = jax.tree.leaves_with_path((trained.states, trained.journal))
+    leaves = jax.tree.leaves_with_path((trained.states, trained.history))
     expected = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
     assert expected["[0].step"].shape == (SIZE,)
     close(one_host[1], expected, 1e-5, 1e-4)
@@ -110,7 +110,7 @@ def test_two_of_eight_cores_share_the_batches_of_one_agent(one_host, toy):
     agent, cloner, dataset, schedule = toy.true_agent()
     members = toy.make_members(1)
     alone = train_population(agent, dataset, members, schedule, cloner=cloner)
-    for name, values in alone.journal.metrics.items():
+    for name, values in alone.history.metrics.items():
         np.testing.assert_allclose(learned["metrics"][name], values, 1e-3, 1e-4)
     weights = jax.tree.leaves(alone.states.actor_params)
     for found, expected in zip(learned["weights"], weights, strict=True):

@@ -39,7 +39,7 @@ def test_whole_episodes_are_held_out_by_turns():
 
 def test_three_episodes_cannot_be_judged():
     with pytest.raises(rj.InputError, match="have 3 episodes: detectors need 4"):
-        judging.make_judge(episodes(5, 5, 5))
+        judging.make_ood_evaluator(episodes(5, 5, 5))
 
 
 def test_agents_are_asked_in_their_units_at_states_of_the_data():
@@ -58,8 +58,11 @@ def test_agents_are_asked_in_their_units_at_states_of_the_data():
 
     actor = rj.Actor(lambda *_: None, sample, lambda *_: jnp.zeros(()))
     policy = Policy(PolicySpec("flow", {}, scaling), actor, jnp.array([0.0, 1.0]))
-    judge = judging.make_judge(episodes(*[50] * 40), num_neighbours=20)
-    rates, errors = judging.ood_rates(judge, policy), judge.false_positive_rates()
+    ood_evaluator = judging.make_ood_evaluator(episodes(*[50] * 40), num_neighbours=20)
+    rates, errors = (
+        judging.ood_rates(ood_evaluator, policy),
+        ood_evaluator.false_positive_rates(),
+    )
     assert set(rates) == {"nearest", "density"} == set(errors)
     for name, (usual, strange) in rates.items():
         assert usual < 0.15 and strange > 0.5, name

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
-from ramac_jax.networks.layers.heads import HEADS, fused_head
-from ramac_jax.networks.layers.heads.fused import COLUMNS, ROWS
+
+from ramac_jax.networks.heads import HEADS, fused_head
+from ramac_jax.networks.heads.fused import COLUMNS, ROWS
 
 ODD, BLOCK = (5, 3, 7, 9), (16, 4, 16, 32)
 SEVERAL = (ROWS + 2, 2, 3, COLUMNS + 1)  # two blocks of rows and two of columns

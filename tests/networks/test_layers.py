@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ramac_jax.networks.layers.layers import VectorField, mish, sinusoidal_embedding
 
 import ramac_jax as rj
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.networks.layers import VectorField, mish, sinusoidal_embedding
 
 OBSERVATION, ACTION = jnp.zeros((1, 17)), jnp.zeros((1, 6))  # HalfCheetah
 

@@ -116,10 +116,10 @@ def test_training_goes_on_while_the_watcher_looks(train, watcher, waiting, same)
     same(trained, waiting[0])
     during = [x for x in reports if x.looking == 5]
     assert {5, 6, 8, 9} <= {x.step for x in during}
-    assert all(x.journal.watched == {} for x in during)
-    np.testing.assert_array_equal(trained.journal.watched["step"], [5, 10])
+    assert all(x.history.watched == {} for x in during)
+    np.testing.assert_array_equal(trained.history.watched["step"], [5, 10])
     assert reports[-1].looking is None and reports[-1].step == 12
-    same(reports[-1].journal, trained.journal)
+    same(reports[-1].history, trained.history)
     assert threading.main_thread() not in watcher.threads
     assert {x.is_alive() for x in watcher.threads} == {False}
 
@@ -134,7 +134,7 @@ def test_one_look_waits_for_the_one_before(train, watcher):
     trained = train(watcher, report=reports, watch_every=3)
     looks = (3, 6, 9, 12)
     assert watcher.events == [(x, step) for step in looks for x in ("begins", "ends")]
-    np.testing.assert_array_equal(trained.journal.watched["step"], looks)
+    np.testing.assert_array_equal(trained.history.watched["step"], looks)
     pending = [x for x in reports if x.looking is not None]
     assert all(0 <= x.step - x.looking < 3 for x in pending)
 
@@ -172,8 +172,8 @@ def test_a_checkpoint_waits_for_the_figures_up_to_its_step(
     again = Reports()
     same(train(watcher, tmp_path, again), waiting[0])
     assert again[0].step == 9 and again[0].looking is None
-    np.testing.assert_array_equal(again[0].journal.metrics["step"], [4, 8])
-    np.testing.assert_array_equal(again[0].journal.watched["step"], [5])
+    np.testing.assert_array_equal(again[0].history.metrics["step"], [4, 8])
+    np.testing.assert_array_equal(again[0].history.watched["step"], [5])
     assert steps_of(tmp_path) == {9, 12}
 
 
@@ -189,7 +189,7 @@ def test_without_the_figures_a_run_goes_on_from_before_the_look(
     assert watcher.events[-1] == ("ends", 5)  # nobody is left at work
     again = Reports()
     same(train(watcher, tmp_path, again), waiting[0])
-    assert again[0].step == 3 and again[0].journal.watched == {}
+    assert again[0].step == 3 and again[0].history.watched == {}
 
 
 def test_a_signal_waits_for_the_figures_and_saves_them(
@@ -205,7 +205,7 @@ def test_a_signal_waits_for_the_figures_and_saves_them(
     again = Reports()
     same(train(watcher, tmp_path, again), waiting[0])
     assert again[0].step > 6
-    np.testing.assert_array_equal(again[0].journal.watched["step"], [5])
+    np.testing.assert_array_equal(again[0].history.watched["step"], [5])
 
 
 def test_a_second_interrupt_breaks_the_watcher_off(train, watcher):

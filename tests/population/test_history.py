@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from ramac_jax.population import Journal
+from ramac_jax.population import History
 from ramac_jax.population.history import EMPTY, fingerprint, join, take
 
 
 def tell(steps, made, loss):
-    """A journal with a row for each step."""
-    journal = EMPTY
+    """A history with a row for each step."""
+    history = EMPTY
     for step, *row in zip(steps, made, loss, strict=True):
         of_each = [np.array(x) for x in row]
         values = {"member_step": of_each[0], "loss": of_each[1].astype(np.float32)}
-        journal = journal.add_metrics(step, values)
-    return journal
+        history = history.add_metrics(step, values)
+    return history
 
 
 LONG = tell([5, 10], [[5, 5], [10, 7]], [[1.0, 2.0], [3.0, 4.0]])
@@ -22,7 +22,7 @@ SHORT = tell([5], [[2]], [[6.0]])
 
 
 def test_rows_are_added_in_order():
-    assert Journal({}, {}) == EMPTY  # and stays so
+    assert History({}, {}) == EMPTY  # and stays so
     np.testing.assert_array_equal(LONG.metrics["step"], [5, 10])
     np.testing.assert_array_equal(LONG.metrics["loss"], [[1.0, 2.0], [3.0, 4.0]])
     watched = LONG.add_watched(10, {"cvar": np.array([0.5, 0.25])})

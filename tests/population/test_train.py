@@ -143,7 +143,7 @@ def test_a_population_equals_a_loop_over_its_members(whole, toy, close):
         for name in ("error", "noise"):
             each = [float(x[name]) for x in told]
             rows = [np.mean(each[:2]), np.mean(each[2:4]), each[4]]
-            found = trained.journal.metrics[name][:, i]
+            found = trained.history.metrics[name][:, i]
             np.testing.assert_allclose(found, rows, 1e-4, 1e-5)
 
 
@@ -190,7 +190,7 @@ def test_who_diverges_while_cloning_trains_no_more(train, toy):
 
     def report(progress):
         if progress.phase == "cloning" and progress.step == 4:
-            finite.append(progress.journal.frozen())
+            finite.append(progress.history.frozen())
 
     schedule = toy.SCHEDULE._replace(bc_steps=40, log_every=4)
     sick = sick._replace(
@@ -217,7 +217,7 @@ def test_phases_and_seeds_have_keys_of_their_own():
 
 def test_rows_come_when_they_are_due_and_at_the_end(whole, toy, same):
     trained, _, reports = whole
-    metrics, watched = trained.journal
+    metrics, watched = trained.history
     np.testing.assert_array_equal(metrics["step"], [4, 8, 10])
     np.testing.assert_array_equal(metrics["member_step"], [[4] * 5, [8] * 5, [10] * 5])
     np.testing.assert_array_equal(watched["step"], [5, 10])
@@ -230,14 +230,14 @@ def test_rows_come_when_they_are_due_and_at_the_end(whole, toy, same):
     phases = [(x.phase, x.num_steps) for x in reports]
     assert phases == sorted(phases)
     assert set(phases) == {("cloning", 4), ("training", 10)}
-    told = {x.step: x.journal.metrics for x in reports if x.phase == "training"}
+    told = {x.step: x.history.metrics for x in reports if x.phase == "training"}
     assert {0, 4, 8, 10} <= set(told)
     for step, rows in told.items():
         known = [x for x in (4, 8, 10) if x <= step]
         np.testing.assert_array_equal(rows.get("step", []), known)
     assert np.isnan(reports[0].updates_per_s) and reports[1].updates_per_s > 0.0
     assert {(x.chunk, x.num_chunks) for x in reports} == {(0, 1)}
-    same(reports[-1][4:6], (trained.members, trained.journal))
+    same(reports[-1][4:6], (trained.members, trained.history))
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +281,7 @@ def test_true_agents_train_as_they_do_alone(real, close):
         close(member(trained.states, i), state, 1e-4, 1e-3)
         for name in metrics:
             rows = np.array([x[name] for x in told]).reshape(2, 3).mean(axis=1)
-            found = trained.journal.metrics[name][:, i]
+            found = trained.history.metrics[name][:, i]
             np.testing.assert_allclose(found, rows, 1e-3, 1e-4)
 
 
@@ -309,7 +309,7 @@ def test_a_member_that_diverges_is_frozen_and_touches_no_other(real, same):
     assert np.abs(sick.states.actor_params.vector[1]).max() > 1e9
     for i in (0, 2):
         same(member(sick.states, i), member(healthy.states, i))
-    metrics = sick.journal.metrics
+    metrics = sick.history.metrics
     np.testing.assert_array_equal(metrics["member_step"], [[3, 1, 3], [6, 1, 6]])
     for name in set(metrics) - {"step", "member_step"}:
         assert np.isfinite(metrics[name][0]).all()
@@ -425,7 +425,7 @@ def flip_largest(folder):
 
 
 def flip_journal(folder):
-    for path in data_files(folder / "journal"):
+    for path in data_files(folder / "history"):
         flip(path)
 
 
@@ -653,11 +653,11 @@ def test_a_chunk_that_ended_early_stands_beside_the_others(train, toy, close, bu
     trained = train(memory=budget, **options)
     assert trained.frozen == expected.frozen
     close(trained.states, expected.states, 1e-5, 1e-4)
-    close(trained.journal.metrics, expected.journal.metrics, 1e-5, 1e-4)
-    watched = trained.journal.watched
+    close(trained.history.metrics, expected.history.metrics, 1e-5, 1e-4)
+    watched = trained.history.watched
     for name in ("size", "rate"):  # the chunk had none, not even before it froze
         assert np.isnan(watched[name][:, :2]).all()
-        rows = expected.journal.watched[name][:, 2:]
+        rows = expected.history.watched[name][:, 2:]
         np.testing.assert_allclose(watched[name][:, 2:], rows, 1e-4)
 
 
@@ -676,10 +676,10 @@ def test_states_go_on_where_they_ended(train, whole, same, toy, tmp_path):
     second = train(tmp_path, report=again, **options)
     assert again.places[0] == ("training", 0, 6)
     same(second.states, jax.tree.map(lambda x: x[order], whole[0].states))
-    metrics, watched = second.journal
+    metrics, watched = second.history
     np.testing.assert_array_equal(metrics["step"], [8, 10])
     np.testing.assert_array_equal(watched["step"], [10])
-    expected = whole[0].journal
+    expected = whole[0].history
     same(metrics["error"][1], expected.metrics["error"][2, order])
     same(watched["size"][0], expected.watched["size"][1, order])
 

@@ -69,7 +69,7 @@ def learn_in_shares():
         "mesh": list(mesh.devices.shape),
         "collectives": collectives(programs.go_on),
         "weights": [leaf.tolist() for leaf in weights],
-        "metrics": {k: v.tolist() for k, v in trained.journal.metrics.items()},
+        "metrics": {k: v.tolist() for k, v in trained.history.metrics.items()},
     }
 
 
@@ -155,7 +155,7 @@ def work(out, folder=None, size=5, lengths=None, stop=None, surveyed=None, share
         watch=toy.watch,
         report=report,
     )
-    leaves = jax.tree.leaves_with_path((trained.states, trained.journal))
+    leaves = jax.tree.leaves_with_path((trained.states, trained.history))
     np.savez(out, **{jax.tree_util.keystr(path): leaf for path, leaf in leaves})
     print(json.dumps(found), flush=True)
 

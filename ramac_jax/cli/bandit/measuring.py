@@ -35,12 +35,12 @@ def measure_worth(
     dataset: rj.Transition, learned: Mapping[str, Learned], actions: Actions, seed: int
 ) -> dict[str, Any]:
     """What data and agents earn, how often they leave the data, and who tells it."""
-    judge = scoring.bandit_judge(dataset)
+    ood_evaluator = scoring.bandit_ood_evaluator(dataset)
     rng = np.random.default_rng([seed, 1])  # not the stream of the dataset
     policies = [
         {
             "name": name,
-            "seeds": scoring.score_seeds(drawn, rng, judge),
+            "seeds": scoring.score_seeds(drawn, rng, ood_evaluator),
             "diverged": learned[name].frozen,
         }
         for name, drawn in actions.items()
@@ -49,7 +49,7 @@ def measure_worth(
     return {
         "policies": policies,
         "data": data,
-        "detection": scoring.detection(judge, seed),
+        "detection": scoring.detection(ood_evaluator, seed),
     }
 
 

@@ -47,8 +47,8 @@ def strip(
     trainer: Trainer, name: str, learned: Learned
 ) -> list[tuple[str, np.ndarray]]:
     """What the first seed's agent did: twice while cloning, thrice after."""
-    cloning = trainer.clone(str(RECIPES[name].model)).journal.watched
-    seeking = learned.trained.journal.watched
+    cloning = trainer.clone(str(RECIPES[name].model)).history.watched
+    seeking = learned.trained.history.watched
     found = []
     for what, rows, places in (("BC", cloning, (0, -1)), ("", seeking, (0, 1, -1))):
         for place in places:
@@ -60,7 +60,7 @@ def strip(
 
 def shares(learned: Learned) -> tuple[np.ndarray, np.ndarray]:
     """Updates with the risk term, and the shares of ring, centre and gap after them."""
-    rows = learned.trained.journal.watched
+    rows = learned.trained.history.watched
     modes = (bandit.on_ring, bandit.in_centre, out_of_distribution)
     parts = [[mode(each).mean() for mode in modes] for each in rows["actions"]]
     return rows["step"], np.array(parts)

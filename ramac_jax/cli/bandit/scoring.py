@@ -11,7 +11,7 @@ from ramac_jax.cli.bandit.agents import RECIPES, RISK_LEVEL
 from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.envs import bandit
 from ramac_jax.evaluation import cvar
-from ramac_jax.evaluation.ood_evaluator import Judge, make_judge
+from ramac_jax.evaluation.ood_evaluator import OODEvaluator, make_ood_evaluator
 from ramac_jax.population import Interval
 
 NUM_SAMPLES = 20_000  # actions per seed behind every figure
@@ -42,10 +42,10 @@ def score(actions: np.ndarray, rewards: np.ndarray) -> dict[str, float]:
 
 
 def score_seeds(
-    actions: np.ndarray, rng: np.random.Generator, judge: Judge
+    actions: np.ndarray, rng: np.random.Generator, ood_evaluator: OODEvaluator
 ) -> list[dict[str, float]]:
     """The score of each seed's actions [num_seeds, M, 2], the detectors' too."""
-    flagged = judge.flagged(actions[:, : len(judge.held_out.reward)])
+    flagged = ood_evaluator.flagged(actions[:, : len(ood_evaluator.held_out.reward)])
     scores = []
     for number, each in enumerate(actions):
         rates = {f"ood_{name}": float(x[number]) for name, x in flagged.items()}
@@ -53,23 +53,23 @@ def score_seeds(
     return scores
 
 
-def bandit_judge(dataset: rj.Transition) -> Judge:
+def bandit_ood_evaluator(dataset: rj.Transition) -> OODEvaluator:
     """The detectors; the one observation says nothing, so that all data are asked."""
     size = len(dataset.reward)
-    return make_judge(dataset, num_neighbours=size, held_out_every=4)
+    return make_ood_evaluator(dataset, num_neighbours=size, held_out_every=4)
 
 
-def detection(judge: Judge, seed: int) -> dict[str, dict[str, float]]:
+def detection(ood_evaluator: OODEvaluator, seed: int) -> dict[str, dict[str, float]]:
     """How right each detector is about actions drawn uniformly in the box.
 
     Precision says little without the base rate, the share that is truly out.
     """
     rng = np.random.default_rng([seed, 2])
-    actions: Any = rng.uniform(-1.0, 1.0, (len(judge.held_out.reward), 2))
+    actions: Any = rng.uniform(-1.0, 1.0, (len(ood_evaluator.held_out.reward), 2))
     truly = out_of_distribution(actions)
-    false_positive_rates, found = judge.false_positive_rates(), {}
-    for name, detector in judge.detectors.items():
-        flagged = detector(judge.held_out.observation, actions)
+    false_positive_rates, found = ood_evaluator.false_positive_rates(), {}
+    for name, detector in ood_evaluator.detectors.items():
+        flagged = detector(ood_evaluator.held_out.observation, actions)
         found[name] = {
             "precision": float(truly[flagged].mean()),
             "recall": float(flagged[truly].mean()),

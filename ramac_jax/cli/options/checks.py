@@ -5,7 +5,7 @@ from ramac_jax.actors import BUILDERS
 from ramac_jax.cli.options.precision import PRECISIONS, knows_dtype
 from ramac_jax.cli.options.train import CONSERVATIVE, CRITICS, DISTORTIONS, Arguments
 from ramac_jax.cli.runs.sinks import check_sinks
-from ramac_jax.networks.layers.heads import HEADS
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.validation import POSITIVE, check_names
 
 MAY_BE_ZERO = {

@@ -7,7 +7,7 @@ from typing import Any
 from ramac_jax.envs.hazards import TASKS
 from ramac_jax.validation import check_names
 
-CONFIGS = Path(__file__).parent / "configs"
+CONFIGS = Path(__file__).parents[1] / "presets"
 
 
 def read_presets() -> dict[str, dict[str, Any]]:

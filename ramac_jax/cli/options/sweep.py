@@ -14,7 +14,7 @@ from ramac_jax.cli.options.checks import check_options, check_traced
 from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.cli.options.search_space import label, parse_space, settings_of, variants
 from ramac_jax.cli.options.train import DISTORTIONS, Arguments, choices
-from ramac_jax.networks.layers.heads import HEADS
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.population import Rung, halving
 from ramac_jax.validation import check_names
 

@@ -17,7 +17,7 @@ from ramac_jax.cli.options.train import (
     Arguments,
 )
 from ramac_jax.data.loading import OfflineDataset
-from ramac_jax.networks.layers.heads import HEADS
+from ramac_jax.networks.heads import HEADS
 from ramac_jax.normalization import Scaling
 from ramac_jax.validation import check_names
 

@@ -21,7 +21,7 @@ Leg = tuple[str, int]  # a stretch of training: its name, and the chunk of membe
 
 
 class Table:
-    """A CSV file with a line for each row of a journal and each of its members.
+    """A CSV file with a line for each row of a history and each of its members.
 
     Each process writes it anew from its first row, which the checkpoints hold: so a run
     that was broken off ends with the same lines as any other.
@@ -71,7 +71,7 @@ class Feed:
         wandb takes no step after a later one: rows that are later than figures still to
         come are sent after these.
         """
-        tables = (progress.journal.metrics, progress.journal.watched)
+        tables = (progress.history.metrics, progress.history.watched)
         spans = zip(self._known, lengths(progress), strict=True)
         new = [(i, row) for i, span in enumerate(spans) for row in range(*span)]
         for i, row in sorted(new, key=lambda x: (tables[x[0]]["step"][x[1]], x)):
@@ -86,7 +86,7 @@ class Feed:
 
 def lengths(progress: Progress) -> list[int]:
     """How many rows of each kind there are."""
-    tables = (progress.journal.metrics, progress.journal.watched)
+    tables = (progress.history.metrics, progress.history.watched)
     return [len(rows.get("step", ())) for rows in tables]
 
 
@@ -121,8 +121,8 @@ def recording(
                 title = describe_leg(name, progress)
                 tasks[task] = bar.add_task(title, total=progress.num_steps)
             if progress.phase == "training":
-                metrics.update(leg, columns, progress.journal.metrics)
-                evaluations.update(leg, columns, progress.journal.watched)
+                metrics.update(leg, columns, progress.history.metrics)
+                evaluations.update(leg, columns, progress.history.watched)
                 if leg not in feeds:
                     parts = [*filter(None, [name, str(leg[1] or "")])]
                     place = arguments.out
@@ -141,7 +141,7 @@ def recording(
                     )
                     stack.callback(feeds[leg].close)
                 feeds[leg].update(labels, progress)
-            for member, step in progress.journal.frozen().items():
+            for member, step in progress.history.frozen().items():
                 if (told := (progress.phase, labels[member])) not in warned:
                     warned.add(told)
                     console.warn(
@@ -173,14 +173,14 @@ def status_of(progress: Progress, labels: list[str]) -> str:
     """Speed, best member so far and members frozen, in a line."""
     if np.isnan(progress.updates_per_s):
         return "compiling" if progress.step < progress.num_steps else "done before"
-    frozen = progress.journal.frozen()
+    frozen = progress.history.frozen()
     speed = progress.updates_per_s
     working = len(labels) - len(frozen)
     parts = [f"{speed:,.3g} updates/s, {speed * working:,.4g} agent-updates/s"]
-    journal = progress.journal
+    history = progress.history
     for rows, name, title in (
-        (journal.watched, "cvar", "CVaR"),
-        (journal.metrics, "risk_value", "estimated value"),
+        (history.watched, "cvar", "CVaR"),
+        (history.metrics, "risk_value", "estimated value"),
     ):
         last = np.array(rows[name][-1] if name in rows else (), float)
         last[list(frozen)[: len(last)]] = np.nan

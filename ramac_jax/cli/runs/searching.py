@@ -178,7 +178,7 @@ class Searcher:
                             "use": use,
                             "setting": number,
                             "seed": self.arguments.seeds[place],
-                            "num_steps": int(leg.trained.journal.metrics["step"][-1]),
+                            "num_steps": int(leg.trained.history.metrics["step"][-1]),
                             **{k: x[row, column] for k, x in figures.items()},
                             "failed": int(figures["failed"][row, column]),
                         }

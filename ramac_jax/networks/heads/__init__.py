@@ -11,8 +11,8 @@ The forms differ in what they keep in memory, not in what they return. Quantiles
 least float32, whatever the type of the rest.
 """
 
-from ramac_jax.networks.layers.heads.fused import fused_head
-from ramac_jax.networks.layers.heads.plain import (
+from ramac_jax.networks.heads.fused import fused_head
+from ramac_jax.networks.heads.plain import (
     HeadFn,
     plain_head,
     rematerialized_head,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
-from ramac_jax.networks.layers.heads.plain import matmul, plain_head
+from ramac_jax.networks.heads.plain import matmul, plain_head
 from ramac_jax.types import Array
 
 SMALLEST = 16  # a matrix unit takes no fewer rows or columns
