@@ -33,8 +33,8 @@ from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.writing import write_dataset
-from ramac_jax.envs.hazards import find_task
 from ramac_jax.envs.registration import no_advice
+from ramac_jax.tasks import find_task
 
 TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
 OBSERVATION_DIM, ACTION_DIM, EPISODE_LENGTH = 17, 6, 1000

@@ -20,12 +20,11 @@ from rich.table import Table
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from ramac_jax.cli import console
-from ramac_jax.envs.hazards import find_task
-from ramac_jax.envs.registration import env_id
 from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.simulators import Step
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
+from ramac_jax.tasks import env_id, find_task
 
 TASK, OBSERVATION_DIM, ACTION_DIM = "halfcheetah-medium-expert", 17, 6
 

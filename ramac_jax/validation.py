@@ -1,19 +1,16 @@
 """Checks of what comes from outside, made once on the host before any work."""
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
+from ramac_jax.errors import InputError as InputError
+from ramac_jax.errors import check_names as check_names
+from ramac_jax.errors import first_line as first_line
 from ramac_jax.types import Hyperparams, Transition
 
 ACTION_TOLERANCE = 1e-5  # rounding that a scaled action may carry
-
-
-class InputError(ValueError):
-    """Input that cannot be worked with; the one-line message says what to change."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,17 +56,6 @@ RANGES = {
     "decay_steps": Range(0.0, open_low=True, infinite=True),
 }
 """What `check_hyperparams` allows; every field of `Hyperparams` has its range here."""
-
-
-def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise `InputError` for a name that is not known, with the nearest ones."""
-    known = list(known)
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or sorted(known)
-            raise InputError(
-                f"unknown {kind} {name!r}: did you mean {', '.join(near)}?"
-            )
 
 
 def check_hyperparams(hyperparams: Hyperparams) -> None:
@@ -131,8 +117,3 @@ def reject_rows(
             f"{name} is {fault} in {rows.size} of {len(bad)} rows, the first is row "
             f"{rows[0]}: {np.array2string(value[rows[0]], threshold=8)}; {advice}"
         )
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another library says first, or else its name."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

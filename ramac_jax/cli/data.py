@@ -22,10 +22,9 @@ from ramac_jax.data import relabel as relabelling
 from ramac_jax.data.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
 from ramac_jax.data.sources import find_coordinate
 from ramac_jax.data.writing import check_target, write_dataset
-from ramac_jax.envs.hazards import TASKS, Hazard, find_task
-from ramac_jax.envs.registration import VERSIONS
+from ramac_jax.tasks import REFERENCE_RETURNS, VERSIONS, Hazard, find_task
 
-ROBOTS = {task.robot.lower(): task.robot for task in TASKS.values()}
+ROBOTS = {robot.lower(): robot for robot in REFERENCE_RETURNS}
 D4RL_NAME = re.compile(rf"({'|'.join(ROBOTS)})[_-](.+-v\d+)\.hdf5")
 
 
@@ -129,7 +128,7 @@ def convert(arguments: Convert) -> None:
         algorithm_name="see D4RL",
         description=f"D4RL's {arguments.file.name}, for {robot}, as Minari episodes.",
         env_spec=gymnasium.spec(f"{robot}-v{arguments.robot_version}"),
-        reference=relabelling.reference_returns(robot),
+        reference=REFERENCE_RETURNS.get(robot),
         record={
             "file": arguments.file.name,
             "sha256": data.sha256,
@@ -200,11 +199,14 @@ def build_hazard(arguments: Relabel) -> tuple[Hazard, bool]:
 def relabel(arguments: Relabel) -> None:
     """Charge the rewards, warn where that made no difference, print what came of it."""
     hazard, own = build_hazard(arguments)
-    if arguments.id is None and not own:
+    dataset_id = arguments.id
+    if own and dataset_id is None:
+        dataset_id = find_task(str(arguments.task)).dataset_id
+    if dataset_id is None:
         raise rj.InputError("a hazard of your own needs a name for its data: give --id")
     made = relabelling.relabel_dataset(
         arguments.source,
-        arguments.id or relabelling.stochastic_id(arguments.task or ""),
+        dataset_id,
         hazard,
         arguments.seed,
         task=arguments.task,

@@ -28,8 +28,8 @@ from ramac_jax.cli.reporting.figures.runs import (
 )
 from ramac_jax.cli.reporting.tables import Run, latex, markdown, terminal
 from ramac_jax.cli.runs.scoring import read_evaluation
-from ramac_jax.envs.hazards import Hazard
 from ramac_jax.evaluation import summarise
+from ramac_jax.tasks import Hazard
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ramac_jax.cli.runs.agents import policy_spec, train_members
 from ramac_jax.cli.runs.recording import recording
 from ramac_jax.cli.runs.task_data import find_or_make
 from ramac_jax.data.loading import OfflineDataset, load_datasets
-from ramac_jax.envs.registration import env_id
+from ramac_jax.tasks import env_id
 
 
 def training_datasets(arguments: Arguments) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import numpy as np
 from minari import EpisodeData
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
-from ramac_jax.envs.hazards import Hazard, is_end, is_risky, penalties
+from ramac_jax.envs.hazards import is_end, is_risky, penalties
+from ramac_jax.tasks import Hazard
 
 
 class Summary(NamedTuple):

@@ -22,8 +22,9 @@ from ramac_jax.data.sources import (
     open_sources,
 )
 from ramac_jax.data.writing import RECORD, check_target, write_dataset
-from ramac_jax.envs.hazards import QUANTITIES, TASKS, Hazard, check_hazard, find_task
-from ramac_jax.validation import InputError
+from ramac_jax.envs.hazards import check_hazard
+from ramac_jax.errors import InputError
+from ramac_jax.tasks import QUANTITIES, REFERENCE_RETURNS, Hazard, find_task
 from ramac_jax.version import __version__
 
 
@@ -34,18 +35,6 @@ class Relabelled(NamedTuple):
     summary: Summary
     sources: tuple[Source, ...]
     warning: str | None  # where every step is risky, or none
-
-
-def stochastic_id(task: str) -> str:
-    """The Minari id under which a task's dataset goes where no other is given."""
-    robot = find_task(task).robot.lower()
-    return f"stochastic/{robot}/{task.removeprefix(robot + '-')}-v0"
-
-
-def reference_returns(robot: str) -> tuple[float, float] | None:
-    """D4RL's returns of a random and of an expert policy; None of another robot."""
-    found = [x for x in TASKS.values() if x.robot == robot]
-    return (found[0].random_return, found[0].expert_return) if found else None
 
 
 def versions() -> dict[str, str]:
@@ -113,7 +102,7 @@ def relabel_dataset(
         algorithm_name=join_algorithms(opened),
         description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
-        reference=reference_returns(opened[0].env_spec.name),
+        reference=REFERENCE_RETURNS.get(opened[0].env_spec.name),
         record={
             "hazard": hazard._asdict(),
             "seed": seed,

@@ -15,14 +15,13 @@ from ramac_jax.data.local_datasets import (
     open_dataset,
 )
 from ramac_jax.data.writing import RECORD
-from ramac_jax.envs.hazards import COORDINATES, QUANTITIES, Hazard, find_task
 from ramac_jax.envs.registration import (
     HazardousReward,
-    env_id,
     hazard_wrapper,
     no_advice,
 )
-from ramac_jax.validation import InputError, check_names, first_line
+from ramac_jax.errors import InputError, check_names, first_line
+from ramac_jax.tasks import COORDINATES, QUANTITIES, Hazard, env_id, find_task
 
 
 def check_sources(source_ids: Sequence[str]) -> None:

@@ -8,18 +8,9 @@ import gymnasium
 from gymnasium.envs.registration import WrapperSpec
 from gymnasium.utils import RecordConstructorArgs
 
-from ramac_jax.envs.hazards import (
-    TASKS,
-    Hazard,
-    Task,
-    check_hazard,
-    is_end,
-    is_risky,
-    penalties,
-)
-from ramac_jax.validation import InputError
-
-VERSIONS = (4, 5)  # of Gymnasium's robots
+from ramac_jax.envs.hazards import check_hazard, is_end, is_risky, penalties
+from ramac_jax.errors import InputError
+from ramac_jax.tasks import TASKS, VERSIONS, Hazard, Task, env_id
 
 
 class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
@@ -65,25 +56,18 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
         return observation, float(reward) + penalty, terminated, truncated, info
 
 
-def env_id(task: str, version: int = 5) -> str:
-    """The Gymnasium id of a task on the robots of a version, 4 or 5."""
-    if version not in VERSIONS:
-        raise InputError(f"there are no robots of version {version}: give 4 or 5")
-    return f"ramac_jax/{task}-v{version}"
-
-
 def hazard_wrapper(hazard: Hazard) -> WrapperSpec:
     """How the spec of an environment says that a hazard charges it."""
     name = HazardousReward.__name__
     return WrapperSpec(name, f"{__name__}:{name}", {"hazard": hazard._asdict()})
 
 
-def register_task(name: str, task: Task) -> None:
+def register_task(task: Task) -> None:
     """Register a task with Gymnasium, once for each version of its robot."""
     for version in VERSIONS:
         robot = gymnasium.spec(f"{task.robot}-v{version}")
         gymnasium.register(
-            env_id(name, version),
+            env_id(task.name, version),
             entry_point=robot.entry_point,
             max_episode_steps=task.horizon,
             additional_wrappers=(hazard_wrapper(task.hazard),),
@@ -93,8 +77,8 @@ def register_task(name: str, task: Task) -> None:
 
 def register_tasks() -> None:
     """Register every task; importing `ramac_jax.envs` does."""
-    for name, task in TASKS.items():
-        register_task(name, task)
+    for task in TASKS.values():
+        register_task(task)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ import ramac_jax as rj
 from ramac_jax.cli import compare, data
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.envs.hazards import TASKS
 from ramac_jax.population import Interval
+from ramac_jax.tasks import TASKS
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
 TINY = {

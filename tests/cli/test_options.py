@@ -7,7 +7,7 @@ from ramac_jax.cli.options import presets
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.runs import agents
-from ramac_jax.envs.hazards import TASKS
+from ramac_jax.tasks import TASKS
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ramac_jax.cli.reporting.figures import runs
-from ramac_jax.envs.hazards import angle_hazard
 from ramac_jax.evaluation import Episodes, summarise
+from ramac_jax.tasks import angle_hazard
 
 HAZARD = angle_hazard(-0.1, 0.1, -50.0)
 

@@ -13,13 +13,13 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.data import relabel as relabelling
 from ramac_jax.data.loading import load_datasets, open_dataset
 from ramac_jax.data.penalties import relabel_rewards
-from ramac_jax.data.relabel import read_record, relabel_dataset, stochastic_id
+from ramac_jax.data.relabel import read_record, relabel_dataset
 from ramac_jax.data.sources import find_coordinate
 from ramac_jax.data.writing import write_dataset
-from ramac_jax.envs.hazards import TASKS, Hazard, angle_hazard, is_risky
+from ramac_jax.envs.hazards import is_risky
+from ramac_jax.tasks import TASKS, Hazard, angle_hazard
 
 ROOT = os.environ.get("MINARI_DATASETS_PATH")  # before the tests replace it
 REAL = "local/hopper/medium-expert-v0"
@@ -239,14 +239,6 @@ def test_a_hazard_that_makes_no_difference(low, high, often, share):
         f"the hazard {often} fires: a share of {share} of the steps is risky"
     )
     assert made.summary.risky_share == share
-
-
-def test_ids_of_tasks():
-    assert stochastic_id("hopper-medium-expert") == "stochastic/hopper/medium-expert-v0"
-    assert len({stochastic_id(task) for task in TASKS}) == len(TASKS)
-    with pytest.raises(InputError, match="unknown task"):
-        stochastic_id("hopper")
-    assert relabelling.reference_returns("Frog") is None
 
 
 def refusal(folder, *sources, hazard=HAZARD, **options):

@@ -11,15 +11,9 @@ from gymnasium.utils.env_checker import check_env
 
 import ramac_jax.envs  # noqa: F401  registers the environments
 from ramac_jax import InputError
-from ramac_jax.envs.hazards import (
-    COORDINATES,
-    QUANTITIES,
-    TASKS,
-    Hazard,
-    is_risky,
-    penalties,
-)
-from ramac_jax.envs.registration import HazardousReward, env_id
+from ramac_jax.envs.hazards import is_risky, penalties
+from ramac_jax.envs.registration import HazardousReward
+from ramac_jax.tasks import COORDINATES, QUANTITIES, TASKS, Hazard, env_id
 
 # Half of a random Hopper's steps are risky, and every other one of these is charged.
 LEANING = Hazard("torso angle", 1, -0.02, 0.02, 0.5, -50.0)
@@ -92,11 +86,6 @@ def test_observations_hold_each_quantity_where_the_table_says(robot, version):
     # The first three joints of all of them: along x, along z, the torso's turn.
     assert observation[table["x velocity"]] == data.qvel[0]
     assert observation[table["torso angle"]] == data.qpos[2]
-
-
-def test_there_is_no_other_version():
-    with pytest.raises(InputError, match="no robots of version 3: give 4 or 5"):
-        env_id("hopper-medium-expert", 3)
 
 
 def test_another_process_makes_the_environment_from_its_spec():

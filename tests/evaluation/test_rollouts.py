@@ -13,12 +13,12 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
-from ramac_jax.envs import registration as tasks
 from ramac_jax.evaluation import Environments, Episodes, evaluate, rollouts
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
+from ramac_jax.tasks import env_id
 
-HOPPER = tasks.env_id("hopper-medium-expert")
+HOPPER = env_id("hopper-medium-expert")
 
 
 class Counter(gymnasium.Env):

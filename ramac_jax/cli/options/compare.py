@@ -14,7 +14,7 @@ from ramac_jax.cli.options.train import Arguments as TrainArguments
 from ramac_jax.cli.options.train import choices, parse
 from ramac_jax.cli.reporting.comparison import BANDIT
 from ramac_jax.cli.runs import folder as run_folder
-from ramac_jax.envs.hazards import TASKS
+from ramac_jax.tasks import TASKS
 from ramac_jax.validation import check_names
 
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")

@@ -8,9 +8,9 @@ from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
 from ramac_jax.data.writing import strict
-from ramac_jax.envs.hazards import TASKS, Hazard, find_task
-from ramac_jax.envs.registration import HazardousReward, env_id
+from ramac_jax.envs.registration import HazardousReward
 from ramac_jax.evaluation.simulators import find_spec
+from ramac_jax.tasks import Hazard, env_id, find_task, task_of_env
 
 FULL_HORIZON = 1000  # steps of an episode of Gymnasium's robots
 FIRST_SEED = 1_000_000  # of the episodes: far from those of training
@@ -66,12 +66,9 @@ def make_settings(
     if task is None and env is None:
         raise rj.InputError("neither a task nor an environment is known: give --task")
     if env is None:
-        find_task(str(task))
-        env = env_id(str(task))
+        env = env_id(find_task(str(task)).name)
     spec = find_spec(env)
-    if task is None and (name := re.search("ramac_jax/(.+)-v[0-9]+$", spec.id)):
-        task = name[1] if name[1] in TASKS else None
-    known = find_task(task) if task is not None else None
+    known = find_task(task) if task is not None else task_of_env(spec.id)
     if horizon is None:
         horizon = "paper" if known else "full"
     if horizon == "paper" and known is None:
@@ -82,8 +79,8 @@ def make_settings(
     settings = Settings(
         env=spec,
         horizon=lengths[horizon] if horizon in lengths else int(horizon),
-        task=task,
-        reference=(known.random_return, known.expert_return) if known else None,
+        task=known.name if known else None,
+        reference=known.reference_returns if known else None,
         **others,
     )
     if settings.episodes < 1 or settings.workers < 0:

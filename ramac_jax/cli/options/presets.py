@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ramac_jax.envs.hazards import TASKS
+from ramac_jax.tasks import TASKS, standard_task
 from ramac_jax.validation import check_names
 
 CONFIGS = Path(__file__).parents[1] / "presets"
@@ -24,7 +24,7 @@ def read_presets() -> dict[str, dict[str, Any]]:
             both = of_task.get(agent, {})
             general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
             presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
-        if (original := task.removesuffix("-older")) in published:
+        if (original := standard_task(TASKS[task]).name) in published:
             presets[f"published/{task}"] = published[original]
     return {
         name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}

@@ -13,8 +13,8 @@ from ramac_jax.actors import BUILDERS
 from ramac_jax.cli.options.evaluation import FIRST_SEED
 from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS
 from ramac_jax.cli.options.presets import AGENTS, PRESETS, preset_name
-from ramac_jax.envs.hazards import TASKS
 from ramac_jax.networks.heads import HEADS
+from ramac_jax.tasks import TASKS
 from ramac_jax.validation import Range
 
 DISTORTIONS = {

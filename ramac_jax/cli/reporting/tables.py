@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.reporting.figures.runs import Scored
-from ramac_jax.envs.hazards import Hazard
 from ramac_jax.population import Interval
+from ramac_jax.tasks import Hazard
 
 COLUMNS = {
     "mean": ("mean", 1.0),

@@ -8,7 +8,7 @@ from ramac_jax.cli import console
 from ramac_jax.data import relabel as relabelling
 from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.writing import strict
-from ramac_jax.envs.hazards import TASKS
+from ramac_jax.tasks import TASKS, find_task
 
 
 def find_or_make(task: str, sources: Sequence[str], seed: int) -> str:
@@ -21,12 +21,18 @@ def find_or_make(task: str, sources: Sequence[str], seed: int) -> str:
     """
     if len(sources) == 1 and is_of_task(sources[0], task):
         return sources[0]
-    dataset_id = relabelling.stochastic_id(task)
+    dataset_id = find_task(task).dataset_id
     if is_local(dataset_id):
         check_record(dataset_id, task, sources, seed)
         return dataset_id
+    sources = sources or TASKS[task].hub_datasets
+    if not sources:
+        raise rj.InputError(
+            f"the public hub has no data for {task}: convert D4RL's own file with "
+            "ramac_jax.cli.data convert, and give its id as --dataset"
+        )
     relabelled = relabelling.relabel_dataset(
-        sources or hub_datasets(task), dataset_id, TASKS[task].hazard, seed, task=task
+        sources, dataset_id, TASKS[task].hazard, seed, task=task
     )
     if relabelled.warning:
         console.warn(relabelled.warning)
@@ -62,14 +68,3 @@ def check_record(dataset_id: str, task: str, sources: Sequence[str], seed: int) 
                 f"{value}: ask for that, or make it anew with ramac_jax.cli.data "
                 "relabel --overwrite"
             )
-
-
-def hub_datasets(task: str) -> tuple[str, ...]:
-    """The public Minari datasets that a task is made from; `InputError` if none."""
-    robot, _, kind = task.partition("-medium-")
-    if not kind.startswith("expert"):
-        raise rj.InputError(
-            f"the public hub has no data for {task}: convert D4RL's own file with "
-            "ramac_jax.cli.data convert, and give its id as --dataset"
-        )
-    return f"mujoco/{robot}/medium-v0", f"mujoco/{robot}/expert-v0"

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramac_jax.envs.hazards import QUANTITIES, Hazard
 from ramac_jax.evaluation import Episodes, cvar
+from ramac_jax.tasks import QUANTITIES, Hazard
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")

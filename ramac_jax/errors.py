@@ -1,0 +1,27 @@
+"""The one error of bad input, and how its messages are made.
+
+This module imports no JAX, so that a command refuses a wrong name at once.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that cannot be worked with; the one-line message says what to change."""
+
+
+def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `InputError` for a name that is not known, with the nearest ones."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or sorted(known)
+            raise InputError(
+                f"unknown {kind} {name!r}: did you mean {', '.join(near)}?"
+            )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error of another library, or the name of its class."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
