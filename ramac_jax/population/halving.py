@@ -1,114 +1,161 @@
-"""Successive halving as one call: train all settings briefly, the best of them on."""
+"""Successive halving: train all settings briefly, and the best of them for longer."""
 
 import itertools
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from ramac_jax.devices.mesh import pick
-from ramac_jax.evaluation.ranking import rank
-from ramac_jax.population.members import Rung, as_columns, cross
-from ramac_jax.population.schedule import Schedule, Trained
-from ramac_jax.population.train import train_population
-from ramac_jax.types import Agent, Hyperparams, Transition
+from ramac_jax.evaluation.ranking import Ranked, rank
+from ramac_jax.population.members import (
+    Members,
+    Rung,
+    as_columns,
+    select_settings,
+)
+from ramac_jax.population.schedule import Trained
+from ramac_jax.types import Hyperparams, State
 from ramac_jax.validation import InputError
+
+T = TypeVar("T")
+
+
+class Eliminated(NamedTuple):
+    """A setting that successive halving trained no further."""
+
+    rung: Rung
+    """The last rung that trained the setting."""
+    ranked: Ranked
+    """The setting in the ranking of that rung."""
+
+
+class Halved(NamedTuple, Generic[T]):
+    """The result of successive halving."""
+
+    trained: T
+    """What the last rung trained."""
+    ranked: list[Ranked]
+    """The ranking of the last rung, best first."""
+    eliminated: list[Eliminated]
+    """Rung by rung, the best of each rung first."""
+
+
+def successive_halving(
+    rungs: Sequence[Rung],
+    train: Callable[[int, np.ndarray, T | None], T],
+    order: Callable[[int, np.ndarray, T], list[Ranked]],
+) -> Halved[T]:
+    """Train settings rung by rung; the best of each rung enter the next one.
+
+    Jamieson and Talwalkar (2016), "Non-stochastic best arm identification and
+    hyperparameter optimization". The settings are the numbers 0 to S - 1, where S is
+    `rungs[0].num_settings`.
+
+    Args:
+      rungs: settings and updates of each rung, as `halving` returns them.
+      train: (index of the rung, numbers of its settings in rising order, result of the
+        rung before or None) -> result of the rung.
+      order: (index of the rung, numbers of its settings, result of the rung) -> the
+        settings, best first. The last rung may return an empty list.
+
+    Raises `InputError` where the rungs do not narrow, before any training.
+    """
+    check_rungs(rungs)
+    numbers = np.arange(rungs[0].num_settings)
+    eliminated: list[Eliminated] = []
+    trained = train(0, numbers, None)
+    for index in range(1, len(rungs)):
+        ranked = order(index - 1, numbers, trained)
+        num_kept = rungs[index].num_settings
+        eliminated += [
+            Eliminated(rung=rungs[index - 1], ranked=entry)
+            for entry in ranked[num_kept:]
+        ]
+        numbers = np.array(sorted(entry.setting for entry in ranked[:num_kept]))
+        trained = train(index, numbers, trained)
+    return Halved(
+        trained=trained,
+        ranked=order(len(rungs) - 1, numbers, trained),
+        eliminated=eliminated,
+    )
 
 
 def train_rungs(
-    agent: Agent,
-    dataset: Transition,
+    train: Callable[[int, Members, State | None], Trained],
+    score: Callable[[Trained], np.ndarray],
     settings: Hyperparams,
     seeds: Sequence[int],
     rungs: Sequence[Rung],
-    schedule: Schedule,
-    worth: Callable[[Trained], np.ndarray],
     *,
     selection_seeds: int | None = None,
-    folder: str | Path | None = None,
-    **options: Any,
 ) -> Trained:
-    """Train every setting with every seed, rung by rung, and give the last rung.
+    """Search the best setting by successive halving of one population.
 
-    The settings that go on are the first in the order of `rank`. Give it the other
-    seeds, in other episodes, to tell what the best of the last rung is worth.
+    `rank` orders the settings of each rung by the scores of the selection seeds. Report
+    the best setting on the other seeds, in other episodes: its selection scores are too
+    high.
 
     Args:
-      agent: that every member is.
-      dataset: to train on.
-      settings: each leaf [S]; members tell theirs by its number, `members.setting`.
-      seeds: of each setting.
-      rungs: how many settings go how far, as `halving` gives them.
-      schedule: its `num_steps` and `start` are those of the rungs.
-      worth: what each member is worth [P], more is better; the same in every process.
-      selection_seeds: how many of the seeds, the first ones, choose; None: all.
-      folder: for the checkpoints of each rung; None: nothing is saved.
-      options: further ones of `train_population`, for every rung.
+      train: (index of the rung, members, states [P, ...] of these members at the end of
+        the rung before or None) -> the population, trained to `num_steps` of the rung.
+        Usually a function that calls `train_population`.
+      score: scores [P] of the trained members; more is better, NaN is the worst. All
+        processes must return the same scores.
+      settings: hyperparameters, each leaf [S]; `members.setting` is a number below S.
+      seeds: seeds of each setting.
+      rungs: settings and updates of each rung, as `halving` returns them.
+      selection_seeds: how many of the first seeds select; None: all.
 
-    Raises what `train_population` raises, and `InputError` for rungs that do not begin
-    with all settings or do not narrow, too many selection seeds, or a worth of another
-    size.
+    Returns the population of the last rung.
+
+    Raises what `train` raises, and `InputError` where the rungs do not start with all
+    settings or do not narrow, for a wrong number of selection seeds, and for scores of
+    another shape.
     """
     columns: dict[str, Any] = as_columns(settings)
-    settings = Hyperparams(**columns)
-    check_rungs(rungs, len(columns["discount"]))
-    choosing = len(seeds) if selection_seeds is None else selection_seeds
-    if not 1 <= choosing <= len(seeds):
-        raise InputError(
-            f"selection_seeds is {choosing} of {len(seeds)}: give 1 or more of them"
-        )
-    numbers, states, start = np.arange(rungs[0].num_settings), None, 0
-    for index, rung in enumerate(rungs):
-        members = cross(pick(settings, numbers), seeds)
-        members = members._replace(setting=numbers[members.setting].astype(np.int32))
-        trained = train_population(
-            agent,
-            dataset,
-            members,
-            schedule._replace(num_steps=rung.num_steps, start=start),
-            states=states,
-            folder=None if folder is None else Path(folder) / f"rung-{index}",
-            **options,
-        )
-        if index + 1 == len(rungs):
-            break
-        numbers = best_of(trained, worth(trained), choosing, rungs[index + 1])
-        states = pick(trained.states, np.isin(members.setting, numbers))
-        start = rung.num_steps
-    return trained
-
-
-def check_rungs(rungs: Sequence[Rung], num_settings: int) -> None:
-    """Raise `InputError` unless they begin with all settings, and narrow."""
+    num_settings, num_seeds = len(columns["discount"]), len(seeds)
     if not rungs or rungs[0].num_settings != num_settings:
         raise InputError(
-            f"the rungs do not begin with all {num_settings} settings: give those of "
+            f"the rungs do not start with all {num_settings} settings: give those of "
             "`halving`"
         )
+    num_selecting = num_seeds if selection_seeds is None else selection_seeds
+    if not 1 <= num_selecting <= num_seeds:
+        raise InputError(
+            f"selection_seeds is {num_selecting} of {num_seeds}: give 1 to {num_seeds}"
+        )
+
+    def train_rung(index: int, numbers: np.ndarray, before: Trained | None) -> Trained:
+        members = select_settings(Hyperparams(**columns), numbers, seeds)
+        states = None if before is None else before.states_of(members)
+        return train(index, members, states)
+
+    def order(index: int, numbers: np.ndarray, trained: Trained) -> list[Ranked]:
+        if index + 1 == len(rungs):
+            return []
+        scores = np.asarray(score(trained), np.float64)
+        if scores.shape != trained.members.seed.shape:
+            raise InputError(
+                f"score returned shape {list(scores.shape)}: it needs one number for "
+                f"each of {len(trained.members.seed)} members"
+            )
+        scores, frozen = (
+            x.reshape(len(numbers), -1) for x in (scores, trained.is_frozen())
+        )
+        unnamed = dict.fromkeys(numbers.tolist(), "")
+        return rank(unnamed, scores[:, :num_selecting], {}, frozen)
+
+    return successive_halving(rungs, train_rung, order).trained
+
+
+def check_rungs(rungs: Sequence[Rung]) -> None:
+    """Raise `InputError` unless every rung has fewer settings and more updates."""
+    if not rungs:
+        raise InputError("there is no rung: give those of `halving`")
     for one, later in itertools.pairwise(rungs):
         narrows = 1 <= later.num_settings <= one.num_settings
         if not narrows or later.num_steps <= one.num_steps:
             raise InputError(
-                f"a rung of {one} is followed by one of {later}: each needs fewer "
-                "settings, one at least, and more updates than the one before"
+                f"{one} precedes {later}: each rung needs at least one setting, no "
+                "more settings than the one before, and more updates"
             )
-
-
-def best_of(
-    trained: Trained, worth: np.ndarray, choosing: int, rung: Rung
-) -> np.ndarray:
-    """The numbers of the settings that go on to the next rung, in rising order."""
-    members, worth = trained.members, np.asarray(worth, np.float64)
-    if worth.shape != members.seed.shape:
-        raise InputError(
-            f"worth gave shape {list(worth.shape)}: it needs one number for each of "
-            f"{len(members.seed)} members"
-        )
-    numbers = np.unique(members.setting).tolist()
-    figures, frozen = (
-        x.reshape(len(numbers), -1) for x in (worth, trained.is_frozen())
-    )
-    unnamed = dict.fromkeys(numbers, "")
-    ranked = rank(unnamed, figures[:, :choosing], {}, frozen)
-    return np.array(sorted(entry.setting for entry in ranked[: rung.num_settings]))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from ramac_jax.types import Hyperparams
@@ -53,6 +54,23 @@ def cross(settings: Hyperparams, seeds: Sequence[int]) -> Members:
         seed=np.tile(np.asarray(seeds, np.int64), size),
         hyperparams=Hyperparams(**repeated),
     )
+
+
+def select_settings(
+    settings: Hyperparams, numbers: np.ndarray, seeds: Sequence[int]
+) -> Members:
+    """Give every seed to the settings with these numbers.
+
+    Args:
+      settings: each leaf [S].
+      numbers: [K] of the settings, each below S.
+      seeds: N seeds; see `cross`.
+
+    Returns K * N members; `setting` holds the given numbers.
+    """
+    chosen = jax.tree.map(lambda x: np.asarray(x)[numbers], settings)
+    members = cross(chosen, seeds)
+    return members._replace(setting=numbers[members.setting].astype(np.int32))
 
 
 def random_search(

@@ -60,6 +60,14 @@ class Trained(NamedTuple):
         """Which members did [P]."""
         return np.isin(np.arange(len(self.members.seed)), list(self.frozen))
 
+    def states_of(self, members: Members) -> State:
+        """The states of some of the members, found by setting and seed."""
+        known = zip(self.members.setting, self.members.seed, strict=True)
+        row_of = {pair: row for row, pair in enumerate(known)}
+        pairs = zip(members.setting, members.seed, strict=True)
+        rows = np.array([row_of[pair] for pair in pairs])
+        return jax.tree.map(lambda x: x[rows], self.states)
+
 
 Watch = Callable[[int, Params, Members], Mapping[str, np.ndarray]]
 """(step, actor params in NumPy [P, ...], members) -> figures, each [P, ...]."""

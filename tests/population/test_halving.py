@@ -1,14 +1,21 @@
-"""Successive halving as one call."""
+"""Successive halving of settings that a table scores, and of toy populations."""
 
 import jax
 import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.population import Rung, halving, train_population, train_rungs
+from ramac_jax.evaluation.ranking import rank
+from ramac_jax.population import (
+    Rung,
+    halving,
+    successive_halving,
+    train_population,
+    train_rungs,
+)
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
-WORTH = np.array([[1.0, 2.0], [6.0, 6.0], [9.0, np.nan], [5.0, 8.0], [0.0, 0.0]])
+SCORES = np.array([[1.0, 2.0], [6.0, 6.0], [9.0, np.nan], [5.0, 8.0], [0.0, 0.0]])
 SEEDS = [7, 8]
 
 
@@ -17,23 +24,59 @@ def settings():
     return rj.grid(rj.Hyperparams(), actor_learning_rate=[1e-3, 2e-3, 3e-3, 4e-3, 1e30])
 
 
-def search(toy, settings, score, rungs=None, **options):
+def search(toy, settings, score, rungs=None, folder=None, **options):
     rungs = halving(5, 8, 2) if rungs is None else rungs
-    schedule = toy.SCHEDULE._replace(watch_every=None, log_every=2, bc_steps=0)
-    return train_rungs(
-        toy.AGENT, toy.DATASET, settings, SEEDS, rungs, schedule, score, **options
-    )
+
+    def train(index, members, states):
+        schedule = toy.SCHEDULE._replace(
+            num_steps=rungs[index].num_steps,
+            start=rungs[index - 1].num_steps if index else 0,
+            watch_every=None,
+            log_every=2,
+            bc_steps=0,
+        )
+        place = None if folder is None else folder / f"rung-{index}"
+        return train_population(
+            toy.AGENT, toy.DATASET, members, schedule, states=states, folder=place
+        )
+
+    return train_rungs(train, score, settings, SEEDS, rungs, **options)
 
 
-def test_the_best_settings_go_on_from_where_they_were(toy, settings, close, tmp_path):
+def test_each_rung_trains_the_best_settings_of_the_rung_before():
+    table = {0: [3.0, 0.0], 1: [1.0, 0.0], 2: [5.0, 1.0], 3: [4.0, 2.0], 4: [2.0, 0.0]}
+    calls = []
+
+    def train(index, numbers, before):
+        calls.append((index, numbers.tolist(), before))
+        return f"result of rung {index}"
+
+    def order(index, numbers, result):
+        assert result == f"result of rung {index}"
+        scores = np.array([table[number][index] for number in numbers.tolist()])
+        labels = {number: str(number) for number in numbers.tolist()}
+        return rank(labels, scores[:, None], {}, np.zeros((len(numbers), 1)))
+
+    rungs = [Rung(5, 10), Rung(2, 20)]
+    halved = successive_halving(rungs, train, order)
+    assert calls == [(0, [0, 1, 2, 3, 4], None), (1, [2, 3], "result of rung 0")]
+    assert halved.trained == "result of rung 1"
+    assert [(x.setting, x.chosen_by) for x in halved.ranked] == [(3, 2.0), (2, 1.0)]
+    eliminated = [
+        (x.rung, x.ranked.setting, x.ranked.chosen_by) for x in halved.eliminated
+    ]
+    assert eliminated == [(rungs[0], 0, 3.0), (rungs[0], 4, 2.0), (rungs[0], 1, 1.0)]
+
+
+def test_the_best_settings_resume_from_their_states(toy, settings, close, tmp_path):
     seen = []
 
     def score(trained):
         members = trained.members
         seen.append((members.setting.tolist(), sorted(trained.frozen)))
         assert members.seed.tolist() == SEEDS * (len(members.seed) // 2)
-        worth = np.where(members.setting == 4, 99.0, 0.0)  # it diverged: never the best
-        return worth + WORTH[members.setting, members.seed - 7]
+        high = np.where(members.setting == 4, 99.0, 0.0)  # diverged: never the best
+        return high + SCORES[members.setting, members.seed - 7]
 
     found = search(toy, settings, score, folder=tmp_path)
     # (5, 2), (2, 4), (1, 8): by the means 6.5 of 3 and 6 of 1, then 3 alone.
@@ -51,13 +94,13 @@ def test_the_best_settings_go_on_from_where_they_were(toy, settings, close, tmp_
     assert {x.name for x in tmp_path.iterdir()} == {"rung-0", "rung-1", "rung-2"}
 
 
-def test_the_first_seeds_alone_choose(toy, settings):
+def test_only_the_selection_seeds_select(toy, settings):
     seen = []
 
     def score(trained):
         seen.append(trained.members.setting.tolist())
-        worth = np.where(trained.members.seed == 7, trained.members.setting, np.nan)
-        return np.where(trained.members.setting == 4, 99.0, worth)  # it diverged
+        by_seed_7 = np.where(trained.members.seed == 7, trained.members.setting, np.nan)
+        return np.where(trained.members.setting == 4, 99.0, by_seed_7)  # 4 diverged
 
     found = search(toy, settings, score, selection_seeds=1)
     assert seen[1] == [2, 2, 3, 3]
@@ -70,23 +113,30 @@ def test_the_first_seeds_alone_choose(toy, settings):
 @pytest.mark.parametrize(
     ("rungs", "message"),
     [
-        ([], "do not begin with all 5 settings"),
-        ([Rung(4, 2), Rung(1, 4)], "do not begin with all 5 settings"),
-        ([Rung(5, 2), Rung(0, 4)], "one at least"),
-        ([Rung(5, 2), Rung(2, 4), Rung(3, 8)], "fewer settings"),
+        ([], "do not start with all 5 settings"),
+        ([Rung(4, 2), Rung(1, 4)], "do not start with all 5 settings"),
+        ([Rung(5, 2), Rung(0, 4)], "at least one setting"),
+        ([Rung(5, 2), Rung(2, 4), Rung(3, 8)], "no more settings than the one before"),
         ([Rung(5, 2), Rung(2, 2)], "more updates"),
     ],
 )
-def test_rungs_that_are_none_are_refused_before_training(toy, settings, rungs, message):
+def test_rungs_that_do_not_narrow_are_refused_before_training(
+    toy, settings, rungs, message
+):
     with pytest.raises(rj.InputError, match=message):
         search(toy, settings, None, rungs)
 
 
-def test_one_setting_is_a_rung(toy):
+def test_halving_without_a_rung_is_refused():
+    with pytest.raises(rj.InputError, match="there is no rung"):
+        successive_halving([], None, None)
+
+
+def test_a_single_rung_trains_and_scores_nothing(toy):
     one = search(toy, rj.Hyperparams(actor_learning_rate=1e-3), None, [Rung(1, 2)])
     assert one.states.step.tolist() == [2, 2]
 
 
-def test_a_worth_of_another_size_is_refused(toy, settings):
-    with pytest.raises(rj.InputError, match=r"worth gave shape \[3\].*of 10 members"):
+def test_scores_of_another_shape_are_refused(toy, settings):
+    with pytest.raises(rj.InputError, match=r"returned shape \[3\].*of 10 members"):
         search(toy, settings, lambda trained: np.zeros(3), [Rung(5, 2), Rung(1, 4)])

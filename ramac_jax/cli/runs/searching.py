@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-import ramac_jax as rj
 from ramac_jax import population as populations
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import (
@@ -26,7 +25,14 @@ from ramac_jax.cli.runs.agents import train_members
 from ramac_jax.cli.runs.tracking import Arena, figures_of, position
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices.hosts import agree
-from ramac_jax.population import Members, Ranked, Trained, rank
+from ramac_jax.population import (
+    Members,
+    Ranked,
+    Trained,
+    rank,
+    select_settings,
+    successive_halving,
+)
 
 Figures = dict[str, np.ndarray]  # name -> [settings, seeds]
 
@@ -65,42 +71,48 @@ class Searcher:
     report: Callable[[str, populations.Progress], None]
 
     def run(self) -> Found:
-        """Go through the rungs; each goes on from its checkpoints if there are any."""
-        choosing, scoring = split_seeds(self.arguments)
-        alive = np.arange(len(self.search.variant))
-        legs: list[Leg] = []
-        eliminated: list[dict[str, Any]] = []
+        """Train and select rung by rung; each rung resumes from its checkpoints."""
         agents: list[dict[str, Any]] = []
         diverged: list[dict[str, Any]] = []
-        ranked: list[Ranked] = []
-        for index, rung in enumerate(self.search.rungs):
-            legs = self.train(index, alive, legs)
+
+        def train(index: int, alive: np.ndarray, before: list[Leg] | None) -> list[Leg]:
+            legs = self.train(index, alive, before or [])
             found = [x for leg in legs for x in divergences(leg)]
-            diverged += [x for x in found if x not in diverged]
-            if self.arenas is None:
-                break
+            diverged.extend(x for x in found if x not in diverged)
+            return legs
+
+        def order(index: int, alive: np.ndarray, legs: list[Leg]) -> list[Ranked]:
             last = index + 1 == len(self.search.rungs)
-            selection = self.play(legs, choosing, "selection", agents)
-            scores = self.play(legs, scoring, "score", agents) if last else {}
-            ranked = rank(
-                {number: self.search.labels[number] for number in alive.tolist()},
-                selection[self.arguments.select],
-                {name: scores[name] for name in COLUMNS if last},
-                np.concatenate([leg.is_frozen() for leg in legs]),
-            )
-            if not last:
-                kept = self.search.rungs[index + 1].num_settings
-                eliminated += [
-                    {
-                        "setting": entry["setting"],
-                        "label": entry["label"],
-                        "num_steps": rung.num_steps,
-                        "chosen_by": entry["chosen_by"],
-                    }
-                    for entry in to_json(ranked[kept:])
-                ]
-                alive = np.array(sorted(entry.setting for entry in ranked[:kept]))
-        return Found(legs, ranked, eliminated, agents, diverged)
+            return self.order(alive, legs, agents, last=last)
+
+        halved = successive_halving(self.search.rungs, train, order)
+        eliminated = [
+            {
+                "setting": entry["setting"],
+                "label": entry["label"],
+                "num_steps": rung.num_steps,
+                "chosen_by": entry["chosen_by"],
+            }
+            for rung, ranked in halved.eliminated
+            for entry in to_json([ranked])
+        ]
+        return Found(halved.trained, halved.ranked, eliminated, agents, diverged)
+
+    def order(
+        self, alive: np.ndarray, legs: list[Leg], agents: list[dict], *, last: bool
+    ) -> list[Ranked]:
+        """Rank the settings of a rung by the episodes of its selection agents."""
+        if self.arenas is None:
+            return []
+        choosing, scoring = split_seeds(self.arguments)
+        selection = self.play(legs, choosing, "selection", agents)
+        scores = self.play(legs, scoring, "score", agents) if last else {}
+        return rank(
+            {number: self.search.labels[number] for number in alive.tolist()},
+            selection[self.arguments.select],
+            {name: scores[name] for name in COLUMNS if last},
+            np.concatenate([leg.is_frozen() for leg in legs]),
+        )
 
     def train(self, index: int, alive: np.ndarray, before: list[Leg]) -> list[Leg]:
         """Train the settings that are left to the end of a rung."""
@@ -119,7 +131,7 @@ class Searcher:
                 self.folder(name),
                 num_steps=rungs[index].num_steps,
                 start=rungs[index - 1].num_steps if index else 0,
-                states=None if earlier is None else states_of(earlier, members),
+                states=None if earlier is None else earlier.trained.states_of(members),
                 watch=arena and functools.partial(self.watch, arena, members),
                 report=functools.partial(self.report, name),
             )
@@ -128,9 +140,7 @@ class Searcher:
 
     def members(self, numbers: np.ndarray) -> Members:
         """Every seed of some settings."""
-        hyperparams = jax.tree.map(lambda x: x[numbers], self.search.hyperparams)
-        members = populations.cross(hyperparams, self.arguments.seeds)
-        return members._replace(setting=numbers[members.setting])
+        return select_settings(self.search.hyperparams, numbers, self.arguments.seeds)
 
     def leg_name(self, index: int, variant: int) -> str:
         """Rung and variant, where there are several."""
@@ -200,18 +210,6 @@ class Searcher:
         episodes = self.arenas[leg.variant].play(params, progress=True, **changed)
         figures = figures_of(episodes, self.arguments.eval_level)
         return {k: x.reshape(-1, len(places)) for k, x in figures.items()}
-
-
-def states_of(leg: Leg, members: Members) -> rj.State:
-    """The states of members that a leg has trained among others."""
-    known = {
-        pair: row
-        for row, pair in enumerate(
-            zip(leg.trained.members.setting, leg.trained.members.seed, strict=True)
-        )
-    }
-    rows = [known[pair] for pair in zip(members.setting, members.seed, strict=True)]
-    return jax.tree.map(lambda x: x[rows], leg.trained.states)
 
 
 def divergences(leg: Leg) -> Iterator[dict[str, Any]]:
