@@ -1,6 +1,7 @@
 """Tiny data, agents and comparisons that every test module may ask for."""
 
 import inspect
+import os
 from types import SimpleNamespace
 
 import jax
@@ -11,8 +12,10 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.actors import BUILDERS
 
-# Tests compile much and run little: most of the time goes to XLA's optimiser.
-jax.config.update("jax_disable_most_optimizations", True)
+# Tests compile much and run little: most of the time goes to XLA's optimiser. The second
+# run of .ci/run keeps the optimiser for the tests of the equations.
+OPTIMISED = os.environ.get("RAMAC_TEST_OPTIMISED") == "1"
+jax.config.update("jax_disable_most_optimizations", not OPTIMISED)
 
 # Every module asks for the same shapes where it can: most of the time goes to XLA.
 SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4, "student_widths": (8,)}
