@@ -27,7 +27,8 @@ import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from benchmarks.throughput.cases import PRESET
 from ramac_jax import population as populations
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
+from ramac_jax.files import write_json
 
 EVERY = 1_000  # updates between two checkpoints, of which the cost is told
 
@@ -125,7 +126,7 @@ def start_child(arguments: Arguments, folder: Path, cache: Path) -> float:
     words += ["--save-every", str(arguments.save_every)]
     kept = {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(console.WORTH_KEEPING),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(process.MIN_COMPILE_SECONDS),
     }
     with subprocess.Popen(
         words, env=os.environ | kept, stdout=subprocess.PIPE, text=True
@@ -182,7 +183,7 @@ def main(argv: Sequence[str]) -> None:
         be_child(arguments, arguments.child)
         return
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     result = {
         "preset": "halfcheetah-medium-expert",
         "population": arguments.population,
@@ -194,8 +195,10 @@ def main(argv: Sequence[str]) -> None:
     }
     print_table(result)
     if arguments.out is not None:
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False, many_cores=True)
+    process.run_command(
+        main, "benchmarks.checkpoints", keep_programs=False, many_cores=True
+    )

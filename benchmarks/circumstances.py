@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from ramac_jax.cli import console
+from ramac_jax.cli import provenance
 
 
 def circumstances(module: str) -> dict[str, Any]:
@@ -17,8 +17,8 @@ def circumstances(module: str) -> dict[str, Any]:
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.device_count(),
         "platform": jax.default_backend(),
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "date": datetime.date.today().isoformat(),
         "command": ["python", "-m", f"benchmarks.{module}", *sys.argv[1:]],
     }

@@ -1,7 +1,7 @@
 """Speed and memory of the data's path: `python -m benchmarks.data`.
 
 Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
-as many steps is loaded, and relabelled into another as `ramac_jax.cli.data relabel` does.
+as many steps is loaded, and relabelled into another as `ramac data relabel` does.
 Each part runs in a process of its own; its peak is the highest resident memory that
 Linux saw, less what the process held before it had any data, and is told as a multiple
 of the size of the transitions.
@@ -28,12 +28,13 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.writing import write_dataset
 from ramac_jax.envs.registration import no_advice
+from ramac_jax.files import write_json
 from ramac_jax.tasks import find_task
 
 TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
@@ -214,12 +215,12 @@ def main(argv: Sequence[str]) -> None:
     if min(arguments.steps, arguments.repeats) < 1:
         raise rj.InputError("steps and repeats must be 1 or more")
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     result = measure(arguments)
     print_table(result)
     if arguments.out is not None:
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False)
+    process.run_command(main, "benchmarks.data", keep_programs=False)

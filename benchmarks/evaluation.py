@@ -19,9 +19,10 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.simulators import Step
+from ramac_jax.files import write_json
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id, find_task
@@ -143,12 +144,12 @@ def main(argv: Sequence[str]) -> None:
     if min(arguments.agents, arguments.episodes, arguments.repeats) < 1:
         raise rj.InputError("agents, episodes and repeats must be 1 or more")
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     result = measure(arguments)
     print_table(result)
     if arguments.out is not None:
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False)
+    process.run_command(main, "benchmarks.evaluation", keep_programs=False)

@@ -19,9 +19,10 @@ from scipy.special import ndtr, ndtri
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.compute import random_numbers as randomness
 from ramac_jax.envs import bandit
+from ramac_jax.files import write_json
 
 LEAST = 2.0**-25  # in place of a fraction that is 0, whose quantile may be infinite
 FAR = 10.0  # deviations beyond which no quantile is looked for
@@ -154,7 +155,7 @@ def main(argv: Sequence[str]) -> None:
     )
     check(arguments)
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     found = measure(arguments)
     table = Table(
         title=f"Estimates of CVaR_{arguments.level:g}, {arguments.num_draws:,} of each"
@@ -174,8 +175,8 @@ def main(argv: Sequence[str]) -> None:
     if arguments.out is not None:
         options = {k: x for k, x in vars(arguments).items() if k != "out"}
         result = options | {"returns": found} | circumstances("fractions")
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False)
+    process.run_command(main, "benchmarks.fractions", keep_programs=False)

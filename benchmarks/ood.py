@@ -19,8 +19,9 @@ from rich.table import Table
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from benchmarks.throughput.cases import PRESET
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.evaluation import density_detector, nearest_detector
+from ramac_jax.files import write_json
 
 BUILDERS: dict[str, Any] = {"nearest": nearest_detector, "density": density_detector}
 
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
     if min(sizes.values()) < 1:
         raise rj.InputError("all numbers must be 1 or more")
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     found = measure(arguments)
     size = f"{arguments.num_queries:,} pairs, {arguments.num_data:,} data"
     table = Table(title=f"{size}, {jax.devices()[0].device_kind}")
@@ -91,8 +92,8 @@ def main(argv: Sequence[str]) -> None:
     Console(width=80).print(table)
     if arguments.out is not None:
         result = sizes | {"detectors": found} | circumstances("ood")
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False)
+    process.run_command(main, "benchmarks.ood", keep_programs=False)

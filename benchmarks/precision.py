@@ -1,6 +1,6 @@
 """The risky bandit learned in each precision: `python -m benchmarks.precision`.
 
-RADAC and RAFMAC by `ramac_jax.cli.bandit`, the same seeds in each. A CPU has no TF32:
+RADAC and RAFMAC by `ramac bandit`, the same seeds in each. A CPU has no TF32:
 there its rounding is imitated, by `rounded_as_tf32`.
 """
 
@@ -20,12 +20,13 @@ from rich.table import Table
 
 import ramac_jax as rj
 from benchmarks.circumstances import circumstances
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.bandit.scoring import COLUMNS, spread
 from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.cli.options.train import choices
 from ramac_jax.cli.reporting.tables import cell
+from ramac_jax.files import write_json
 from ramac_jax.validation import check_names
 
 AGENTS = ("radac", "rafmac")
@@ -51,7 +52,7 @@ class Arguments:
     """Updates of the policies."""
 
     def of_bandit(self, precision: str, out: Path) -> bandit.Arguments:
-        """The run of `ramac_jax.cli.bandit` that learns in a precision."""
+        """The run of `ramac bandit` that learns in a precision."""
         return bandit.Arguments(
             out=out,
             agents=AGENTS,
@@ -143,14 +144,16 @@ def main(argv: Sequence[str]) -> None:
     )
     check(arguments)
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     found = measure(arguments)
     Console(width=100).print(table(found))
     if arguments.out is not None:
         options = {k: x for k, x in vars(arguments).items() if k != "out"}
         result = options | {"policies": found} | circumstances("precision")
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, many_cores=True, keep_programs=False)
+    process.run_command(
+        main, "benchmarks.precision", many_cores=True, keep_programs=False
+    )

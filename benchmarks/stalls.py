@@ -27,8 +27,9 @@ from benchmarks.circumstances import circumstances
 from benchmarks.evaluation import TimedEnvironments
 from benchmarks.throughput.cases import CASES, Case
 from ramac_jax import population as populations
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, process
 from ramac_jax.evaluation import evaluate
+from ramac_jax.files import write_json
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.validation import check_names
@@ -276,12 +277,12 @@ def main(argv: Sequence[str]) -> None:
     arguments = tyro.cli(Arguments, prog="python -m benchmarks.stalls", args=argv)
     check(arguments)
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     result = measure(arguments)
     print_table(result)
     if arguments.out is not None:
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)
 
 
 if __name__ == "__main__":
-    console.run_command(main, keep_programs=False, many_cores=True)
+    process.run_command(main, "benchmarks.stalls", keep_programs=False, many_cores=True)

@@ -1,6 +1,6 @@
 """`python -m benchmarks.kernels`."""
 
 from benchmarks.kernels.command import main
-from ramac_jax.cli import console
+from ramac_jax.cli import process
 
-console.run_command(main, keep_programs=False)
+process.run_command(main, "benchmarks.kernels", keep_programs=False)

@@ -27,9 +27,10 @@ from benchmarks.kernels.compiling import (
 )
 from benchmarks.kernels.reading import count_kernels
 from benchmarks.throughput.cases import CASES
-from ramac_jax.cli import console
+from ramac_jax.cli import folders
 from ramac_jax.cli.options.precision import PRECISIONS, training_in
 from ramac_jax.cli.options.train import choices
+from ramac_jax.files import write_json
 from ramac_jax.networks.heads import HEADS
 from ramac_jax.validation import check_names
 
@@ -129,7 +130,7 @@ def main(argv: Sequence[str]) -> None:
     )
     check(arguments)
     if arguments.out is not None:
-        console.writable_folder(arguments.out.absolute().parent)
+        folders.writable_folder(arguments.out.absolute().parent)
     jax.config.update("jax_platforms", "cpu")  # whatever devices there are
     around = circumstances("kernels")
     found = measure(arguments)
@@ -137,4 +138,4 @@ def main(argv: Sequence[str]) -> None:
     if arguments.out is not None:
         options = {k: x for k, x in vars(arguments).items() if k != "out"}
         result = options | {"gpu": NAME, "programs": found} | around
-        console.write_json(arguments.out, result)
+        write_json(arguments.out, result)

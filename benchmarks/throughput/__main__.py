@@ -1,6 +1,6 @@
 """`python -m benchmarks.throughput`."""
 
 from benchmarks.throughput.command import main
-from ramac_jax.cli import console
+from ramac_jax.cli import process
 
-console.run_command(main, keep_programs=False, many_cores=True)
+process.run_command(main, "benchmarks.throughput", keep_programs=False, many_cores=True)

@@ -1,1 +1,1 @@
-"""Commands: `python -m experiments.NAME`, bandit, data, train, evaluate or report."""
+"""The program `ramac` and its commands; `ramac_jax.cli.main` lists them."""

@@ -1,9 +1,9 @@
-"""Compare agents on tasks: `python -m ramac_jax.cli.compare --tasks ... --agents ...`.
+"""Compare agents on tasks: `ramac compare --tasks ... --agents ...`.
 
 Trains every agent on every task, each in a folder OUT/TASK/AGENT as
-`ramac_jax.cli.train` leaves it, the bandit's all in OUT/bandit by `ramac_jax.cli.bandit`,
+`ramac train` leaves it, the bandit's all in OUT/bandit by `ramac bandit`,
 and ood_evaluators what they do. Writes comparison.md and comparison.json, one row for each
-agent and task that this command names, and what `ramac_jax.cli.report` writes of them.
+agent and task that this command names, and what `ramac report` writes of them.
 The same command goes on with a comparison that was broken off, and one that names more
 agents trains these alone. Exit status 1: a seed diverged, or the bandit breaks a bound;
 2: bad input, before any training; 130 or 143: a signal, heeded after saving.
@@ -18,7 +18,7 @@ import jax
 import tyro
 from rich.console import Console
 
-from ramac_jax.cli import console, report, train
+from ramac_jax.cli import console, provenance, report, train
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options.compare import (
     FILES,
@@ -39,6 +39,7 @@ from ramac_jax.evaluation.ood_evaluator import (
     make_ood_evaluator,
     ood_rates,
 )
+from ramac_jax.files import write_json, write_text
 from ramac_jax.policy import load_policy
 
 
@@ -69,7 +70,7 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
 
 
 def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
-    """Write what `ramac_jax.cli.report` writes of these runs."""
+    """Write what `ramac report` writes of these runs."""
     folders = tuple(plan.options.out for plan in plans)
     runs = [
         report.read_run(plan.options.out, arguments.level, plan.agent) for plan in plans
@@ -86,18 +87,18 @@ def write(
     argv: Sequence[str],
 ) -> None:
     """Write comparison.md and comparison.json, and print."""
-    command = shlex.join(["python", "-m", "ramac_jax.cli.compare", *argv])
+    command = shlex.join(["ramac", "compare", *argv])
     text = comparison.page(rows, false_positives, arguments.level, command)
-    console.write_text(arguments.out / FILES[0], text)
+    write_text(arguments.out / FILES[0], text)
     record = {
         "command": command,
         "rows": comparison.to_json(rows),
         "false_positive_rates": false_positives,
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "device": jax.devices()[0].device_kind,
     }
-    console.write_json(arguments.out / FILES[1], record)
+    write_json(arguments.out / FILES[1], record)
     output = Console()
     for task in false_positives:
         told = [row for row in rows if row.task == task]
@@ -105,11 +106,13 @@ def write(
     output.print(f"{arguments.out}: {', '.join(FILES)}", soft_wrap=True)
 
 
-def main(argv: Sequence[str]) -> None:
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line; exits where it is malformed."""
+    return tyro.cli(Arguments, prog="ramac compare", args=list(argv))
+
+
+def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where there is something to mistrust."""
-    arguments = tyro.cli(
-        Arguments, prog="python -m ramac_jax.cli.compare", args=list(argv)
-    )
     check_arguments(arguments)
     of_bandit = bandit_options(arguments) if BANDIT in arguments.tasks else None
     plans = make_plans(arguments)
@@ -140,5 +143,6 @@ def main(argv: Sequence[str]) -> None:
         sys.exit(1)
 
 
-if __name__ == "__main__":
-    console.run_command(main, many_cores=True)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

@@ -1,4 +1,4 @@
-"""Make datasets: `python -m ramac_jax.cli.data convert` and `... relabel`.
+"""Make datasets: `ramac data convert` and `... relabel`.
 
 `convert` turns a D4RL HDF5 file into a Minari dataset; `relabel` charges the rewards of
 Minari datasets with a hazard, into a new one. Both write where MINARI_DATASETS_PATH
@@ -85,7 +85,7 @@ def parse(argv: Sequence[str]) -> Convert | Relabel:
     return tyro.cli(
         Annotated[Convert, tyro.conf.subcommand("convert")]
         | Annotated[Relabel, tyro.conf.subcommand("relabel")],
-        prog="python -m ramac_jax.cli.data",
+        prog="ramac data",
         description="Make datasets, where MINARI_DATASETS_PATH says.",
         args=list(argv),
         config=(tyro.conf.FlagCreatePairsOff,),
@@ -241,14 +241,14 @@ def print_table(dataset_id: str, facts: dict[str, str]) -> None:
     Console().print(table)
 
 
-def main(argv: Sequence[str]) -> None:
+def execute(arguments: Convert | Relabel, argv: Sequence[str]) -> None:
     """Run one of the two commands."""
-    arguments = parse(argv)
     if isinstance(arguments, Convert):
         convert(arguments)
     else:
         relabel(arguments)
 
 
-if __name__ == "__main__":
-    console.run_command(main)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

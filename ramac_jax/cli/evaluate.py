@@ -1,4 +1,4 @@
-"""Score a trained population in its environment: `python -m ramac_jax.cli.evaluate RUN`.
+"""Score a trained population in its environment: `ramac evaluate RUN`.
 
 Writes episodes.csv (one row per seed and episode), monitored.npz (the watched quantity
 [population, episodes, horizon], NaN past the end), returns.png and evaluation.json (the
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from ramac_jax.cli import console
+from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluation import FIRST_SEED, Settings, make_settings
 from ramac_jax.cli.runs.scoring import FILES, play, write_evaluation
 from ramac_jax.policy import load_policy
@@ -31,7 +31,7 @@ class Arguments:
     """The command line."""
 
     run: tyro.conf.Positional[Path]
-    """Folder that ramac_jax.cli.train wrote: its checkpoint/ and run.json are read."""
+    """Folder that ramac train wrote: its checkpoint/ and run.json are read."""
     episodes: int = 100
     """Episodes of each seed; each plays its own, the same in every run."""
     horizon: str | None = None
@@ -119,11 +119,13 @@ def choose_settings(arguments: Arguments, record: dict[str, Any]) -> Settings:
     return make_settings(task, spec, arguments.horizon, **others)
 
 
-def main(argv: Sequence[str]) -> None:
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line; exits where it is malformed."""
+    return tyro.cli(Arguments, prog="ramac evaluate", args=list(argv))
+
+
+def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments, prog="python -m ramac_jax.cli.evaluate", args=list(argv)
-    )
     record = read_run(arguments.run)
     policy = load_policy(arguments.run / "checkpoint")
     settings = choose_settings(arguments, record)
@@ -134,14 +136,15 @@ def main(argv: Sequence[str]) -> None:
             f"flatters it. {record['selection']}"
         )
     folder = arguments.out or arguments.run
-    console.check_writable(folder)
+    folders.check_writable(folder)
     episodes = play(policy, seeds, settings, progress=True)
-    command = shlex.join(["python", "-m", "ramac_jax.cli.evaluate", *argv])
+    command = shlex.join(["ramac", "evaluate", *argv])
     summary = write_evaluation(
         folder, episodes, seeds, settings, command=command, run=record
     )
     print_summary(summary, settings, folder)
 
 
-if __name__ == "__main__":
-    console.run_command(main)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

@@ -1,6 +1,6 @@
-"""Tables and figures over evaluated runs: `python -m ramac_jax.cli.report DIR...`.
+"""Tables and figures over evaluated runs: `ramac report DIR...`.
 
-Each DIR is one that `ramac_jax.cli.train` or `ramac_jax.cli.evaluate` wrote to. Writes
+Each DIR is one that `ramac train` or `ramac evaluate` wrote to. Writes
 report.md, report.tex, report.json and for each task three figures: the histograms of
 returns, mean against CVaR, and the distribution of the watched quantity. Exit status 2:
 bad input, and no file is touched.
@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 import ramac_jax as rj
-from ramac_jax.cli import console
+from ramac_jax.cli import folders
 from ramac_jax.cli.reporting.figures.runs import (
     DPI,
     Scored,
@@ -29,6 +29,7 @@ from ramac_jax.cli.reporting.figures.runs import (
 from ramac_jax.cli.reporting.tables import Run, latex, markdown, terminal
 from ramac_jax.cli.runs.scoring import read_evaluation
 from ramac_jax.evaluation import summarise
+from ramac_jax.files import write_json
 from ramac_jax.tasks import Hazard
 
 
@@ -92,7 +93,7 @@ def check_alike(runs: Sequence[Run], folders: Sequence[Path]) -> list[Run]:
 
 def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> None:
     """Write every file of the report, once all of them are made."""
-    out, level = console.writable_folder(arguments.out), arguments.level
+    out, level = folders.writable_folder(arguments.out), arguments.level
     text = markdown(runs, level)
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as folder:
         drafts = Path(folder)
@@ -109,7 +110,7 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
         (drafts / "report.md").write_text(text)
         (drafts / "report.tex").write_text(latex(runs, level))
         record = {
-            "command": shlex.join(["python", "-m", "ramac_jax.cli.report", *argv]),
+            "command": shlex.join(["ramac", "report", *argv]),
             "level": level,
             "runs": [
                 {
@@ -123,7 +124,7 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
                 for run in runs
             ],
         }
-        console.write_json(drafts / "report.json", record)
+        write_json(drafts / "report.json", record)
         for draft in drafts.iterdir():
             draft.replace(out / draft.name)
     output = Console()
@@ -132,11 +133,13 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
     output.print(f"{out}: report.md, report.tex, report.json, figures", soft_wrap=True)
 
 
-def main(argv: Sequence[str]) -> None:
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line; exits where it is malformed."""
+    return tyro.cli(Arguments, prog="ramac report", args=list(argv))
+
+
+def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments, prog="python -m ramac_jax.cli.report", args=list(argv)
-    )
     if not arguments.runs:
         raise rj.InputError("no run is named: give at least one folder")
     if arguments.names and len(arguments.names) != len(arguments.runs):
@@ -148,7 +151,7 @@ def main(argv: Sequence[str]) -> None:
         raise rj.InputError(
             f"--level is {arguments.level:g}: give one above 0 and at most 1"
         )
-    console.check_writable(arguments.out)
+    folders.check_writable(arguments.out)
     names = arguments.names or [None] * len(arguments.runs)
     runs = [
         read_run(folder, arguments.level, name)
@@ -157,5 +160,6 @@ def main(argv: Sequence[str]) -> None:
     report(check_alike(runs, arguments.runs), arguments, argv)
 
 
-if __name__ == "__main__":
-    console.run_command(main)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

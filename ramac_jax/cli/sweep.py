@@ -1,10 +1,10 @@
-"""Search hyperparameters: `python -m ramac_jax.cli.sweep --grid risk_weight=.02,.2`.
+"""Search hyperparameters: `ramac sweep --grid risk_weight=.02,.2`.
 
 Every setting with every seed is a member of one population. Writes sweep.json, which
 holds all that is needed to do it again, metrics.csv and evaluations.csv (one row per
 member and interval), and where there is an environment agents.csv (one row per agent
 that chose or scored), report.md, frontier.png and best/, a run of the chosen setting
-for `ramac_jax.cli.evaluate`. agents/V/checkpoint holds every member that was trained to
+for `ramac evaluate`. agents/V/checkpoint holds every member that was trained to
 the end with the static options V. The same command goes on with a search that was
 broken off. Exit status 1: a member diverged; 2: bad input; 130 or 143: a signal, heeded
 after saving.
@@ -42,6 +42,7 @@ from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS, recording
 from ramac_jax.cli.runs.searching import Found, Leg, Searcher, write_agents
 from ramac_jax.cli.train import training_datasets
 from ramac_jax.data.loading import OfflineDataset, load_datasets
+from ramac_jax.files import write_json
 from ramac_jax.population import Members
 
 LAYOUT = run_folder.Layout(
@@ -121,7 +122,7 @@ def write_best(
         "label": search.labels[number],
         "selection": how_chosen(arguments),
     }
-    console.write_json(arguments.out / "best" / "run.json", record)
+    write_json(arguments.out / "best" / "run.json", record)
 
 
 def write_found(
@@ -147,9 +148,8 @@ def write_found(
     Console().print(how, soft_wrap=True, highlight=False)
 
 
-def main(argv: Sequence[str]) -> None:
+def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
-    arguments = parse(argv)
     search = make_search(arguments)
     run_folder.check_folder(arguments, LAYOUT)
     names = populations.first_host_first(lambda: training_datasets(arguments))
@@ -196,5 +196,6 @@ def main(argv: Sequence[str]) -> None:
         sys.exit(1)
 
 
-if __name__ == "__main__":
-    console.run_command(main, many_hosts=True, many_cores=True)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

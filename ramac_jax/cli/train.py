@@ -1,8 +1,8 @@
-"""Train a population of agents and score it: `python -m ramac_jax.cli.train`.
+"""Train a population of agents and score it: `ramac train`.
 
 Writes metrics.csv (one row per seed and log interval), checkpoint/, run.json, which
 holds everything needed to do it again, and where there is an environment to score the
-agents in, what `ramac_jax.cli.evaluate` writes and the figures. The same command goes on
+agents in, what `ramac evaluate` writes and the figures. The same command goes on
 with a run that was broken off, in whatever way. Exit status 1: a seed diverged; 2: bad
 input; 130 or 143: a signal, heeded after saving.
 """
@@ -19,7 +19,6 @@ from rich.table import Table
 
 from ramac_jax import policy as checkpoints
 from ramac_jax import population as populations
-from ramac_jax.cli import console
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import Arguments, parse
 from ramac_jax.cli.runs import folder as run_folder
@@ -135,13 +134,13 @@ def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
     return trained
 
 
-def main(argv: Sequence[str]) -> None:
+def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
-    arguments: Arguments = parse(argv)
     check_options(arguments)
     if run(arguments, argv).frozen:
         sys.exit(1)
 
 
-if __name__ == "__main__":
-    console.run_command(main, many_hosts=True, many_cores=True)
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

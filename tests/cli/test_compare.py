@@ -153,7 +153,7 @@ def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
         lasting = compare.bandit.lasting_options(arguments) | {"radii": [0.5]}
         record = bandit_record() | {"options": lasting}
         arguments.out.mkdir(parents=True)
-        compare.console.write_json(arguments.out / "bandit.json", record)
+        compare.write_json(arguments.out / "bandit.json", record)
         return record
 
     monkeypatch.setattr(compare.bandit, "run", run)

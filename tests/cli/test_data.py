@@ -13,7 +13,7 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.cli import console, data
+from ramac_jax.cli import data, process
 from ramac_jax.cli.runs.task_data import find_or_make
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
@@ -91,8 +91,8 @@ def refusal(capsys, folder, *argv):
     """The one line of a refusal that left the folder as it was."""
     before = sorted(map(str, folder.rglob("*")))
     capsys.readouterr()
-    with pytest.raises(SystemExit) as exit:
-        console.exit_on_bad_input(lambda: data.main(list(map(str, argv))))()
+    with pytest.raises(SystemExit) as exit, process.exit_status("ramac"):
+        data.main(list(map(str, argv)))
     assert exit.value.code == 2
     line = capsys.readouterr().err
     assert line.startswith("error: ") and line.count("\n") == 1
@@ -314,7 +314,8 @@ def test_the_command_itself_exits_with_status_2(folder):
         [
             sys.executable,
             "-m",
-            "ramac_jax.cli.data",
+            "ramac_jax",
+            "data",
             "convert",
             "hopper_absent-v2.hdf5",
         ],

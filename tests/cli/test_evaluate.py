@@ -99,7 +99,7 @@ def test_the_files_agree_with_one_another(evaluated):
 
 def test_the_record_repeats_the_evaluation(evaluated, trained):
     record = json.loads((evaluated / "evaluation.json").read_text())
-    start = f"python -m ramac_jax.cli.evaluate {trained} --out"
+    start = f"ramac evaluate {trained} --out"
     assert record["command"].startswith(start)
     assert record["seeds"] == [5, 6]
     used = record["settings"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ramac_jax import InputError
-from ramac_jax.cli import console, report
+from ramac_jax.cli import process, report
 from ramac_jax.cli.options.evaluation import make_settings
 from ramac_jax.cli.runs.scoring import write_evaluation
 from ramac_jax.evaluation import Episodes
@@ -16,7 +16,7 @@ TASK, SEEDS = "hopper-medium-expert", [3, 4]
 
 
 def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
-    """Leave what ramac_jax.cli.train would: two seeds, episodes of two steps."""
+    """Leave what `ramac train` would: two seeds, episodes of two steps."""
     returns = np.asarray(returns, float)
     failed = np.isnan(returns)
     monitored = np.full((*returns.shape, 4), np.nan, np.float32)
@@ -112,8 +112,8 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ):
     out = tmp_path / "report"
     argv = [*runs, *options] if options[0].startswith("--") else options
-    with pytest.raises(SystemExit) as ended:
-        console.exit_on_bad_input(lambda: report.main([*argv, "--out", str(out)]))()
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac"):
+        report.main([*argv, "--out", str(out)])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
@@ -130,7 +130,8 @@ def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
     (tmp_path / "a" / damaged).write_text(content)
     with pytest.raises(SystemExit) as ended:
         out = ["--out", str(tmp_path / "report")]
-        console.exit_on_bad_input(lambda: report.main([*runs, *out]))()
+        with process.exit_status("ramac"):
+            report.main([*runs, *out])
     assert ended.value.code == 2
     assert str(tmp_path / "a") in capsys.readouterr().err
 
@@ -148,7 +149,8 @@ def test_a_run_without_a_task_is_refused(tmp_path, capsys):
     run = write_run(tmp_path / "a", np.ones((2, 10)), task=None, env="Hopper-v5")
     with pytest.raises(SystemExit):
         out = ["--out", str(tmp_path / "report")]
-        console.exit_on_bad_input(lambda: report.main([run, *out]))()
+        with process.exit_status("ramac"):
+            report.main([run, *out])
     assert "was evaluated without a task" in capsys.readouterr().err
 
 

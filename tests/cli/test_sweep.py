@@ -23,7 +23,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
 from ramac_jax import population as populations
-from ramac_jax.cli import console, evaluate, sweep
+from ramac_jax.cli import console, evaluate, process, sweep
 from ramac_jax.cli.runs import agents, recording, tracking
 from ramac_jax.population import train as running
 
@@ -133,8 +133,8 @@ def record_of(out):
 
 
 def exit_status(main, *argv):
-    with pytest.raises(SystemExit) as ended:
-        console.exit_on_bad_input(lambda: main(argv))()
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac"):
+        main(argv)
     return ended.value.code
 
 
@@ -520,7 +520,8 @@ def test_a_signal_to_the_process_is_heeded_and_the_command_goes_on(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "ramac_jax.cli.sweep",
+        "ramac_jax",
+        "sweep",
         *ON_PLAIN,
         "--out",
         str(out),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.cli import console
+from ramac_jax.cli import process
 from ramac_jax.cli.options import sweep as sweep_options
 from ramac_jax.cli.options.sweep import (
     SELECTION_SEED,
@@ -189,8 +189,8 @@ def test_a_value_is_checked_for_the_distortion_that_it_meets():
     ],
 )
 def test_what_is_no_search_is_one_line(words, line, capsys):
-    with pytest.raises(SystemExit) as ended:
-        console.exit_on_bad_input(lambda: search(words))()
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac"):
+        search(words)
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: {line}")

@@ -12,7 +12,7 @@ import minari
 import numpy as np
 import pytest
 
-from ramac_jax.cli import console, data, evaluate, report, train
+from ramac_jax.cli import data, evaluate, process, report, train
 from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.cli.runs import scoring
 from ramac_jax.data.relabel import read_record
@@ -54,8 +54,8 @@ def table(path):
 
 
 def exit_status(main, *argv):
-    with pytest.raises(SystemExit) as ended:
-        console.exit_on_bad_input(lambda: main(argv))()
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac"):
+        main(argv)
     return ended.value.code
 
 
@@ -93,8 +93,8 @@ def test_every_seed_is_scored_on_the_way_and_at_the_end(run):
 
 def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
     command = json.loads((run / "evaluation.json").read_text())["command"].split()
-    assert command[:3] == ["python", "-m", "ramac_jax.cli.evaluate"]
-    evaluate.main([*command[3:], "--out", str(tmp_path)])
+    assert command[:2] == ["ramac", "evaluate"]
+    evaluate.main([*command[2:], "--out", str(tmp_path)])
     again = (tmp_path / "episodes.csv").read_bytes()
     assert again == (run / "episodes.csv").read_bytes()
 

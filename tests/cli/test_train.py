@@ -16,7 +16,7 @@ import pytest
 from minari.data_collector import EpisodeBuffer
 
 from ramac_jax import policy as checkpoints
-from ramac_jax.cli import console, train
+from ramac_jax.cli import process, train
 from ramac_jax.cli.runs import recording
 
 DATASET = "made/constant-v0"
@@ -91,9 +91,7 @@ def test_the_record_repeats_the_run(run):
         raise AssertionError(f"{constant} is not strict JSON")
 
     record = json.loads((out / "run.json").read_text(), parse_constant=refuse)
-    assert record["command"].startswith(
-        "python -m ramac_jax.cli.train --dataset made/con"
-    )
+    assert record["command"].startswith("ramac train --dataset made/con")
     assert record["status"] == "finished"
     assert record["diverged"] == []
     assert record["seeds"] == [5, 6]
@@ -132,8 +130,8 @@ def test_the_checkpoint_acts_in_the_units_of_the_environment(run):
 
 
 def exit_status(*argv):
-    with pytest.raises(SystemExit) as ended:
-        console.exit_on_bad_input(lambda: train.main(argv))()
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac"):
+        train.main(argv)
     return ended.value.code
 
 
@@ -191,7 +189,7 @@ def test_a_folder_that_holds_a_run_is_kept(tmp_path, capsys):
 
 
 def test_the_process_itself_ends_with_status_2(tmp_path):
-    command = [sys.executable, "-m", "ramac_jax.cli.train", "--dataset", "made/no-v0"]
+    command = [sys.executable, "-m", "ramac_jax", "train", "--dataset", "made/no-v0"]
     root = Path(train.__file__).parents[2]
     ended = subprocess.run(
         [*command, "--out", str(tmp_path / "out"), "--num-steps", "0"],

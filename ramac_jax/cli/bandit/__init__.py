@@ -1,1 +1,1 @@
-"""The risky bandit, learned by every agent: `python -m ramac_jax.cli.bandit`."""
+"""The risky bandit, learned by every agent: `ramac bandit`."""

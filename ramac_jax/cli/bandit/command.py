@@ -1,4 +1,4 @@
-"""Learn the risky bandit with every agent: `python -m ramac_jax.cli.bandit --out DIR`.
+"""Learn the risky bandit with every agent: `ramac bandit --out DIR`.
 
 Writes the dataset, trains, prints tables, and leaves bandit.json and the figures:
 bandit.png (every agent), cloning.png (the behaviour models), dynamics.png (how RADAC
@@ -23,7 +23,7 @@ from rich.console import Console
 
 import ramac_jax as rj
 from ramac_jax import population as populations
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, provenance
 from ramac_jax.cli.bandit import scoring, theory
 from ramac_jax.cli.bandit.agents import RECIPES
 from ramac_jax.cli.bandit.measuring import (
@@ -43,6 +43,7 @@ from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS
 from ramac_jax.cli.options.train import choices
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
+from ramac_jax.files import strict, write_json
 from ramac_jax.validation import check_names
 
 DPI = 300
@@ -76,7 +77,7 @@ class Arguments:
         str,
         choices(
             tuple(PRECISIONS),
-            "What training computes with, as in ramac_jax.cli.train; in bfloat16 "
+            "What training computes with, as in ramac train; in bfloat16 "
             "diffusions, flows and quantile critics do, while VAEs, Gaussians, plain "
             "values, perturbations and students stay float32",
         ),
@@ -118,20 +119,20 @@ def check(arguments: Arguments) -> None:
     highest = 2**31 - len(STAGES) * SEEDS_APART - arguments.num_seeds
     if not 0 <= arguments.seed < highest:
         raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
-    console.check_writable(out)
+    folders.check_writable(out)
     if arguments.overwrite:
         return
     if (out / RECORD).exists():
         raise rj.InputError(
             f"{out} already holds a run ({RECORD}): give another --out, or --overwrite"
         )
-    settings = console.strict(lasting_options(arguments))
+    settings = strict(lasting_options(arguments))
     populations.check_settings(out / POPULATION / SETTINGS, settings)
 
 
 def make_dataset(arguments: Arguments) -> rj.Transition:
     """Write the dataset into --out, and read it."""
-    folder = console.writable_folder(arguments.out / "minari").resolve()
+    folder = folders.writable_folder(arguments.out / "minari").resolve()
     before = os.environ.get("MINARI_DATASETS_PATH")
     os.environ["MINARI_DATASETS_PATH"] = str(folder)
     try:
@@ -145,15 +146,15 @@ def make_dataset(arguments: Arguments) -> rj.Transition:
 
 def run(arguments: Arguments) -> dict[str, Any]:
     """Do as the checked options say; what bandit.json then holds."""
-    out = console.writable_folder(arguments.out)
+    out = folders.writable_folder(arguments.out)
     population = out / POPULATION
     with populations.lock(out):
         check(arguments)  # again, now that nobody else is at work
         if arguments.overwrite:
             shutil.rmtree(population, ignore_errors=True)
             (out / RECORD).unlink(missing_ok=True)
-        console.writable_folder(population)
-        console.write_json(population / SETTINGS, lasting_options(arguments))
+        folders.writable_folder(population)
+        write_json(population / SETTINGS, lasting_options(arguments))
         dataset = make_dataset(arguments)
         lengths = Lengths(
             arguments.bc_steps, arguments.critic_steps, arguments.risk_steps
@@ -199,11 +200,11 @@ def write(
     record |= {
         "constants": bandit.CONSTANTS._asdict(),
         "options": lasting_options(arguments),
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "device": jax.devices()[0].device_kind,
     }
-    console.write_json(out / RECORD, record)
+    write_json(out / RECORD, record)
     output = Console(width=104)
     for table in (
         scoring.table(record["data"], record["policies"]),
@@ -226,17 +227,26 @@ def complaints(record: Mapping[str, Any]) -> list[str]:
     return diverged + [f"bound broken: {x}" for x in theory.broken(record["theory"])]
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run the command; exits with status 1 where `complaints` has any."""
-    arguments = tyro.cli(
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line; exits where it is malformed."""
+    return tyro.cli(
         Arguments,
-        prog="python -m ramac_jax.cli.bandit",
+        prog="ramac bandit",
         description="Learn the risky bandit by the agents that RAMAC compares; show "
         "what each of them chooses, and the paper's bounds beside it.",
         args=list(argv),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+
+
+def execute(arguments: Arguments, argv: Sequence[str]) -> None:
+    """Run the command; exits with status 1 where `complaints` has any."""
     check(arguments)
     if found := complaints(run(arguments)):
         print("\n".join(found), file=sys.stderr)
         sys.exit(1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these words."""
+    execute(parse(argv), argv)

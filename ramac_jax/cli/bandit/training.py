@@ -29,6 +29,7 @@ from ramac_jax.cli.bandit.agents import (
     critic_alone,
 )
 from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS, training_in
+from ramac_jax.cli.progress import LiveProgress
 
 CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
 CRITICS = rj.Hyperparams(critic_learning_rate=1e-2)
@@ -210,7 +211,7 @@ class Trainer:
             log_every=num_steps,
             watch_every=every if shown is not None else None,
         )
-        with console.LiveProgress() as bar, training_in(self.precision):
+        with LiveProgress() as bar, training_in(self.precision):
             task = bar.add_task(title, total=num_steps)
             self.stages[title] = populations.train_population(
                 agent,

@@ -1,4 +1,4 @@
-"""What the options of `python -m ramac_jax.cli.train` may be, before any work is done."""
+"""What the options of `ramac train` may be, before any work is done."""
 
 import ramac_jax as rj
 from ramac_jax.actors import BUILDERS

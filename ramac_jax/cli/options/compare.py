@@ -1,11 +1,11 @@
-"""The options of `python -m ramac_jax.cli.compare`, and what they ask to be trained."""
+"""The options of `ramac compare`, and what they ask to be trained."""
 
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import ramac_jax as rj
-from ramac_jax.cli import console
+from ramac_jax.cli import folders
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.bandit.agents import RECIPES, RISK_LEVEL
 from ramac_jax.cli.options.checks import check_options
@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     task: str
     agent: str
     options: TrainArguments
-    argv: list[str]  # of ramac_jax.cli.train
+    argv: list[str]  # of ramac train
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -72,7 +72,7 @@ def check_arguments(arguments: Arguments) -> None:
             f"--level is {arguments.level:g}: the bandit is scored at {RISK_LEVEL:g}, "
             "compare the robots without it"
         )
-    console.check_writable(arguments.out)
+    folders.check_writable(arguments.out)
     for name in FILES:
         if (arguments.out / name).is_dir():
             raise rj.InputError(

@@ -1,4 +1,4 @@
-"""The presets of `python -m ramac_jax.cli.train`: settings by name."""
+"""The presets of `ramac train`: settings by name."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The options of `python -m ramac_jax.cli.sweep`, and the search that they describe."""
+"""The options of `ramac sweep`, and the search that they describe."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ program for each combination of static options, and rank the settings.
 --grid lists values, --random gives ranges to draw from on a logarithmic scale,
 --halving trains all settings briefly and the best of them on. Some of the seeds choose
 between the settings, the others score them, each with episodes of their own. Every
-option of ramac_jax.cli.train is what the settings have in common. The same command goes
+option of ramac train is what the settings have in common. The same command goes
 on with a search that was broken off."""
 
 
@@ -124,9 +124,7 @@ def parse(argv: Sequence[str]) -> SweepArguments:
         for i in places:
             if "".join(argv[i + 1 : i + 2]).startswith("--") or i + 1 == len(argv):
                 raise rj.InputError(f"{option} is empty: give NAME=VALUES after it")
-    return options.parse(
-        argv, SweepArguments, "python -m ramac_jax.cli.sweep", DESCRIPTION
-    )
+    return options.parse(argv, SweepArguments, "ramac sweep", DESCRIPTION)
 
 
 def make_search(arguments: SweepArguments) -> Search:

@@ -1,4 +1,4 @@
-"""The options of `python -m ramac_jax.cli.train`."""
+"""The options of `ramac train`."""
 
 import argparse
 import dataclasses
@@ -187,7 +187,7 @@ Chosen = TypeVar("Chosen", bound=Arguments)
 def parse(
     argv: Sequence[str],
     kind: type[Chosen] = Arguments,  # type: ignore[assignment]
-    prog: str = "python -m ramac_jax.cli.train",
+    prog: str = "ramac train",
     description: str = DESCRIPTION,
 ) -> Chosen:
     """Read the command line over the preset it names; exits where it is malformed."""

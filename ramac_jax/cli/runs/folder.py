@@ -16,7 +16,7 @@ from rich.console import Console
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
 from ramac_jax import population as populations
-from ramac_jax.cli import console
+from ramac_jax.cli import folders, provenance
 from ramac_jax.cli.options.evaluation import Settings
 from ramac_jax.cli.options.train import Arguments
 from ramac_jax.cli.runs import scoring, sinks
@@ -24,6 +24,7 @@ from ramac_jax.cli.runs.agents import lasting_options
 from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.data.relabel import read_record
+from ramac_jax.files import strict, write_json
 from ramac_jax.validation import first_line
 
 POPULATION = "population"  # checkpoints to go on from
@@ -64,7 +65,7 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
         raise rj.InputError(
             f"cannot use {out}: {error.strerror}; give another --out"
         ) from None
-    console.check_writable(out)
+    folders.check_writable(out)
     if any((out / name).is_dir() != (name in layout.folders) for name in held):
         raise rj.InputError(
             f"{out} holds something else by the name of a run's files "
@@ -94,7 +95,7 @@ def check_folder(arguments: Arguments, layout: Layout) -> bool:
 
 def check_options(path: Path, options: Mapping[str, Any]) -> None:
     """Raise `InputError` with the first of some options that a record has otherwise."""
-    asked = console.strict(options)
+    asked = strict(options)
     record = read_record_of(path)
     populations.check_settings(
         path, {"options": {**record.get("options", {}), **asked}}
@@ -153,7 +154,7 @@ def hold(
     if not populations.is_first_host():
         yield record
         return
-    out = console.writable_folder(arguments.out)
+    out = folders.writable_folder(arguments.out)
     with populations.lock(out):
         if check_folder(arguments, layout):
             earlier = read_record_of(out / layout.record)
@@ -161,12 +162,12 @@ def hold(
             record = {**earlier, "resumed": again, "status": "running"}
         else:
             move(layout, out, out / REPLACED)
-        console.write_json(out / layout.record, record)
+        write_json(out / layout.record, record)
         try:
             yield record
         except KeyboardInterrupt as error:
             broken = record | {"status": "interrupted"}
-            console.write_json(out / layout.record, broken)
+            write_json(out / layout.record, broken)
             if not isinstance(error, populations.Interrupted):
                 error.args = (f"{error}: the same command goes on with what is saved",)
             raise
@@ -175,7 +176,7 @@ def hold(
                 move(layout, out / REPLACED, out)  # refused before it began
                 shutil.rmtree(out / REPLACED, ignore_errors=True)
             raise
-        console.write_json(out / layout.record, record)
+        write_json(out / layout.record, record)
         for name in (POPULATION, REPLACED):
             shutil.rmtree(out / name, ignore_errors=True)
 
@@ -203,7 +204,7 @@ def describe(
     """Everything needed to repeat the run, as run.json holds it."""
     options = {k: v for k, v in vars(arguments).items() if k != "hyperparams"}
     return {
-        "command": shlex.join(["python", "-m", f"experiments.{command}", *argv]),
+        "command": shlex.join(["ramac", command, *argv]),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "running",
         "task": settings.task if settings else arguments.task,
@@ -220,8 +221,8 @@ def describe(
         "scaling": {
             k: np.asarray(x).tolist() for k, x in spec.scaling._asdict().items()
         },
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.device_count(),
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.train import Arguments
+from ramac_jax.cli.progress import LiveProgress
 from ramac_jax.cli.runs.sinks import Sink, open_sinks
 from ramac_jax.population import Members, Progress, is_first_host
 
@@ -109,7 +110,7 @@ def recording(
     tasks: dict[tuple[str, Leg], Any] = {}
     warned: set[tuple[str, str]] = set()
 
-    with console.LiveProgress() as bar, contextlib.ExitStack() as stack:
+    with LiveProgress() as bar, contextlib.ExitStack() as stack:
 
         def report(name: str, progress: Progress) -> None:
             if not is_first_host():

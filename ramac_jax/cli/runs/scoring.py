@@ -14,12 +14,13 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import ramac_jax as rj
-from ramac_jax.cli import console
+from ramac_jax.cli import console, folders, provenance
 from ramac_jax.cli.options.evaluation import Settings
 from ramac_jax.cli.reporting.figures.runs import DPI, Scored, draw_returns
 from ramac_jax.devices.hosts import join_hosts, share_of_host
 from ramac_jax.evaluation import Environments, Episodes, evaluate, summarise
 from ramac_jax.evaluation.statistics import normalized_score
+from ramac_jax.files import write_json
 from ramac_jax.policy import Policy
 from ramac_jax.validation import first_line
 
@@ -122,7 +123,7 @@ def write_evaluation(
     summary = summarise(
         episodes, seeds, level=settings.level, reference=settings.reference
     )
-    console.writable_folder(folder)
+    folders.writable_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
         with open(Path(drafts, EPISODES), "w", newline="") as file:
             rows = episode_rows(episodes, seeds, settings)
@@ -141,11 +142,11 @@ def write_evaluation(
         "seeds": list(seeds),
         "summary": summary,
         "run": run,
-        "versions": console.versions(),
-        "git_commit": console.git_commit(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "device": jax.devices()[0].device_kind,
     }
-    console.write_json(folder / EVALUATION, record)
+    write_json(folder / EVALUATION, record)
     return summary
 
 
@@ -191,7 +192,7 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
     except Exception as error:  # damage shows itself in as many ways as there are bytes
         raise rj.InputError(
             f"{folder} holds no whole evaluation ({first_line(error)}): run "
-            "ramac_jax.cli.evaluate on it"
+            "ramac evaluate on it"
         ) from None
     failed = columns.pop("failed").astype(bool)
     returns = columns.pop("return")

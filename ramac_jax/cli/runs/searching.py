@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from ramac_jax import population as populations
-from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import (
     SELECTION_SEED,
     Search,
@@ -25,6 +24,7 @@ from ramac_jax.cli.runs.agents import train_members
 from ramac_jax.cli.runs.tracking import Arena, figures_of, position
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices.hosts import agree
+from ramac_jax.files import write_json
 from ramac_jax.population import (
     Members,
     Ranked,
@@ -225,7 +225,7 @@ def remembered(path: Path, make: Callable[[], Figures]) -> Figures:
     (known,) = agree([path.exists()])
     figures = json.loads(path.read_text()) if known else make()
     if not known and populations.is_first_host():
-        console.write_json(path, {k: x.tolist() for k, x in figures.items()})
+        write_json(path, {k: x.tolist() for k, x in figures.items()})
     return {name: np.array(rows, np.float64) for name, rows in figures.items()}
 
 

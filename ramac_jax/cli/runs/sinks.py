@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import ramac_jax as rj
-from ramac_jax.cli.console import write_json
+from ramac_jax.files import write_json
 
 FOLDERS = ("tensorboard", "wandb")  # what the sinks make in the folder of a run
 

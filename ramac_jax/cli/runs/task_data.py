@@ -29,7 +29,7 @@ def find_or_make(task: str, sources: Sequence[str], seed: int) -> str:
     if not sources:
         raise rj.InputError(
             f"the public hub has no data for {task}: convert D4RL's own file with "
-            "ramac_jax.cli.data convert, and give its id as --dataset"
+            "ramac data convert, and give its id as --dataset"
         )
     relabelled = relabelling.relabel_dataset(
         sources, dataset_id, TASKS[task].hazard, seed, task=task
@@ -65,6 +65,6 @@ def check_record(dataset_id: str, task: str, sources: Sequence[str], seed: int) 
         if made.get(name) != value:
             raise rj.InputError(
                 f"dataset {dataset_id} was made with {name} {made.get(name)}, not "
-                f"{value}: ask for that, or make it anew with ramac_jax.cli.data "
+                f"{value}: ask for that, or make it anew with ramac data "
                 "relabel --overwrite"
             )

@@ -144,7 +144,7 @@ def write_scores(
 
 def repeating_command(folder: Path, settings: Settings) -> str:
     """The command that plays the same episodes of the same checkpoint again."""
-    words = ["python", "-m", "ramac_jax.cli.evaluate", str(folder)]
+    words = ["ramac", "evaluate", str(folder)]
     for name in ("episodes", "horizon", "level", "seed", "workers"):
         words += [f"--{name}", str(getattr(settings, name))]
     return shlex.join(words)

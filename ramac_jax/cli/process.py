@@ -1,0 +1,112 @@
+"""The process of a command: exit status, signals, devices and compiled programs."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ramac_jax.errors import InputError
+from ramac_jax.extras import advice
+
+MIN_COMPILE_SECONDS = 0.3
+"""Programs that compile faster are not kept for the next process."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived outside the training of a population."""
+
+    number = signal.SIGTERM
+
+
+@contextlib.contextmanager
+def exit_status(command: str) -> Iterator[None]:
+    """End the process with one line on stderr where the body raises.
+
+    Status 2 for an `InputError` and for a package that is not installed; 128 plus the
+    number of a signal.
+
+    Args:
+      command: its name, for the message about a missing package.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        print(str(error).lstrip(": ") or "interrupted", file=sys.stderr)
+        sys.exit(128 + getattr(error, "number", signal.SIGINT))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (line := advice(command, error.name or "")) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def set_up(
+    *, keep_programs: bool = True, many_hosts: bool = False, many_cores: bool = False
+) -> None:
+    """Prepare this process for a command; call it before anything else of JAX.
+
+    Args:
+      keep_programs: keep compiled programs for the next process, and use those kept.
+      many_hosts: join the other hosts where a launcher started several.
+      many_cores: make each core of a CPU a device.
+    """
+    if many_hosts or many_cores:
+        from ramac_jax.devices.hosts import initialize_hosts
+        from ramac_jax.devices.mesh import use_every_core
+
+        if many_hosts:
+            initialize_hosts()
+        if many_cores:
+            use_every_core()
+    signal.signal(signal.SIGTERM, terminate)  # after JAX, which installs its own
+    if keep_programs:
+        use_cache()
+
+
+def terminate(number: int, frame: Any) -> None:
+    """Raise `Terminated`."""
+    raise Terminated("SIGTERM")
+
+
+def use_cache() -> None:
+    """Keep compiled programs in the user's cache folder unless JAX has another."""
+    import jax
+    import platformdirs
+
+    known = getattr(jax.config, "jax_compilation_cache_dir", None)
+    if known is None:
+        folder = Path(platformdirs.user_cache_dir("ramac_jax"), "programs")
+        with contextlib.suppress(OSError):  # no cache where there is no such folder
+            folder.mkdir(parents=True, exist_ok=True)
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
+
+
+@contextlib.contextmanager
+def first_host_prints(many_hosts: bool) -> Iterator[None]:
+    """Discard what the other hosts print."""
+    if many_hosts:
+        from ramac_jax.cli.console import CONSOLE
+        from ramac_jax.devices.hosts import is_first_host
+
+        if not is_first_host():
+            CONSOLE.quiet = True
+            with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
+                yield
+            return
+    yield
+
+
+def run_command(
+    main: Callable[[Sequence[str]], None], name: str, **setup: bool
+) -> None:
+    """Run `main(argv)` as this process; `setup` are arguments of `set_up`."""
+    with exit_status(name):
+        set_up(**setup)
+        main(sys.argv[1:])
