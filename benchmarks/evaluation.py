@@ -69,7 +69,7 @@ def make_policy(population: int) -> Policy:
     bounds = -jnp.ones(ACTION_DIM), jnp.ones(ACTION_DIM)
     mean, std = jnp.zeros(OBSERVATION_DIM), jnp.ones(OBSERVATION_DIM)
     scaling = Scaling(mean, std, *bounds)
-    return Policy(PolicySpec("diffusion", {}, scaling), actor, params)
+    return Policy(PolicySpec(scaling=scaling, actor="diffusion"), actor, params)
 
 
 def timed(

@@ -80,7 +80,7 @@ class Player:
     def __init__(self, case: Case, environments: TimedEnvironments, episodes: int):
         mean, std = jnp.zeros(case.observation_dim), jnp.ones(case.observation_dim)
         bounds = -jnp.ones(case.action_dim), jnp.ones(case.action_dim)
-        spec = PolicySpec("of the case", {}, Scaling(mean, std, *bounds))
+        spec = PolicySpec(scaling=Scaling(mean, std, *bounds))
         actor = case.actor(
             case.action_dim,
             case.sampler_steps,

@@ -1,34 +1,49 @@
-"""Checkpoints: a trained population on disk, with all it takes to act again.
+"""Trained policies: act, save to a checkpoint and load from it.
 
-A checkpoint is a folder: `state/`, every array of the states, written by Orbax, and
-`policy.json`, which says how to rebuild the actor and the units it works in.
+A checkpoint is a folder: `state/` holds every array of the agents' states, and
+`policy.json` says how to build the actor, in which units it acts, and which numbers
+`state/` must hold.
 """
 
 import dataclasses
 import json
 import tempfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from ramac_jax.actors import BUILDERS
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
+from ramac_jax.storage import (
+    STATE,
+    check_files,
+    check_layout,
+    file_checksums,
+    layout,
+    read_tree,
+    write_tree,
+)
 from ramac_jax.types import Actor, Array, Key, Params, State
 from ramac_jax.validation import InputError, check_names, first_line
 
-STATE, SPEC = "state", "policy.json"
+RECORD = "policy.json"
+PARAMS = "actor_params"  # the field of `State` that acts
+FORMAT = 2  # of a checkpoint; any other is refused
 
 
 class PolicySpec(NamedTuple):
-    """How to build the actor of a checkpoint, and the units it works in."""
+    """How to build the actor of a checkpoint, and the units it acts in."""
 
-    actor: str  # a name in ramac_jax.actors.BUILDERS
-    actor_options: dict[str, Any]  # what its builder takes after action_dim
     scaling: Scaling
+    actor: str | None = None
+    """A registered name; None: the user's own actor, which `load_policy` is given."""
+    actor_options: Mapping[str, Any] = {}
+    """Options of the registered actor's builder; JSON must be able to hold them."""
 
     @property
     def observation_dim(self) -> int:
@@ -41,11 +56,20 @@ class PolicySpec(NamedTuple):
         return len(self.scaling.action_low)
 
 
+class Record(NamedTuple):
+    """What `policy.json` says."""
+
+    spec: PolicySpec
+    layout: dict[str, str]  # of the states; see `ramac_jax.storage.layout`
+    population: int
+    files: dict[str, int]  # checksum of each file of the states
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Policy:
     """The trained actors of a population, acting in the environment's own units.
 
-    Pure: jit it, vmap it over `member`, scan it.
+    A policy is a pure function: jit it, vmap it over `member`, scan it.
     """
 
     spec: PolicySpec
@@ -54,18 +78,26 @@ class Policy:
 
     @property
     def population(self) -> int:
-        """How many agents there are."""
+        """Number of agents."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
     def __call__(self, observation: Array, key: Key, member: int | Array = 0) -> Array:
-        """Draw actions [..., A] for observations [..., O] from one agent's policy.
+        """Draw one action for each observation from the policy of one agent.
 
-        Raises `InputError` for a width other than O, or a member that is not there
-        (a traced member is not checked).
+        Args:
+          observation: [..., O], in the environment's units.
+          key: for the noise of all actions.
+          member: number of the agent, from 0 on; a traced one is not checked.
+
+        Returns actions [..., A] in the environment's units, within its bounds.
+
+        Raises `InputError` for observations of another width than O, and for a member
+        that does not exist.
         """
         if isinstance(member, int) and not 0 <= member < self.population:
             raise InputError(
-                f"member is {member}: this checkpoint has 0 to {self.population - 1}"
+                f"member is {member}: this policy has members 0 to "
+                f"{self.population - 1}"
             )
         observation = jnp.asarray(observation, jnp.float32)
         if observation.shape[-1:] != (self.spec.observation_dim,):
@@ -80,144 +112,205 @@ class Policy:
 
 
 def build_actor(spec: PolicySpec) -> Actor:
-    """Build the actor that a spec names; `InputError` if there is no such kind."""
+    """Build the registered actor of a spec.
+
+    Raises `InputError` for the user's own actor, and for a name that is not registered.
+    """
+    if spec.actor is None:
+        raise InputError("the policy has an actor of your own: give actor=...")
     check_names("actor", [spec.actor], BUILDERS)
     return BUILDERS[spec.actor](spec.action_dim, **spec.actor_options)
 
 
-def save(directory: str | Path, states: State, spec: PolicySpec) -> None:
-    """Write the states of a population, every leaf [population, ...], as a checkpoint.
+def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:
+    """Write the states of one agent or of a population to a checkpoint.
 
-    An earlier checkpoint there is replaced once the new one is complete, and kept if
-    writing fails. Raises `InputError` for a folder that holds anything else, states
-    without the axis of the population, or options that JSON cannot hold.
+    The checkpoint holds all of the states, so that it acts (`load_policy`) and training
+    resumes from it (`load_states`). An earlier checkpoint in the folder is replaced
+    once the new one is complete, and kept if writing fails.
+
+    Args:
+      folder: made where it does not exist.
+      states: of one agent, or of a population, where every leaf is [population, ...].
+      spec: how to build the actor. Without a registered name, the actor is the user's
+        own, and `load_policy` needs it.
+
+    Raises `InputError` for a folder that holds anything but a checkpoint, a registered
+    actor of other shapes than the states', and options that JSON cannot hold.
     """
-    directory = Path(directory).absolute()
-    if jnp.ndim(states.step) != 1:
-        raise InputError(
-            f"the state's step has shape {list(jnp.shape(states.step))}: save takes a "
-            "population, every leaf with one more axis in front"
-        )
-    occupied = directory.is_file() or (directory.is_dir() and any(directory.iterdir()))
-    if occupied and not (directory / SPEC).is_file():
-        raise InputError(f"{directory} is there and no checkpoint: give another folder")
-    text = spec_to_json(spec)
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder).absolute()
+    if jnp.ndim(states.step) == 0:
+        states = jax.tree.map(lambda x: x[None], states)
+    occupied = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+    if occupied and not (folder / RECORD).is_file():
+        raise InputError(f"{folder} exists and is no checkpoint: give another folder")
+    record = Record(
+        spec=spec,
+        layout=layout(states),
+        population=len(states.step),
+        files={},
+    )
+    if spec.actor is not None:
+        actor_shapes(build_actor(spec), record, "the states")
+    to_json(record)  # refuses what JSON cannot hold before anything is written
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
-        dir=directory.parent, prefix=f".{directory.name}-"
+        dir=folder.parent, prefix=f".{folder.name}-"
     ) as workplace:
         new, old = Path(workplace, "new"), Path(workplace, "old")
-        with local_checkpointer() as checkpointer:
-            checkpointer.save(new / STATE, args=ocp.args.PyTreeSave(states))
-        (new / SPEC).write_text(text)
-        if directory.exists():
-            directory.rename(old)
+        write_tree(new / STATE, states)
+        record = record._replace(files=file_checksums(new / STATE))
+        (new / RECORD).write_text(to_json(record))
+        if folder.exists():
+            folder.rename(old)
         try:
-            new.rename(directory)
+            new.rename(folder)
         except OSError:
             if old.exists():
-                old.rename(directory)
+                old.rename(folder)
             raise
 
 
-def load_policy(directory: str | Path) -> Policy:
-    """Read the policies of a checkpoint; `InputError` if it is none, or damaged."""
-    directory = checkpoint_folder(directory)
-    try:
-        spec = spec_from_json((directory / SPEC).read_text())
-        actor = build_actor(spec)
-        one_each = [
-            jax.ShapeDtypeStruct((1, size), jnp.float32)
-            for size in (spec.observation_dim, spec.action_dim)
-        ]
-        expected = jax.eval_shape(actor.init, jax.random.key(0), *one_each)
-        read = read_arrays(directory, {"actor_params": expected})["actor_params"]
-        check_shapes(jax.tree.map(lambda x: x[0], read), expected)
-    except Exception as error:  # damage shows itself in as many ways as there are bytes
-        raise damaged(directory, error) from error
-    return Policy(spec, actor, jax.tree.map(jnp.asarray, read))
-
-
-def restore(directory: str | Path, like: State) -> State:
-    """Read the full states of a checkpoint, to train on or to take apart.
+def load_policy(folder: str | Path, *, actor: Actor | None = None) -> Policy:
+    """Read the policies of a checkpoint.
 
     Args:
-      directory: what `save` wrote.
+      folder: that `save_policy` wrote.
+      actor: the user's own actor; None: the registered actor that was saved.
+
+    Raises `InputError` for a folder without a checkpoint, a damaged checkpoint, one of
+    the user's own actor where `actor` is None, and an actor of other shapes.
+    """
+    folder = checkpoint_folder(folder)
+    record = read_record(folder)
+    if actor is None:
+        if record.spec.actor is None:
+            raise InputError(
+                f"{folder} holds policies of an actor of your own: give "
+                "load_policy(folder, actor=...)"
+            )
+        actor = build_actor(record.spec)
+    expected = {PARAMS: actor_shapes(actor, record, f"checkpoint {folder}")}
+    params = read_states(folder, record, expected)[PARAMS]
+    return Policy(record.spec, actor, params)
+
+
+def load_states(folder: str | Path, like: State) -> State:
+    """Read the states of a checkpoint, to resume training or to inspect.
+
+    Args:
+      folder: that `save_policy` wrote.
       like: states of the same population, or their shapes (`jax.eval_shape`).
 
-    Raises `InputError` if it is no checkpoint, damaged, or of other shapes.
+    Raises `InputError` for a folder without a checkpoint, a damaged checkpoint, and
+    states of other shapes.
     """
-    directory = checkpoint_folder(directory)
+    folder = checkpoint_folder(folder)
+    record = read_record(folder)
     try:
-        states = read_arrays(directory, like)
-        check_shapes(states, like)
-    except Exception as error:
-        raise damaged(directory, error) from error
-    return jax.tree.map(jnp.asarray, states)
+        check_layout(record.layout, layout(like))
+    except InputError as error:
+        raise InputError(f"{folder} holds other states: {error}") from None
+    return read_states(folder, record, like)
 
 
-def checkpoint_folder(directory: str | Path) -> Path:
-    """The absolute path of a checkpoint; `InputError` if there is none."""
-    directory = Path(directory).absolute()
-    if not directory.is_dir():
-        raise InputError(f"there is no folder {directory}: give that of a checkpoint")
-    if not (directory / SPEC).is_file() or not (directory / STATE).is_dir():
-        raise InputError(f"{directory} is no checkpoint: it lacks {SPEC} or {STATE}/")
-    return directory
+def actor_shapes(actor: Actor, record: Record, states: str) -> Params:
+    """Return the shapes of a population's parameters for an actor.
 
-
-def damaged(directory: Path, error: Exception) -> InputError:
-    """Say that a checkpoint is there and cannot be read."""
-    return InputError(
-        f"checkpoint {directory} is damaged, of another shape or "
-        f"written by another version: {first_line(error)}"
-    )
-
-
-def read_arrays(directory: Path, like: Any) -> Any:
-    """Read the leaves that `like` has into NumPy, whichever device saved them."""
-    on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
-    arguments = ocp.args.PyTreeRestore(like, restore_args=on_host, partial_restore=True)
-    with local_checkpointer() as checkpointer:
-        return checkpointer.restore(directory / STATE, args=arguments)
-
-
-def local_checkpointer() -> ocp.Checkpointer:
-    """Orbax's checkpointer, of this host alone where there are several."""
-    host = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=host,
-        active_processes={host},
-        barrier_sync_key_prefix=f"host-{host}",
-    )
-    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
-
-
-def check_shapes(read: Any, expected: Any) -> None:
-    """Raise `InputError` at the first leaf whose shape is not the expected one."""
-    pairs = zip(jax.tree.leaves_with_path(read), jax.tree.leaves(expected), strict=True)
-    for (path, leaf), like in pairs:
-        if leaf.shape != like.shape:
-            raise InputError(
-                f"{jax.tree_util.keystr(path)} has shape {list(leaf.shape)} there and "
-                f"{list(like.shape)} here"
-            )
-
-
-def spec_to_json(spec: PolicySpec) -> str:
-    """Write a spec as strict JSON; floats keep every bit."""
-    scaling = {k: np.asarray(v).tolist() for k, v in spec.scaling._asdict().items()}
+    Raises `InputError` where the states, named in words, have other ones.
+    """
+    example = [
+        jax.ShapeDtypeStruct((1, size), jnp.float32)
+        for size in (record.spec.observation_dim, record.spec.action_dim)
+    ]
+    stored = {k: v for k, v in record.layout.items() if k.split("/")[0] == PARAMS}
     try:
-        return json.dumps(
-            spec._asdict() | {"scaling": scaling}, indent=2, allow_nan=False
+        one = jax.eval_shape(actor.init, jax.random.key(0), *example)
+        everyone = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((record.population, *x.shape), x.dtype), one
         )
+        check_layout(stored, layout({PARAMS: everyone}))
+    except Exception as error:  # a user's own actor may raise anything
+        raise InputError(
+            f"{states} and the actor do not fit: {first_line(error)}"
+        ) from error
+    return everyone
+
+
+def read_states(folder: Path, record: Record, like: Any) -> Any:
+    """Read states, or a part of them, and check that no bit has changed."""
+    try:
+        check_files(folder / STATE, record.files)
+        read = read_tree(folder / STATE, like)
+    except Exception as error:  # damage takes as many forms as there are bytes
+        raise damaged(folder, error) from error
+    return jax.tree.map(jnp.asarray, read)
+
+
+def damaged(folder: Path, error: Exception) -> InputError:
+    """Return the error for a checkpoint that exists and cannot be read."""
+    return InputError(f"checkpoint {folder} is damaged: {first_line(error)}")
+
+
+def checkpoint_folder(folder: str | Path) -> Path:
+    """Return the absolute path of a checkpoint; `InputError` if there is none."""
+    folder = Path(folder).absolute()
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}: give that of a checkpoint")
+    if not (folder / RECORD).is_file() or not (folder / STATE).is_dir():
+        raise InputError(f"{folder} is no checkpoint: it lacks {RECORD} or {STATE}/")
+    return folder
+
+
+def read_record(folder: Path) -> Record:
+    """Read `policy.json`; `InputError` where it is damaged or of another version."""
+    try:
+        fields = json.loads((folder / RECORD).read_bytes())
+        version, checksum = fields.get("format"), fields.pop("checksum", None)
+        known = version is not None or checksum is not None
+        if known and checksum != text_checksum(fields):
+            raise InputError(f"its file {RECORD} has changed")
+    except Exception as error:  # damage takes as many forms as there are bytes
+        raise damaged(folder, error) from error
+    if version != FORMAT:
+        raise InputError(
+            f"checkpoint {folder} has format {version or 1}, and this version of "
+            f"ramac_jax reads {FORMAT}: load it with the version that wrote it"
+        )
+    scaling = {k: jnp.asarray(v, jnp.float32) for k, v in fields["scaling"].items()}
+    spec = PolicySpec(
+        scaling=Scaling(**scaling),
+        actor=fields["actor"],
+        actor_options=fields["actor_options"],
+    )
+    return Record(
+        spec=spec,
+        layout=fields["layout"],
+        population=fields["population"],
+        files=fields["files"],
+    )
+
+
+def to_json(record: Record) -> str:
+    """Write a record as strict JSON; floats keep every bit."""
+    spec = record.spec
+    scaling = {k: np.asarray(v).tolist() for k, v in spec.scaling._asdict().items()}
+    fields = {
+        "format": FORMAT,
+        "actor": spec.actor,
+        "actor_options": dict(spec.actor_options),
+        "scaling": scaling,
+        "population": record.population,
+        "layout": record.layout,
+        "files": record.files,
+    }
+    try:
+        whole = fields | {"checksum": text_checksum(fields)}
+        return json.dumps(whole, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise InputError(f"the policy cannot be written as JSON: {error}") from error
 
 
-def spec_from_json(text: str) -> PolicySpec:
-    """Read what `spec_to_json` wrote."""
-    fields = json.loads(text)
-    scaling = {k: jnp.asarray(v, jnp.float32) for k, v in fields["scaling"].items()}
-    return PolicySpec(**fields | {"scaling": Scaling(**scaling)})
+def text_checksum(fields: Mapping[str, Any]) -> int:
+    """Return a checksum of a JSON object, whatever its layout in a file."""
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())

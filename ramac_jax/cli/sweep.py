@@ -113,7 +113,7 @@ def write_best(
     states = jax.tree.map(lambda x: x[rows], leg.trained.states)
     variant = search.variants[leg.variant]
     spec = policy_spec(variant, dataset.scaling)
-    checkpoints.save(arguments.out / "best" / "checkpoint", states, spec)
+    checkpoints.save_policy(arguments.out / "best" / "checkpoint", states, spec)
     chosen = dataclasses.replace(variant, hyperparams=one_setting(search, number))
     record = run_folder.describe(chosen, argv, dataset, spec, settings, "sweep")
     record |= {
@@ -136,7 +136,7 @@ def write_found(
     for leg in found.legs:
         spec = policy_spec(search.variants[leg.variant], dataset.scaling)
         place = out / "agents" / str(leg.variant) / "checkpoint"
-        checkpoints.save(place, leg.trained.states, spec)
+        checkpoints.save_policy(place, leg.trained.states, spec)
     if not found.ranked:
         return
     write_agents(out / "agents.csv", found.agents)

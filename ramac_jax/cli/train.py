@@ -97,7 +97,7 @@ def write_outcome(
     if not populations.is_first_host():
         return
     out = arguments.out
-    checkpoints.save(out / "checkpoint", trained.states, spec)
+    checkpoints.save_policy(out / "checkpoint", trained.states, spec)
     tracking.save_learning(out)
     print_losses(trained)
     if arena is not None and episodes is not None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import filelock
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
@@ -16,6 +15,7 @@ from jax.sharding import Mesh
 from ramac_jax.devices.hosts import agree
 from ramac_jax.devices.mesh import gather
 from ramac_jax.population.history import History, fingerprint
+from ramac_jax.storage import OTHER_NUMBERS, STATE, member_checksums
 from ramac_jax.types import Hyperparams, MetricSums, State, Transition
 from ramac_jax.validation import InputError, first_line
 
@@ -23,7 +23,6 @@ CARRY, HISTORY, RECORD = "carry", "history", "record"
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 LOCK = ".lock"
 NOTHING = "nothing"  # in place of a value that is not there
-OTHER_NUMBERS = "its numbers are not those that were written"
 
 
 class Carry(NamedTuple):
@@ -139,25 +138,11 @@ def machine(mesh: Mesh) -> str:
     return f"JAX {jax.__version__} on {count} x {kinds}{each}"
 
 
-@jax.jit
-def checksums(carry: Carry) -> jax.Array:
-    """A checksum [P, leaves] of each member's numbers, bit by bit."""
-
-    def of_leaf(leaf):
-        bits = leaf
-        if jnp.issubdtype(leaf.dtype, jnp.floating):
-            unsigned = jnp.dtype(f"uint{8 * leaf.dtype.itemsize}")
-            bits = jax.lax.bitcast_convert_type(leaf, unsigned)
-        return jnp.sum(bits.reshape(len(leaf), -1).astype(jnp.uint32), axis=1)
-
-    return jnp.stack([of_leaf(leaf) for leaf in jax.tree.leaves(carry)], axis=1)
-
-
 def open_manager(folder: Path) -> ocp.CheckpointManager:
     """Orbax's manager of the checkpoints in a folder, made where it is not there."""
     return ocp.CheckpointManager(
         folder.absolute(),
-        item_names=(CARRY, HISTORY, RECORD),
+        item_names=(STATE, CARRY, HISTORY, RECORD),
         options=ocp.CheckpointManagerOptions(
             max_to_keep=KEPT, cleanup_tmp_directories=True
         ),
@@ -177,12 +162,14 @@ def save(
     """
     if step in manager.all_steps():
         return
-    told = {"history": history._asdict(), "checksums": gather(checksums(carry))}
+    told = {"history": history._asdict(), "checksums": gather(member_checksums(carry))}
+    states, others = parts(carry)
     manager.save(
         step,
         args=ocp.args.Composite(
             **{
-                CARRY: ocp.args.PyTreeSave(carry),
+                STATE: ocp.args.PyTreeSave(states),
+                CARRY: ocp.args.PyTreeSave(others),
                 HISTORY: ocp.args.PyTreeSave(told),
                 RECORD: ocp.args.JsonSave(
                     {"fingerprint": fingerprint(told), "machine": written_by}
@@ -190,6 +177,12 @@ def save(
             }
         ),
     )
+
+
+def parts(carry: Carry) -> tuple[State, dict[str, Any]]:
+    """The states, stored as a policy's checkpoint stores them, and the rest."""
+    others = carry._asdict()
+    return others.pop("states"), others
 
 
 def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
@@ -206,20 +199,24 @@ def restore(manager: ocp.CheckpointManager, step: int, like: Carry) -> Saved:
     if read is None or not whole:
         raise fault or InputError("another host cannot read its share")
     carry, told, written_by = read
-    if (gather(checksums(carry)) != told["checksums"]).any():
+    if (gather(member_checksums(carry)) != told["checksums"]).any():
         raise InputError(OTHER_NUMBERS)
     return Saved(step, carry, History(**told["history"]), written_by)
 
 
 def read_share(folder: Path, like: Carry) -> tuple[Carry, dict[str, Any], str]:
     """What this host needs of a checkpoint, without a word to the others."""
-    placed = jax.tree.map(
-        lambda x: ocp.ArrayRestoreArgs(sharding=x.sharding, dtype=x.dtype), like
-    )
     reader = ocp.PyTreeCheckpointHandler()
-    carry = reader.restore(
-        folder / CARRY, args=ocp.args.PyTreeRestore(like, restore_args=placed)
-    )
+
+    def placed(name: str, like: Any) -> Any:
+        where = jax.tree.map(
+            lambda x: ocp.ArrayRestoreArgs(sharding=x.sharding, dtype=x.dtype), like
+        )
+        arguments = ocp.args.PyTreeRestore(like, restore_args=where)
+        return reader.restore(folder / name, args=arguments)
+
+    states, others = parts(like)
+    carry = Carry(states=placed(STATE, states), **placed(CARRY, others))
     told = reader.restore(folder / HISTORY, args=ocp.args.PyTreeRestore())
     record = ocp.JsonCheckpointHandler().restore(folder / RECORD)
     if fingerprint(told) != record["fingerprint"]:

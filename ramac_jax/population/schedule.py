@@ -12,7 +12,7 @@ from ramac_jax.population.members import LARGEST_SEED, Members
 from ramac_jax.types import Params, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
-FORMAT = 3  # of checkpoints: another where arrays or random numbers are others
+FORMAT = 4  # of checkpoints: another where arrays or random numbers are others
 
 
 class Schedule(NamedTuple):

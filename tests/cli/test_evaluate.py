@@ -30,7 +30,7 @@ def refuse(constant):
 def trained(tmp_path_factory):
     """A run of hopper-medium-expert, of seeds 5 and 6, before any evaluation."""
     scaling = Scaling(jnp.zeros(11), jnp.ones(11), -jnp.ones(3), jnp.ones(3))
-    spec = checkpoints.PolicySpec("flow", OPTIONS, scaling)
+    spec = checkpoints.PolicySpec(scaling=scaling, actor="flow", actor_options=OPTIONS)
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
     agent = rj.ramac(checkpoints.build_actor(spec), critic, num_quantiles=4)
     batch = rj.Transition(
@@ -42,7 +42,7 @@ def trained(tmp_path_factory):
         jax.eval_shape(agent.init, jax.random.key(0), batch),
     )
     folder = tmp_path_factory.mktemp("run")
-    checkpoints.save(folder / "checkpoint", states, spec)
+    checkpoints.save_policy(folder / "checkpoint", states, spec)
     record = {
         "task": "hopper-medium-expert",
         "preset": "hopper-medium-expert/rafmac",

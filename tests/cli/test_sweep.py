@@ -107,8 +107,13 @@ def toys():
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name, make, key_of in (
-            (checkpoints, "build_actor", checkpoints.build_actor, lambda spec: spec[0]),
-            (agents, "build_agent", build_toy, lambda arguments, spec: spec[0]),
+            (
+                checkpoints,
+                "build_actor",
+                checkpoints.build_actor,
+                lambda spec: spec.actor,
+            ),
+            (agents, "build_agent", build_toy, lambda arguments, spec: spec.actor),
             (running, "Programs", running.Programs, programs_key),
         ):
             patch.setattr(module, name, kept(make, key_of))

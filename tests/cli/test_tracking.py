@@ -36,7 +36,11 @@ def test_the_position_of_some_members_is_that_of_their_first():
 
 def test_an_arena_builds_its_actor_once_for_all_that_it_plays():
     scaling = Scaling(*(jnp.zeros(2) for _ in Scaling._fields))
-    spec = PolicySpec("flow", {"num_steps": 2, "widths": (8,)}, scaling)
+    spec = PolicySpec(
+        scaling=scaling,
+        actor="flow",
+        actor_options={"num_steps": 2, "widths": (8,)},
+    )
     arena = Arena(spec, None, None)
     assert arena.actor.sample is arena.actor.sample
     other = arena.of(spec._replace(actor="diffusion"))

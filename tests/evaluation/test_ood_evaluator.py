@@ -57,7 +57,7 @@ def test_agents_are_asked_in_their_units_at_states_of_the_data():
         return jnp.tanh(raw[..., :1]) + bias
 
     actor = rj.Actor(lambda *_: None, sample, lambda *_: jnp.zeros(()))
-    policy = Policy(PolicySpec("flow", {}, scaling), actor, jnp.array([0.0, 1.0]))
+    policy = Policy(PolicySpec(scaling=scaling), actor, jnp.array([0.0, 1.0]))
     ood_evaluator = judging.make_ood_evaluator(episodes(*[50] * 40), num_neighbours=20)
     rates, errors = (
         judging.ood_rates(ood_evaluator, policy),

@@ -77,7 +77,7 @@ def constant_policy(*actions, traces=None):
         return jnp.broadcast_to(params, (1,)) + 0.0 * observation[:1]
 
     actor = rj.types.Actor(init=None, sample=sample, bc_loss=None)
-    return Policy(PolicySpec("made", {}, scaling(2, 1)), actor, jnp.asarray(actions))
+    return Policy(PolicySpec(scaling=scaling(2, 1)), actor, jnp.asarray(actions))
 
 
 def play(policy, env, num_episodes, seed, horizon=6, **options):
@@ -94,7 +94,7 @@ def hopper():
     params = jax.tree.map(
         lambda x: jnp.asarray(0.5 * draw.normal(size=(3, *x.shape)), x.dtype), shapes
     )
-    return Policy(PolicySpec("flow", {}, scaling(11, 3)), actor, params)
+    return Policy(PolicySpec(scaling=scaling(11, 3)), actor, params)
 
 
 @pytest.fixture(scope="module")

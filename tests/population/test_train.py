@@ -410,7 +410,7 @@ def data_files(folder):
 
 
 def truncate(folder):
-    path = data_files(folder / "carry")[0]
+    path = data_files(folder / "state")[0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
@@ -421,7 +421,7 @@ def flip(path, share=0.5):
 
 
 def flip_largest(folder):
-    flip(data_files(folder / "carry")[0])
+    flip(data_files(folder / "state")[0])
 
 
 def flip_journal(folder):
@@ -430,7 +430,7 @@ def flip_journal(folder):
 
 
 def remove_largest(folder):
-    data_files(folder / "carry")[0].unlink()
+    data_files(folder / "state")[0].unlink()
 
 
 def remove_record(folder):

@@ -46,7 +46,9 @@ def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpe
         if isinstance(parameter.default, int | float | tuple)
     }
     check_names(f"option of the {arguments.actor} actor", given, options)
-    return checkpoints.PolicySpec(arguments.actor, options | given, scaling)
+    return checkpoints.PolicySpec(
+        scaling=scaling, actor=arguments.actor, actor_options=options | given
+    )
 
 
 def build_cloner(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
