@@ -1,15 +1,14 @@
 """Speed and memory of the data's path: `python -m benchmarks.data`.
 
 Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
-as many steps is loaded, and relabelled into another as `ramac data relabel` does.
-Each part runs in a process of its own; its peak is the highest resident memory that
-Linux saw, less what the process held before it had any data, and is told as a multiple
-of the size of the transitions.
+as many steps is loaded, and relabelled into another as `ramac data relabel` does. Each
+part runs in a process of its own. Its peak is the highest resident memory that Linux
+counted, minus the memory before there were any data, as a multiple of the size of the
+transitions.
 """
 
 import dataclasses
 import multiprocessing
-import os
 import re
 import statistics
 import tempfile
@@ -33,7 +32,7 @@ from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.writing import write_dataset
-from ramac_jax.envs.registration import no_advice
+from ramac_jax.envs.mujoco_log import log_mujoco_warnings
 from ramac_jax.files import write_json
 from ramac_jax.tasks import find_task
 
@@ -61,17 +60,17 @@ class Arguments:
 
 
 def resident(field: str) -> int:
-    """Bytes of resident memory of this process: VmRSS now, VmHWM at most.
+    """Return bytes of resident memory of this process: VmRSS now, VmHWM at most.
 
-    `resource.getrusage` would do but for its maximum, which outlives exec.
+    The maximum of `resource.getrusage` is no alternative: it outlives exec.
     """
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None, "Linux tells the memory of a process there"
+    assert found is not None, "Linux reports the memory of a process there"
     return 1024 * int(found[1])
 
 
 def make_transitions(steps: int) -> rj.Transition:
-    """Random transitions in NumPy, velocities within and without the safe band."""
+    """Draw random NumPy transitions, with velocities inside and outside the bounds."""
     rng = np.random.default_rng(0)
     draw = rng.standard_normal
     observation: Any = draw((steps, OBSERVATION_DIM), np.float32)
@@ -81,11 +80,17 @@ def make_transitions(steps: int) -> rj.Transition:
     zeros: Any = np.zeros(steps, np.float32)
     action: Any = rng.random((steps, ACTION_DIM), np.float32)
     reward: Any = draw(steps, np.float32)
-    return rj.Transition(observation, action, reward, following, zeros)
+    return rj.Transition(
+        observation=observation,
+        action=action,
+        reward=reward,
+        next_observation=following,
+        terminated=zeros,
+    )
 
 
 def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
-    """What is timed: new rewards, and all of it on the device."""
+    """Relabel the rewards and move the transitions to the device: the timed part."""
     hazard = find_task(TASK).hazard
     base: Any = transitions.reward
     quantity: Any = transitions.next_observation[:, hazard.coordinate]
@@ -95,7 +100,7 @@ def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
 
 
 def measure_charging(steps: int, repeats: int) -> dict[str, Any]:
-    """Rate and peak of `charge_and_move`, the arrays it starts from included."""
+    """Return rate and peak of `charge_and_move`, its input included."""
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     before = resident("VmRSS")
     transitions = make_transitions(steps)
@@ -113,11 +118,11 @@ def measure_charging(steps: int, repeats: int) -> dict[str, Any]:
     }
 
 
-def measure_relabelling(steps: int) -> dict[str, Any]:
-    """Seconds, rate and peak of `relabel_dataset`, reading and writing included."""
+def measure_relabelling(steps: int, root: Path) -> dict[str, Any]:
+    """Return seconds, rate and peak of `relabel_dataset`, with reading and writing."""
     hazard = find_task(TASK).hazard
     before, start = resident("VmRSS"), time.perf_counter()
-    relabel_dataset([DATASET_ID], "made/charged-v0", hazard, 0, task=TASK)
+    relabel_dataset([DATASET_ID], "made/charged-v0", hazard, 0, task=TASK, root=root)
     seconds, peak = time.perf_counter() - start, resident("VmHWM") - before
     return {
         "seconds": seconds,
@@ -127,11 +132,11 @@ def measure_relabelling(steps: int) -> dict[str, Any]:
     }
 
 
-def measure_loading(steps: int, normalize: bool) -> dict[str, Any]:
-    """Seconds and peak of `load_datasets`."""
+def measure_loading(steps: int, root: Path, normalize: bool) -> dict[str, Any]:
+    """Return seconds and peak of `load_datasets`."""
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     before, start = resident("VmRSS"), time.perf_counter()
-    dataset = load_datasets([DATASET_ID], normalize=normalize)
+    dataset = load_datasets([DATASET_ID], normalize=normalize, root=root)
     jax.block_until_ready(dataset.transitions)
     seconds, peak = time.perf_counter() - start, resident("VmHWM") - before
     return {
@@ -142,7 +147,7 @@ def measure_loading(steps: int, normalize: bool) -> dict[str, Any]:
 
 
 def make_episodes(steps: int) -> Iterator[EpisodeBuffer]:
-    """Random episodes, observations and rewards in float64 as robots give them."""
+    """Yield random episodes with float64 observations and rewards, as robots return."""
     rng = np.random.default_rng(0)
     for start in range(0, steps, EPISODE_LENGTH):
         length = min(EPISODE_LENGTH, steps - start)
@@ -155,15 +160,9 @@ def make_episodes(steps: int) -> Iterator[EpisodeBuffer]:
         )
 
 
-def use_folder(folder: str) -> None:
-    """Have Minari's datasets in a folder, in a new process."""
-    os.environ["MINARI_DATASETS_PATH"] = folder
-
-
-def make_dataset(steps: int) -> None:
+def make_dataset(steps: int, root: Path) -> None:
     """Write the dataset to be loaded."""
-    with no_advice():
-        env = gymnasium.make(ROBOT)
+    env = gymnasium.make(ROBOT)
     write_dataset(
         DATASET_ID,
         make_episodes(steps),
@@ -172,23 +171,25 @@ def make_dataset(steps: int) -> None:
         algorithm_name="noise",
         description="Noise of HalfCheetah's sizes.",
         env_spec=env.spec,
+        root=root,
     )
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Everything the command reports."""
+    """Return everything that the command reports."""
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as folder,
-        # A fresh process for each task, so that no peak is another's.
-        spawn.Pool(1, use_folder, [folder], maxtasksperchild=1) as pool,
+        # A fresh process for each part has its own peak.
+        spawn.Pool(1, log_mujoco_warnings, maxtasksperchild=1) as pool,
     ):
-        pool.apply(make_dataset, [arguments.steps])
+        root = Path(folder)
+        pool.apply(make_dataset, [arguments.steps, root])
         measured = [
             pool.apply(measure_charging, [arguments.steps, arguments.repeats]),
-            pool.apply(measure_relabelling, [arguments.steps]),
-            pool.apply(measure_loading, [arguments.steps, False]),
-            pool.apply(measure_loading, [arguments.steps, True]),
+            pool.apply(measure_relabelling, [arguments.steps, root]),
+            pool.apply(measure_loading, [arguments.steps, root, False]),
+            pool.apply(measure_loading, [arguments.steps, root, True]),
         ]
     return {
         "steps": arguments.steps,

@@ -5,7 +5,8 @@ once. `ramac_jax.envs` registers the environments, `ramac_jax.data` makes the da
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ramac_jax.errors import InputError, check_names
 
@@ -65,6 +66,29 @@ class Task(NamedTuple):
     hazard: Hazard
     horizon: int  # steps of an evaluation episode in the paper
     reference_returns: ReferenceReturns
+
+
+_NO_BOUND = {
+    "low": -math.inf,
+    "high": math.inf,
+    "end_low": -math.inf,
+    "end_high": math.inf,
+}
+
+
+def hazard_to_json(hazard: Hazard) -> dict[str, Any]:
+    """Return a hazard as the metadata of a dataset hold it: null for no bound."""
+    return {
+        name: None if value in (-math.inf, math.inf) else value
+        for name, value in hazard._asdict().items()
+    }
+
+
+def hazard_from_json(record: Mapping[str, Any]) -> Hazard:
+    """Return the hazard that `hazard_to_json` wrote."""
+    fields: dict[str, Any] = dict(record)
+    missing = {name: _NO_BOUND[name] for name in fields if fields[name] is None}
+    return Hazard(**fields | missing)
 
 
 def velocity_hazard(limit: float, penalty: float) -> Hazard:

@@ -26,6 +26,8 @@ class Command(NamedTuple):
     """Whether the command joins the other hosts of a launcher."""
     many_cores: bool = False
     """Whether the command trains on every core of a CPU."""
+    simulators: bool = False
+    """Whether the command reads datasets or steps environments."""
 
 
 COMMANDS = {
@@ -35,6 +37,7 @@ COMMANDS = {
         "ramac_jax.cli.train",
         many_hosts=True,
         many_cores=True,
+        simulators=True,
     ),
     "sweep": Command(
         "search hyperparameters and rank the settings",
@@ -42,11 +45,13 @@ COMMANDS = {
         "ramac_jax.cli.sweep",
         many_hosts=True,
         many_cores=True,
+        simulators=True,
     ),
     "evaluate": Command(
         "play more episodes of a trained run",
         "ramac_jax.cli.evaluate",
         "ramac_jax.cli.evaluate",
+        simulators=True,
     ),
     "report": Command(
         "make tables and figures of evaluated runs",
@@ -58,11 +63,13 @@ COMMANDS = {
         "ramac_jax.cli.compare",
         "ramac_jax.cli.compare",
         many_cores=True,
+        simulators=True,
     ),
     "data": Command(
         "convert and relabel datasets",
         "ramac_jax.cli.data",
         "ramac_jax.cli.data",
+        simulators=True,
     ),
     "bandit": Command(
         "train every agent on the risky bandit and measure the paper's bounds",
@@ -125,12 +132,14 @@ def usage() -> str:
 
 def run(name: str, argv: Sequence[str]) -> None:
     """Read the options of a command, then set the process up and run the command."""
-    from ramac_jax.cli import process
+    from ramac_jax.cli import process, quiet
 
     command = COMMANDS[name]
     with process.exit_status(f"ramac {name}"):
         options = importlib.import_module(command.options).parse(argv)
         process.set_up(many_hosts=command.many_hosts, many_cores=command.many_cores)
+        if command.simulators:
+            quiet.quiet_libraries()
         module = importlib.import_module(command.module)
         with process.first_host_prints(command.many_hosts):
             module.execute(options, argv)

@@ -30,7 +30,7 @@ from ramac_jax.cli.reporting.tables import Run, latex, markdown, terminal
 from ramac_jax.cli.runs.scoring import read_evaluation
 from ramac_jax.evaluation import summarise
 from ramac_jax.files import write_json
-from ramac_jax.tasks import Hazard
+from ramac_jax.tasks import hazard_from_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +56,11 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         raise rj.InputError(
             f"{folder} was evaluated without a task: report compares runs on tasks"
         )
-    # JSON has no infinity: an end that there is not is null.
-    hazard = {k: v for k, v in hazard.items() if v is not None}
     summary = summarise(
         episodes, record["seeds"], level=level, reference=settings["reference"]
     )
     scored = Scored(name or default_name(folder, record), episodes, summary)
-    return Run(task, settings["horizon"], Hazard(**hazard), scored, record)
+    return Run(task, settings["horizon"], hazard_from_json(hazard), scored, record)
 
 
 def default_name(folder: Path, record: Mapping[str, Any]) -> str:

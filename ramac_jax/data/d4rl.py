@@ -1,4 +1,4 @@
-"""D4RL's own HDF5 files as episodes with exact ends."""
+"""D4RL's HDF5 files as episodes with exact ends."""
 
 import hashlib
 from pathlib import Path
@@ -9,23 +9,24 @@ import h5py
 import numpy as np
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
-from ramac_jax.envs.registration import no_advice
-from ramac_jax.validation import ACTION_TOLERANCE, InputError, first_line, reject_rows
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.validation import ACTION_TOLERANCE, reject_rows
 
 AXES = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1, "timeouts": 1}
-"""What a file must hold, and the axes of each; the first counts steps."""
+"""Arrays that a file must hold, with their numbers of axes; the first is the steps."""
 NEXT = "next_observations"
-MAX_SPLIT_SHARE = 0.5  # of the rows inside episodes; beyond, the two arrays do not fit
+MAX_SPLIT_SHARE = 0.5
+"""Largest share of rows inside episodes that another row may follow."""
 
 
 class D4RLEpisodes(NamedTuple):
-    """The episodes of a file, and what had to be done to them."""
+    """The episodes of a file, and how the conversion changed the data."""
 
     episodes: list[EpisodeBuffer]  # float32, T steps and T + 1 observations each
     steps: int  # kept
-    splits: int  # ends made where the next observation was not the next row's
-    split_share: float  # of the rows inside the episodes that the file tells
-    dropped: int  # last steps left out, as no observation follows them
+    splits: int  # ends added where the next observation is not that of the next row
+    split_share: float  # of the rows inside the file's own episodes
+    dropped: int  # last steps left out because no observation follows
     repeated: int  # terminated last steps followed by their own observation
     sha256: str  # of the file
 
@@ -33,20 +34,21 @@ class D4RLEpisodes(NamedTuple):
 def read_d4rl(path: Path, robot: str) -> D4RLEpisodes:
     """Read a file of the v2 layout into episodes.
 
-    An episode ends where `terminals` (terminated) or `timeouts` (truncated) says, and
-    truncated at the end of the file. With `next_observations` each step keeps its true
-    next one; where that is not the next row's observation, the episode is cut, as
-    truncated. Without them, the observation after an episode's last step is unknown: a
-    truncated last step is dropped; a terminated one is kept, its own observation
-    repeated after it, for a terminated step bootstraps nothing from there.
+    An episode ends at a row of `terminals` (terminated) or `timeouts` (truncated), and
+    at the end of the file (truncated). With `next_observations` each step keeps its
+    true next observation; where that is not the observation of the next row, the
+    episode ends, truncated. Without them, the observation after an episode's last step
+    is unknown: a truncated last step is dropped; a terminated last step is kept and
+    followed by its own observation, because its target has no next value.
 
     Args:
       path: the HDF5 file.
       robot: Gymnasium's name without the version, such as Hopper.
 
     Raises `InputError` for a file that cannot be read, that lacks an array or has one
-    of another shape than the robot's, for rows that are not finite or whose action is
-    outside the robot's space, and for next observations that are seldom the next row's.
+    of the wrong shape for the robot, for rows that are not finite or whose action is
+    outside the robot's space, and for next observations that differ from most next
+    rows.
     """
     arrays = read_arrays(path)
     try:
@@ -75,10 +77,10 @@ def read_d4rl(path: Path, robot: str) -> D4RLEpisodes:
 
 
 def find_splits(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
-    """Which rows [D] inside an episode are not followed by the next, of how many.
+    """Return the rows [D] inside an episode that another row follows, of how many.
 
-    Raises `InputError` where most are not: then the two arrays of observations are of
-    different scales, or one of them is shifted.
+    Raises `InputError` where these are most rows: then the two arrays of observations
+    have different scales, or one of them is shifted.
     """
     inside = (arrays["terminals"] == 0) & (arrays["timeouts"] == 0)
     inside[-1] = False
@@ -90,7 +92,7 @@ def find_splits(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
         raise InputError(
             f"{NEXT} differ from the next row's observations in "
             f"{splits.sum() / count:.1%} of the rows inside episodes: one of the two "
-            "is shifted or normalised, fetch the file anew or leave that array out"
+            "is shifted or normalized; download the file again or remove that array"
         )
     return splits, count
 
@@ -98,7 +100,7 @@ def find_splits(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
 def cut(
     arrays: dict[str, np.ndarray], terminated: np.ndarray, stops: np.ndarray
 ) -> list[EpisodeBuffer]:
-    """Cut arrays [D, ...] after each stop; an episode left without a step is none."""
+    """Cut arrays [D, ...] before each stop; leave out episodes without a step."""
     episodes: list[EpisodeBuffer] = []
     for start, stop in zip([0, *stops[:-1]], stops, strict=True):
         observation = arrays["observations"][start:stop]  # [T, O]
@@ -125,7 +127,7 @@ def cut(
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a file as float32; `InputError` where they cannot be had."""
+    """Read the arrays of a file as float32; `InputError` where that fails."""
     if not path.is_file():
         raise InputError(f"{path} is no file: give a D4RL HDF5 file")
     try:
@@ -138,32 +140,23 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                     f"{path} lacks arrays of numbers {', '.join(missing)}: give a D4RL "
                     "file of version 2, which has them"
                 )
-            with np.errstate(over="ignore"):  # too large a number is inf, and refused
+            with np.errstate(over="ignore"):  # beyond float32: inf, refused
                 return {k: np.asarray(x[()], np.float32) for k, x in found.items()}
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(
             f"{path} cannot be read ({first_line(error)}): it is no HDF5 file, or a "
-            "damaged one; fetch it anew"
+            "damaged one; download it again"
         ) from error
 
 
 def is_numeric(entry: object) -> bool:
-    """Whether an entry of a file is an array of numbers or flags."""
+    """Return whether an entry of a file is an array of numbers or flags."""
     return isinstance(entry, h5py.Dataset) and entry.dtype.kind in "biuf"
 
 
 def check_arrays(arrays: dict[str, np.ndarray], robot: str) -> None:
     """Raise `InputError` unless these are sound steps of the robot."""
-    for name, value in arrays.items():
-        axes = AXES.get(name, 2)
-        if value.ndim != axes:
-            raise InputError(f"{name} has shape {list(value.shape)}: give {axes} axes")
-    lengths = {name: len(value) for name, value in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise InputError(f"arrays of different lengths ({told}): fetch the file anew")
-    if lengths["rewards"] == 0:
-        raise InputError("there is no step in it: give a file with data")
+    check_shapes(arrays)
     observation_space, action_space = robot_spaces(robot)
     for name, space in (
         ("observations", observation_space),
@@ -180,18 +173,33 @@ def check_arrays(arrays: dict[str, np.ndarray], robot: str) -> None:
         reject_rows(name, bad, value, "NaN or infinite", "clean the data")
     for name in ("terminals", "timeouts"):
         flag = arrays[name]
-        reject_rows(name, (flag != 0) & (flag != 1), flag, "not 0 or 1", "mend it")
+        reject_rows(name, (flag != 0) & (flag != 1), flag, "not 0 or 1", "fix it")
     low, high = action_space.low, action_space.high
     slack, action = ACTION_TOLERANCE * (high - low), arrays["actions"]
     outside = (action < low - slack) | (action > high + slack)
-    reject_rows("actions", outside, action, "outside its space", "mend the data")
+    reject_rows("actions", outside, action, "outside its space", "fix the data")
+
+
+def check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    """Raise `InputError` for a wrong number of axes, or of steps."""
+    for name, value in arrays.items():
+        axes = AXES.get(name, 2)
+        if value.ndim != axes:
+            raise InputError(f"{name} has shape {list(value.shape)}: give {axes} axes")
+    lengths = {name: len(value) for name, value in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise InputError(
+            f"arrays of different lengths ({listed}): download the file again"
+        )
+    if lengths["rewards"] == 0:
+        raise InputError("there is no step in it: give a file with data")
 
 
 def robot_spaces(robot: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
-    """Observation and action space of a robot."""
+    """Return the observation and the action space of a robot."""
     try:
-        with no_advice():
-            env = gymnasium.make(f"{robot}-v5")
+        env = gymnasium.make(f"{robot}-v5")
     except (gymnasium.error.Error, ImportError, ValueError) as error:  # "module:Name"
         raise InputError(
             f"there is no robot {robot!r} ({first_line(error)}): give HalfCheetah, "

@@ -1,7 +1,7 @@
-"""Episodes that a hazard has charged: other rewards, and perhaps earlier ends.
+"""Episodes with the penalties of a hazard: other rewards, and perhaps earlier ends.
 
-The draws come from the seed alone, one for each step of the sources in order, so that
-the same call gives the same bytes.
+The draws depend on the seed alone, one for each step of the sources in order, so that
+the same call returns the same bytes.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from ramac_jax.tasks import Hazard
 
 
 class Summary(NamedTuple):
-    """What came of charging episodes; shares and means are of the steps kept."""
+    """The effect of a hazard on episodes; shares and means are over the steps kept."""
 
     episodes: int
     steps: int
     risky_share: float  # of the steps whose next state is risky
-    charged_share: float  # of the steps that paid the penalty
+    charged_share: float  # of the steps with the penalty
     reward_before: float  # mean
     reward_after: float
     ended: int  # episodes that the hazard ended
-    dropped: int  # steps that the sources had after such an end
+    dropped: int  # steps of the sources after such an end
 
 
 def charge_episodes(
     hazard: Hazard, episodes: Sequence[EpisodeData], seed: int
 ) -> tuple[list[EpisodeBuffer], Summary]:
-    """Charge episodes, ending each where the hazard does, and sum up what came of it.
+    """Add the penalties of a hazard to episodes and end each where the hazard does.
 
     Args:
       hazard: the rule.
@@ -59,12 +59,12 @@ def charge_episodes(
 def relabel_rewards(
     hazard: Hazard, reward: np.ndarray, quantity: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Charge each step [D]: its new reward, the penalty in it, and whether it is risky.
+    """Return new rewards, the penalty in each, and whether the step is risky, all [D].
 
     Args:
       hazard: the rule.
       reward: base rewards [D].
-      quantity: the watched quantity [D] after each step.
+      quantity: the monitored quantity [D] after each step.
       seed: of the draws, one for each step in order, in float64.
     """
     draws = np.random.default_rng(seed).random(len(reward))
@@ -75,9 +75,9 @@ def relabel_rewards(
 def cut_episodes(
     episodes: Sequence[EpisodeData], reward: np.ndarray, ends: np.ndarray
 ) -> tuple[list[EpisodeBuffer], np.ndarray]:
-    """Give episodes their rewards [D], each cut at the first of its `ends` [D].
+    """Return episodes with new rewards [D], each cut after the first of its `ends` [D].
 
-    Returns the episodes, and which steps [D] they keep.
+    Also returns which steps [D] are kept.
     """
     buffers, kept, start = [], np.ones(len(reward), bool), 0
     for episode in episodes:

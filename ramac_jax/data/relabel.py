@@ -1,18 +1,13 @@
-"""Stochastic-D4RL: datasets whose rewards a hazard has charged."""
+"""Stochastic-D4RL: datasets with the penalties of a hazard in their rewards."""
 
 import importlib.metadata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from minari import MinariDataset
 
-from ramac_jax.data.loading import (
-    Source,
-    identity_scaling,
-    read_episodes,
-    read_transitions,
-)
 from ramac_jax.data.local_datasets import datasets_root, open_dataset
 from ramac_jax.data.penalties import Summary, charge_episodes
 from ramac_jax.data.sources import (
@@ -21,35 +16,52 @@ from ramac_jax.data.sources import (
     evaluation_spec,
     open_sources,
 )
+from ramac_jax.data.transitions import (
+    Source,
+    identity_scaling,
+    read_episodes,
+    read_transitions,
+)
 from ramac_jax.data.writing import RECORD, check_target, write_dataset
 from ramac_jax.envs.hazards import check_hazard
 from ramac_jax.errors import InputError
-from ramac_jax.tasks import QUANTITIES, REFERENCE_RETURNS, Hazard, find_task
+from ramac_jax.tasks import (
+    QUANTITIES,
+    REFERENCE_RETURNS,
+    Hazard,
+    find_task,
+    hazard_to_json,
+)
 from ramac_jax.version import __version__
 
 
 class Relabelled(NamedTuple):
-    """What a relabelled dataset holds, and what it was made from."""
+    """A relabelled dataset and its sources."""
 
     id: str
     summary: Summary
     sources: tuple[Source, ...]
-    warning: str | None  # where every step is risky, or none
+    warning: str | None  # where every step is risky, or no step
 
 
 def versions() -> dict[str, str]:
-    """The versions that data depend on."""
+    """Return the versions that data depend on."""
     found = {x: importlib.metadata.version(x) for x in ("numpy", "gymnasium", "minari")}
     return found | {"ramac_jax": __version__}
 
 
-def read_record(dataset_id: str) -> dict[str, Any] | None:
-    """How this library made a dataset; None of one that it did not make.
+def read_record(dataset_id: str, root: Path | None = None) -> dict[str, Any] | None:
+    """Return how this library made a dataset; None for any other dataset.
 
-    Of a relabelled one: hazard (null for an infinite bound), seed, task, sources and
-    versions.
+    The record of a relabelled dataset has hazard (null for no bound), seed, task,
+    sources and versions.
+
+    Args:
+      dataset_id: Minari id.
+      root: folder of the datasets, as in `load_datasets`.
     """
-    return open_dataset(dataset_id).storage.metadata.get(RECORD)
+    metadata: dict[str, Any] = open_dataset(dataset_id, root).storage.metadata
+    return metadata.get(RECORD)
 
 
 def relabel_dataset(
@@ -62,33 +74,35 @@ def relabel_dataset(
     robot: str | None = None,
     robot_version: int | None = None,
     overwrite: bool = False,
+    root: Path | None = None,
 ) -> Relabelled:
-    """Join Minari datasets into a new one whose rewards the hazard has charged.
+    """Join Minari datasets into a new one with the penalties of a hazard.
 
     Where the hazard ends an episode, the step becomes terminated and the rest of the
-    episode is dropped. The new dataset's environment is the task's where the hazard is
-    its own, and otherwise the sources' with the hazard around it.
+    episode is dropped. The environment of the new dataset is that of the task where the
+    hazard is the task's own, and otherwise that of the sources with the hazard added.
 
     Args:
-      source_ids: Minari ids; one that is not here is downloaded.
-      dataset_id: Minari id of the new one.
+      source_ids: Minari ids.
+      dataset_id: Minari id of the new dataset.
       hazard: the rule.
-      seed: of the draws.
-      task: a name in `TASKS`; None for a hazard of your own.
-      robot: what the sources must be of where no task is named; None for any.
-      robot_version: of the task's environment, 4 or 5; None for the sources'.
+      seed: of the draws, 0 or more.
+      task: a name in `TASKS`; None for your own hazard.
+      robot: the robot that the sources must have where no task is named; None for any.
+      robot_version: of the new dataset's environment, 4 or 5; None: as the sources.
       overwrite: whether to replace a dataset of this id.
+      root: folder of all datasets, as in `load_datasets`.
 
-    Raises `InputError` for whatever `load_datasets` or `write_dataset` refuses, another
-    robot or other spaces than the environment's, a coordinate that is not the hazard's
-    quantity, and sources that are relabelled.
+    Raises `InputError` for whatever `load_datasets` or `write_dataset` refuses, sources
+    of another robot or with other spaces than the environment, a coordinate that does
+    not hold the hazard's quantity, and sources that are relabelled.
     """
     check_hazard(hazard)
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more")
-    check_places(source_ids, dataset_id, overwrite=overwrite)
+    check_ids(source_ids, dataset_id, overwrite=overwrite, root=root)
     robot = find_task(task).robot if task is not None else robot
-    opened = open_sources(source_ids, hazard, robot)
+    opened = open_sources(source_ids, hazard, robot, root)
     env_spec = evaluation_spec(opened[0], hazard, task, robot_version)
     check_environment(opened[0], env_spec)
     read = [list(read_episodes(dataset)) for dataset in opened]
@@ -103,37 +117,46 @@ def relabel_dataset(
         description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
         reference=REFERENCE_RETURNS.get(opened[0].env_spec.name),
-        record={
-            "hazard": hazard._asdict(),
-            "seed": seed,
-            "task": task,
-            "sources": [source._asdict() for source in sources],
-            "versions": versions(),
-        },
+        record=make_record(hazard, seed, task, sources),
         overwrite=overwrite,
+        root=root,
     )
     warning = find_warning(hazard, summary.risky_share)
-    return Relabelled(dataset_id, summary, sources, warning)
+    return Relabelled(id=dataset_id, summary=summary, sources=sources, warning=warning)
 
 
-def check_places(
-    source_ids: Sequence[str], dataset_id: str, *, overwrite: bool
+def make_record(
+    hazard: Hazard, seed: int, task: str | None, sources: Sequence[Source]
+) -> dict[str, Any]:
+    """Return what `read_record` reads from a relabelled dataset."""
+    return {
+        "hazard": hazard_to_json(hazard),
+        "seed": seed,
+        "task": task,
+        "sources": [source._asdict() for source in sources],
+        "versions": versions(),
+    }
+
+
+def check_ids(
+    source_ids: Sequence[str], dataset_id: str, *, overwrite: bool, root: Path | None
 ) -> None:
-    """Raise `InputError` for ids that are none, or one that must not be written."""
+    """Raise `InputError` for malformed ids, or a target that must not be written."""
     check_sources(source_ids)
-    target, root = check_target(dataset_id, overwrite=overwrite), datasets_root()
-    if target.resolve() in [(root / source_id).resolve() for source_id in source_ids]:
+    target = check_target(dataset_id, overwrite=overwrite, root=root)
+    folder = datasets_root(root)
+    if target.resolve() in [(folder / source_id).resolve() for source_id in source_ids]:
         raise InputError(f"{dataset_id} would replace its own source: give another id")
 
 
 def join_algorithms(opened: Sequence[MinariDataset]) -> str:
-    """What acted in the sources, each algorithm once."""
+    """Return the algorithms that acted in the sources, each once."""
     names = [x.storage.metadata.get("algorithm_name") or "unknown" for x in opened]
     return ", ".join(dict.fromkeys(names))
 
 
 def find_warning(hazard: Hazard, risky_share: float) -> str | None:
-    """Say that a hazard makes no difference between one step and another."""
+    """Return a warning where every step is risky or no step is; otherwise None."""
     if 0.0 < risky_share < 1.0:
         return None
     often = "always" if risky_share else "never"
@@ -147,7 +170,7 @@ def find_warning(hazard: Hazard, risky_share: float) -> str | None:
 def describe(
     hazard: Hazard, seed: int, summary: Summary, sources: Sequence[Source]
 ) -> str:
-    """One paragraph for whoever finds the dataset."""
+    """Return the description in the dataset's metadata, one paragraph."""
     unit = QUANTITIES[hazard.quantity]
     end = ""
     if np.isfinite([hazard.end_low, hazard.end_high]).any():

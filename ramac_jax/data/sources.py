@@ -1,31 +1,24 @@
-"""What a hazard can be laid on: the datasets, and the environment they are of."""
+"""The sources of a relabelled dataset, and the environment of their robot."""
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 
-from ramac_jax.data.local_datasets import (
-    check_alike,
-    check_id,
-    check_spaces,
-    open_dataset,
-)
+from ramac_jax.data.local_datasets import check_id, open_dataset
+from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.writing import RECORD
-from ramac_jax.envs.registration import (
-    HazardousReward,
-    hazard_wrapper,
-    no_advice,
-)
+from ramac_jax.envs.registration import find_hazard, hazard_wrapper
 from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.tasks import COORDINATES, QUANTITIES, Hazard, env_id, find_task
 
 
 def check_sources(source_ids: Sequence[str]) -> None:
-    """Raise `InputError` where none is named, or by what is no id."""
+    """Raise `InputError` for no source, or one that is no Minari id."""
     if not source_ids:
         raise InputError("no source is named: give at least one Minari id")
     for source_id in source_ids:
@@ -33,19 +26,29 @@ def check_sources(source_ids: Sequence[str]) -> None:
 
 
 def known_coordinates(robot: EnvSpec | None) -> dict[str, int]:
-    """Where observations hold what a hazard may watch; {} of a robot not known here."""
+    """Return the coordinate of each quantity; {} for a robot not in the table."""
     if robot is None or robot.namespace is not None:
         return {}
     if not robot.kwargs.get("exclude_current_positions_from_observation", True):
-        return {}  # each coordinate is one further on
+        return {}  # the positions shift each coordinate by one
     return COORDINATES.get(robot.name, {})
 
 
-def find_coordinate(source_ids: Sequence[str], quantity: str) -> int:
-    """Where the sources hold a quantity; `InputError` where that is not known here."""
+def find_coordinate(
+    source_ids: Sequence[str], quantity: str, root: Path | None = None
+) -> int:
+    """Return the coordinate of the sources' observations that holds a quantity.
+
+    Args:
+      source_ids: Minari ids.
+      quantity: a name in `QUANTITIES`.
+      root: folder of the datasets, as in `load_datasets`.
+
+    Raises `InputError` for an unknown quantity, and for a robot not in `COORDINATES`.
+    """
     check_names("quantity", [quantity], QUANTITIES)
     check_sources(source_ids)
-    robot = open_dataset(source_ids[0]).env_spec
+    robot = open_dataset(source_ids[0], root).env_spec
     known = known_coordinates(robot)
     if quantity not in known:
         raise InputError(
@@ -56,11 +59,10 @@ def find_coordinate(source_ids: Sequence[str], quantity: str) -> int:
 
 
 def open_sources(
-    source_ids: Sequence[str], hazard: Hazard, robot: str | None
+    source_ids: Sequence[str], hazard: Hazard, robot: str | None, root: Path | None
 ) -> list[MinariDataset]:
-    """Open datasets of one robot, each with the watched coordinate and not charged."""
-    check_sources(source_ids)
-    opened = [open_dataset(source_id) for source_id in source_ids]
+    """Open datasets of one robot, with the hazard's coordinate and no hazard yet."""
+    opened = [open_dataset(source_id, root) for source_id in source_ids]
     for dataset in opened:
         check_spaces(dataset)
         check_robot(dataset, robot)
@@ -70,16 +72,14 @@ def open_sources(
 
 
 def check_robot(dataset: MinariDataset, robot: str | None) -> None:
-    """Raise `InputError` for another robot, an unknown one, or one that is charged."""
+    """Raise `InputError` for another robot, an unknown one, or one with a hazard."""
     spec = dataset.env_spec
     if spec is None:
         raise InputError(
             f"dataset {dataset.id} names no environment: a hazard needs to know the "
             "robot"
         )
-    if "hazard" in dataset.storage.metadata.get(RECORD, {}) or any(
-        wrapper.name == HazardousReward.__name__ for wrapper in spec.additional_wrappers
-    ):
+    if "hazard" in dataset.storage.metadata.get(RECORD, {}) or find_hazard(spec):
         raise InputError(
             f"dataset {dataset.id} is charged by a hazard already: give its source"
         )
@@ -88,12 +88,12 @@ def check_robot(dataset: MinariDataset, robot: str | None) -> None:
 
 
 def check_coordinate(dataset: MinariDataset, hazard: Hazard) -> None:
-    """Raise `InputError` where the hazard would watch nothing, or something else."""
+    """Raise `InputError` where the coordinate does not hold the hazard's quantity."""
     spec, width = dataset.env_spec, dataset.observation_space.shape[0]
     known = known_coordinates(spec).get(hazard.quantity, hazard.coordinate)
     if hazard.coordinate != known:
         raise InputError(
-            f"the hazard watches coordinate {hazard.coordinate} of dataset "
+            f"the hazard monitors coordinate {hazard.coordinate} of dataset "
             f"{dataset.id}, and the {hazard.quantity} of {spec.id} is coordinate "
             f"{known}: give that"
         )
@@ -107,9 +107,16 @@ def check_coordinate(dataset: MinariDataset, hazard: Hazard) -> None:
 def evaluation_spec(
     source: MinariDataset, hazard: Hazard, task: str | None, version: int | None
 ) -> EnvSpec:
-    """The task's environment where the hazard is its own; else the charged source's.
+    """Return the environment in which policies of the new dataset are evaluated.
 
-    The robot is of the version asked for, and of the source's where none is.
+    It is the task's where the hazard is the task's own, and otherwise that of the
+    source with the hazard added.
+
+    Args:
+      source: a dataset of the robot.
+      hazard: the rule.
+      task: a name in `TASKS`, or None.
+      version: of the robot; None: as the source.
     """
     robot = source.env_spec
     version = robot.version if version is None else version
@@ -122,7 +129,7 @@ def evaluation_spec(
 
 
 def other_version(robot: EnvSpec, version: int) -> EnvSpec:
-    """The same robot of another version, with its settings, horizon and wrappers."""
+    """Return another version of a robot; settings, horizon and wrappers stay."""
     space = f"{robot.namespace}/" if robot.namespace is not None else ""
     try:
         other = gymnasium.spec(f"{space}{robot.name}-v{version}")
@@ -140,10 +147,9 @@ def other_version(robot: EnvSpec, version: int) -> EnvSpec:
 
 
 def check_environment(source: MinariDataset, env_spec: EnvSpec) -> None:
-    """Raise `InputError` where the data could not be of this environment."""
+    """Raise `InputError` where the spaces of the data and an environment differ."""
     try:
-        with no_advice():
-            env = gymnasium.make(env_spec)
+        env = gymnasium.make(env_spec)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise InputError(
             f"the environment {env_spec.id} of dataset {source.id} cannot be made "

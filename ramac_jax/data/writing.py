@@ -1,6 +1,6 @@
-"""Write a Minari dataset so that it is there whole or not at all."""
+"""Minari datasets written in full or not at all."""
 
-import math
+import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +12,14 @@ from gymnasium.envs.registration import EnvSpec
 from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.dataset.minari_storage import MinariStorage
-from minari.namespace import create_namespace, list_local_namespaces
+from minari.namespace import NAMESPACE_METADATA_FILENAME
 
 from ramac_jax.data.local_datasets import check_id, datasets_root
-from ramac_jax.validation import InputError, first_line
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.files import strict
 
-RECORD = "ramac_jax"  # the metadata key of what this library adds
+RECORD = "ramac_jax"
+"""The key of this library's record in the metadata of a dataset."""
 
 
 def write_dataset(
@@ -32,28 +34,32 @@ def write_dataset(
     reference: tuple[float, float] | None = None,
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
+    root: Path | None = None,
 ) -> None:
-    """Write episodes as a Minari dataset where MINARI_DATASETS_PATH says.
+    """Write episodes as a Minari dataset.
 
-    They are written into a hidden folder there, which is moved into place when it is
-    complete and removed after any failure, a key press included.
+    A hidden folder next to the datasets takes the files; it moves into place when it is
+    complete, and is removed after any failure, a keyboard interrupt included.
 
     Args:
       dataset_id: Minari id, such as local/hopper/medium-v0.
-      episodes: T steps and T + 1 observations each; an iterator is written as it goes.
+      episodes: T steps and T + 1 observations each; an iterator is written one
+        episode at a time.
       observation_space: of the observations.
       action_space: of the actions.
-      algorithm_name: what acted, in a few words.
+      algorithm_name: the policy that acted, in a few words.
       description: what the data are, for a reader.
-      env_spec: the environment in which a policy of these data is evaluated.
-      reference: returns of a random and of an expert policy, to normalise scores.
-      record: how the data were made, in types of JSON; inf and nan become null.
+      env_spec: the environment in which policies trained on the data are evaluated.
+      reference: returns of a random and of an expert policy, for normalized scores.
+      record: how the data were made, as `ramac_jax.files.strict` writes it.
       overwrite: whether to replace a dataset of this id.
+      root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
+        Minari's own folder.
 
-    Raises `InputError` for a malformed id, one that is taken, and a folder that cannot
-    be written to.
+    Raises `InputError` for a malformed id, an id that is taken, and a folder that
+    cannot be written to.
     """
-    target = check_target(dataset_id, overwrite=overwrite)
+    target = check_target(dataset_id, overwrite=overwrite, root=root)
     metadata = {
         "dataset_id": dataset_id,
         "minari_version": minari.__version__,
@@ -61,27 +67,28 @@ def write_dataset(
         "description": description,
         **extra_metadata(reference, record),
     }
-    root = datasets_root()
+    place = datasets_root(root)
     try:
-        with tempfile.TemporaryDirectory(dir=root, prefix=".draft-") as folder:
+        with tempfile.TemporaryDirectory(dir=place, prefix=".draft-") as folder:
             data = Path(folder, "new", "data")
             data.mkdir(parents=True)
             storage = MinariStorage.new(data, observation_space, action_space, env_spec)
             storage.update_metadata(metadata)
             storage.update_episodes(episodes)
-            make_namespace(dataset_id)
+            make_namespaces(place, dataset_id)
             move_into_place(data.parent, target, aside=Path(folder, "old"))
     except OSError as error:
+        other = "set MINARI_DATASETS_PATH to" if root is None else "give"
         raise InputError(
             f"cannot write dataset {dataset_id} ({first_line(error)}): make room, or "
-            "set MINARI_DATASETS_PATH to a folder of your own"
+            f"{other} a folder of your own"
         ) from error
 
 
 def extra_metadata(
     reference: tuple[float, float] | None, record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What a dataset may tell beyond what Minari asks for."""
+    """Return the metadata that Minari does not require."""
     extra: dict[str, Any] = {}
     if reference is not None:
         extra |= {"ref_min_score": reference[0], "ref_max_score": reference[1]}
@@ -90,21 +97,29 @@ def extra_metadata(
     return extra
 
 
-def make_namespace(dataset_id: str) -> None:
-    """Have the namespace of a dataset in Minari's list."""
+def make_namespaces(place: Path, dataset_id: str) -> None:
+    """Register a dataset's namespace and those above it, as Minari does.
+
+    Minari's own function knows no folder but the default one.
+    """
     namespace = parse_dataset_id(dataset_id)[0]
-    if namespace is not None and namespace not in list_local_namespaces():
-        create_namespace(namespace)
+    if namespace is None:
+        return
+    for name in (Path(namespace), *Path(namespace).parents[:-1]):
+        file = place / name / NAMESPACE_METADATA_FILENAME
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps({}))
 
 
-def check_target(dataset_id: str, *, overwrite: bool) -> Path:
-    """The folder of a dataset to be written; `InputError` where it must not be."""
+def check_target(dataset_id: str, *, overwrite: bool, root: Path | None = None) -> Path:
+    """Return the folder of a new dataset; `InputError` where it must not be written."""
     check_id(dataset_id)
-    root = datasets_root()
-    target = root / dataset_id
-    above = [x.relative_to(root) for x in target.parents if x.is_relative_to(root)]
+    place = datasets_root(root)
+    target = place / dataset_id
+    above = [x.relative_to(place) for x in target.parents if x.is_relative_to(place)]
     for path in above:
-        if "data" in path.parts or (root / path / "data").exists():
+        if "data" in path.parts or (place / path / "data").exists():
             raise InputError(
                 f"{dataset_id!r} would lie inside the dataset {path}: give another id"
             )
@@ -122,7 +137,7 @@ def check_target(dataset_id: str, *, overwrite: bool) -> Path:
 
 
 def move_into_place(new: Path, target: Path, *, aside: Path) -> None:
-    """Rename a folder to its place; what is there goes aside, or stays on failure."""
+    """Rename a folder to its place; an older one moves aside, and back on failure."""
     if target.exists():
         target.rename(aside)
     try:
@@ -131,14 +146,3 @@ def move_into_place(new: Path, target: Path, *, aside: Path) -> None:
         if aside.exists():
             aside.rename(target)
         raise
-
-
-def strict(value: Any) -> Any:
-    """The same value for strict JSON: None in place of inf and nan, lists of tuples."""
-    if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,15 +1,17 @@
-"""Where the risk comes from: environments and datasets.
+"""Environments with stochastic rewards: the risky bandit and the locomotion tasks.
 
 Importing this package registers the environments with Gymnasium, so
-`gymnasium.make("ramac_jax.envs:ramac_jax/RiskyBandit-v0")` needs no other import, nor
-does `gymnasium.make("ramac_jax.envs:ramac_jax/hopper-medium-expert-v5")`.
+`gymnasium.make("ramac_jax.envs:ramac_jax/RiskyBandit-v0")` and
+`gymnasium.make("ramac_jax.envs:ramac_jax/hopper-medium-expert-v5")` need no other
+import.
 """
 
-import gymnasium
+from ramac_jax.extras import require
 
-from ramac_jax.envs.registration import register_tasks
+require("gymnasium", __name__)
 
-BANDIT_ID = "ramac_jax/RiskyBandit-v0"
+from ramac_jax.envs.registration import BANDIT_ID, register_environments  # noqa: E402
 
-gymnasium.register(BANDIT_ID, entry_point="ramac_jax.envs.bandit:RiskyBandit")
-register_tasks()
+__all__ = ["BANDIT_ID", "register_environments"]
+
+register_environments()

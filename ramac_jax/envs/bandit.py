@@ -1,11 +1,13 @@
-"""The risky bandit: a ring that pays well on average, a centre that pays safely.
+"""The risky bandit: a ring with a high mean reward, a centre with a safe one.
 
-Actions lie in [-1, 1]^2 and the observation never changes. With `CONSTANTS` the ring
-pays 1.4 on average and -4 over its worst tenth, the centre 1: a risk-neutral policy
-belongs on the ring, a CVaR_0.1 policy in the centre, and nothing pays in between.
+Actions lie in [-1, 1]^2 and the observation is constant. With `CONSTANTS` the reward on
+the ring is 1.4 on average and -4 over its worst tenth; in the centre it is 1, and
+elsewhere 0. The best risk-neutral policy acts on the ring, the best CVaR_0.1 policy in
+the centre.
 """
 
 import itertools
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -15,14 +17,14 @@ import scipy.stats
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax.data import writing
-from ramac_jax.envs import BANDIT_ID
+from ramac_jax.envs.registration import BANDIT_ID
 
 DATASET_ID = "ramac_jax/risky-bandit-v0"
 PULLS_PER_RECORD = 100
 
 
 class Constants(NamedTuple):
-    """What defines the bandit; lengths are those of the action space [-1, 1]^2."""
+    """The constants of the bandit; lengths are in units of the actions."""
 
     ring_radius: float = 0.8
     ring_spread: float = 0.05  # standard deviation of the radius
@@ -30,33 +32,36 @@ class Constants(NamedTuple):
     reach: float = 3.0  # a mode ends this many spreads from its middle
     ring_share: float = 0.8  # of the samples
     ring_reward: float = 2.0
-    penalty_reward: float = -10.0  # what the ring pays instead ...
-    penalty_probability: float = 0.05  # ... this often
+    penalty_reward: float = -10.0  # on the ring instead of ring_reward ...
+    penalty_probability: float = 0.05  # ... with this probability
     centre_reward: float = 1.0
     reward_noise: float = 0.05  # standard deviation inside both modes
     num_samples: int = 10_000
 
 
 CONSTANTS = Constants()
-WITHIN = 1.0 - 1e-4  # of the reach: so that rounding to float32 leaves none outside
+WITHIN = 1.0 - 1e-4
+"""Part of the reach that samples use, so that float32 rounds none beyond it."""
 
 
 def on_ring(action: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
-    """Whether each action [..., 2] lies on the ring."""
+    """Return whether each action [..., 2] is on the ring."""
     distance = np.abs(np.linalg.norm(action, axis=-1) - constants.ring_radius)
-    return distance <= constants.reach * constants.ring_spread
+    inside: np.ndarray = distance <= constants.reach * constants.ring_spread
+    return inside
 
 
 def in_centre(action: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
-    """Whether each action [..., 2] lies in the centre."""
+    """Return whether each action [..., 2] is in the centre."""
     distance = np.linalg.norm(action, axis=-1)
-    return distance <= constants.reach * constants.centre_spread
+    inside: np.ndarray = distance <= constants.reach * constants.centre_spread
+    return inside
 
 
 def draw_rewards(
     action: np.ndarray, rng: np.random.Generator, constants: Constants = CONSTANTS
 ) -> np.ndarray:
-    """One reward for each action [..., 2]; exactly 0 outside both modes."""
+    """Draw a reward for each action [..., 2]; exactly 0 outside both modes."""
     ring, centre = on_ring(action, constants), in_centre(action, constants)
     penalised = rng.random(ring.shape) < constants.penalty_probability
     noise = constants.reward_noise * rng.standard_normal(ring.shape)
@@ -68,7 +73,7 @@ def draw_rewards(
 def draw_actions(
     size: int, rng: np.random.Generator, constants: Constants = CONSTANTS
 ) -> np.ndarray:
-    """Actions [size, 2] of the behaviour policy, none of them outside both modes."""
+    """Draw actions [size, 2] of the behaviour policy, each in one of the two modes."""
     on_the_ring = rng.random(size) < constants.ring_share
     angle = rng.uniform(0.0, 2.0 * np.pi, size)
     radius = constants.ring_radius + constants.ring_spread * truncated_normal(
@@ -82,7 +87,7 @@ def draw_actions(
 def truncated_normal(
     rng: np.random.Generator, size: int, dim: int, reach: float
 ) -> np.ndarray:
-    """Standard normal vectors [size, dim] whose length stays well below `reach`."""
+    """Draw standard normal vectors [size, dim] of length below `WITHIN` x `reach`."""
     limit = reach * WITHIN
     draws = rng.standard_normal((size, dim))
     while (outside := np.linalg.norm(draws, axis=-1) > limit).any():
@@ -91,26 +96,35 @@ def truncated_normal(
 
 
 def radius_cdf(radius: np.ndarray, constants: Constants = CONSTANTS) -> np.ndarray:
-    """Share of the behaviour's actions whose length is at most each radius.
+    """Return the behaviour's probability of an action no longer than each radius [...].
 
-    Exact: a truncated normal about the ring, a truncated Rayleigh in the centre; angles
-    are uniform in both.
+    Exact: the length is a truncated normal on the ring and a truncated Rayleigh in the
+    centre.
     """
     reach = constants.reach * WITHIN
     apart = (np.asarray(radius) - constants.ring_radius) / constants.ring_spread
     inside = scipy.stats.truncnorm.cdf(apart, -reach, reach)
     length = np.clip(np.asarray(radius) / constants.centre_spread, 0.0, reach)
     nearby = np.expm1(-0.5 * length**2) / np.expm1(-0.5 * reach**2)
-    return constants.ring_share * inside + (1.0 - constants.ring_share) * nearby
+    share: np.ndarray = (
+        constants.ring_share * inside + (1.0 - constants.ring_share) * nearby
+    )
+    return share
 
 
 def cvar_of_shares(
     ring: float, centre: float, level: float, constants: Constants = CONSTANTS
 ) -> float:
-    """CVaR of the reward where these shares of actions lie on the ring and the centre.
+    """Return the exact CVaR of the reward of a policy.
 
-    Exact, of a mixture of three normals and, for the rest, the reward 0:
-    max_v v - E[(v - R)_+] / level (Rockafellar and Uryasev, 2000).
+    The reward is a mixture of three normals and of 0, and
+    CVaR = max_v v - E[(v - R)_+] / level (Rockafellar and Uryasev, 2000).
+
+    Args:
+      ring: probability that the policy acts on the ring.
+      centre: probability that it acts in the centre.
+      level: share of worst rewards in (0, 1].
+      constants: of the bandit.
     """
     penalised = constants.penalty_probability
     shares = np.array([ring * penalised, ring * (1.0 - penalised), centre])
@@ -128,21 +142,23 @@ def cvar_of_shares(
 
     ends = (constants.penalty_reward - 1.0, constants.ring_reward + 1.0)
     return -min(
-        scipy.optimize.minimize_scalar(negative, bounds=part, method="bounded").fun
+        float(
+            scipy.optimize.minimize_scalar(negative, bounds=part, method="bounded").fun
+        )
         for part in itertools.pairwise((ends[0], 0.0, ends[1]))
     )
 
 
 def reward_range(constants: Constants = CONSTANTS) -> tuple[float, float]:
-    """Bounds [m, M] of all rewards but one in a million: five deviations of noise."""
+    """Return bounds of the rewards, five deviations of the noise beyond their means."""
     slack = 5.0 * constants.reward_noise
     return constants.penalty_reward - slack, constants.ring_reward + slack
 
 
-class RiskyBandit(gymnasium.Env):
-    """One step an episode: choose a point in [-1, 1]^2, be paid, and it is over.
+class RiskyBandit(gymnasium.Env):  # type: ignore[misc]
+    """The bandit as an environment with episodes of one step.
 
-    `info` tells `ring` and `centre` (bool) of the action just taken. Rewards come from
+    `info` holds `ring` and `centre` (bool) for the action taken. Rewards are drawn from
     the environment's own generator: seed `reset` to repeat them.
     """
 
@@ -153,31 +169,54 @@ class RiskyBandit(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return the only observation there is, zero."""
+        """Return the constant observation, zero."""
         super().reset(seed=seed, options=options)
         return np.zeros(1, np.float32), {}
 
     def step(
         self, action: np.ndarray
     ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Pay for the action and end the episode."""
+        """Draw the reward of the action and end the episode."""
         reward = float(draw_rewards(action, self.np_random))
         info = {"ring": bool(on_ring(action)), "centre": bool(in_centre(action))}
         return np.zeros(1, np.float32), reward, True, False, info
 
 
-def write_dataset(seed: int = 0, dataset_id: str = DATASET_ID) -> None:
-    """Write `CONSTANTS.num_samples` pulls as a Minari dataset.
+def write_dataset(
+    seed: int = 0, dataset_id: str = DATASET_ID, *, root: Path | None = None
+) -> None:
+    """Write `CONSTANTS.num_samples` pulls as a Minari dataset; replace an older one.
 
-    It goes where MINARI_DATASETS_PATH says; one of the same id there is replaced. Every
-    pull is terminated. They are stored `PULLS_PER_RECORD` to a Minari episode, since
-    its files take milliseconds for each episode, however short.
+    Every pull is a terminated step. A Minari episode holds `PULLS_PER_RECORD` of them,
+    because Minari's files take milliseconds for each episode, however short.
+
+    Args:
+      seed: of actions and rewards.
+      dataset_id: Minari id of the dataset.
+      root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
+        Minari's own folder.
     """
     rng = np.random.default_rng(seed)
     actions = draw_actions(CONSTANTS.num_samples, rng)
     rewards = draw_rewards(actions, rng)
-    ends = np.arange(PULLS_PER_RECORD, CONSTANTS.num_samples, PULLS_PER_RECORD)
-    records = [
+    env = gymnasium.make(BANDIT_ID)
+    writing.write_dataset(
+        dataset_id,
+        make_records(actions, rewards),
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        algorithm_name="ring and centre mixture",
+        description=f"The risky bandit, seed {seed}: {CONSTANTS}",
+        env_spec=env.spec,
+        overwrite=True,
+        root=root,
+    )
+
+
+def make_records(actions: np.ndarray, rewards: np.ndarray) -> list[EpisodeBuffer]:
+    """Cut actions [D, 2] and rewards [D] into the episodes of Minari's files."""
+    ends = np.arange(PULLS_PER_RECORD, len(rewards), PULLS_PER_RECORD)
+    return [
         EpisodeBuffer(
             id=index,
             observations=np.zeros((len(reward) + 1, 1), np.float32),
@@ -190,14 +229,3 @@ def write_dataset(seed: int = 0, dataset_id: str = DATASET_ID) -> None:
             zip(np.split(actions, ends), np.split(rewards, ends), strict=True)
         )
     ]
-    env = gymnasium.make(BANDIT_ID)
-    writing.write_dataset(
-        dataset_id,
-        records,
-        observation_space=env.observation_space,
-        action_space=env.action_space,
-        algorithm_name="ring and centre mixture",
-        description=f"The risky bandit, seed {seed}: {CONSTANTS}",
-        env_spec=env.spec,
-        overwrite=True,
-    )

@@ -1,7 +1,7 @@
-"""Hazards: the rule that makes a locomotion reward stochastic, as functions on arrays.
+"""The rule of a hazard as functions on arrays.
 
-Wherever the state after a step is risky, the reward of that step is charged a penalty
-with some probability; the base reward stays. A hazard may also end the episode.
+Where the state after a step is risky, a penalty is added to the reward of that step
+with some probability. A hazard may also end the episode.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ from ramac_jax.validation import Range
 
 
 def is_risky(hazard: Hazard, quantity: np.ndarray | float) -> np.ndarray:
-    """Whether each value of the monitored quantity [...] lies outside the safe band."""
+    """Return whether each value of the quantity [...] is outside [low, high]."""
     return np.asarray((quantity < hazard.low) | (quantity > hazard.high))
 
 
 def is_end(hazard: Hazard, quantity: np.ndarray | float) -> np.ndarray:
-    """Whether each value of the monitored quantity [...] ends the episode."""
+    """Return whether each value of the quantity [...] ends the episode."""
     return np.asarray((quantity < hazard.end_low) | (quantity > hazard.end_high))
 
 
 def penalties(
     hazard: Hazard, quantity: np.ndarray | float, draws: np.ndarray | float
 ) -> np.ndarray:
-    """What is added to the reward of each step [...]: the penalty, or 0.
+    """Return the addition to the reward of each step [...]: the penalty, or 0.
 
     Args:
       hazard: the rule.
       quantity: the monitored quantity [...] after each step.
-      draws: uniform numbers of [0, 1), one for each step, the risky and the others.
+      draws: uniform numbers in [0, 1), one for each step whether risky or not.
     """
     charged = is_risky(hazard, quantity) & (draws < hazard.probability)
     return np.where(charged, hazard.penalty, 0.0)
 
 
 def check_hazard(hazard: Hazard) -> None:
-    """Raise `InputError` for a rule that no episode could follow."""
+    """Raise `InputError` for bounds, a probability or a penalty that make no rule."""
     check_names("quantity", [hazard.quantity], QUANTITIES)
     if hazard.coordinate < 0:
         raise InputError(f"coordinate is {hazard.coordinate}: give one from 0 on")

@@ -1,38 +1,44 @@
 """The stochastic robots: a Gymnasium wrapper, and one environment for each task."""
 
-import contextlib
-from collections.abc import Iterator
+import dataclasses
 from typing import Any, SupportsFloat
 
 import gymnasium
-from gymnasium.envs.registration import WrapperSpec
+from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from gymnasium.utils import RecordConstructorArgs
 
 from ramac_jax.envs.hazards import check_hazard, is_end, is_risky, penalties
 from ramac_jax.errors import InputError
 from ramac_jax.tasks import TASKS, VERSIONS, Hazard, Task, env_id
 
+BANDIT_ID = "ramac_jax/RiskyBandit-v0"
+BANDIT_ENTRY_POINT = "ramac_jax.envs.bandit:RiskyBandit"
 
-class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
-    """Charge an environment's risky steps: `hazards` as a wrapper.
 
-    One uniform number is drawn per step, from the environment's own generator: seed
-    `reset` to repeat a rollout. `info` holds `risky` (bool), `penalty` (0 if it was not
-    charged), `monitored` (the watched quantity) and `base_reward`.
+class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):  # type: ignore[misc]
+    """Add the penalties of a hazard to the rewards of an environment.
+
+    Each step draws one uniform number from the environment's own generator: seed
+    `reset` to repeat a rollout. `info` holds `risky` (bool), `penalty` (0 where the
+    step was not charged), `monitored` (the hazard's quantity) and `base_reward`.
     """
 
     def __init__(self, env: gymnasium.Env, hazard: Hazard | dict[str, Any]) -> None:
-        """Watch one coordinate of a flat observation.
+        """Wrap an environment with flat observations.
 
-        Raises `InputError` for a rule that cannot be followed in this environment.
+        Args:
+          env: the environment.
+          hazard: the rule, or its fields as the spec of an environment holds them.
+
+        Raises `InputError` for a rule that cannot apply to this environment.
         """
         hazard = Hazard(**hazard) if isinstance(hazard, dict) else hazard
         check_hazard(hazard)
         shape = env.observation_space.shape
         if shape is None or len(shape) != 1 or hazard.coordinate >= shape[0]:
             raise InputError(
-                f"the hazard watches coordinate {hazard.coordinate} of observations "
-                f"whose shape is {shape}: they need one axis that reaches there"
+                f"the hazard monitors coordinate {hazard.coordinate} of observations "
+                f"of shape {shape}: it needs one axis with that coordinate"
             )
         RecordConstructorArgs.__init__(self, hazard=hazard._asdict())
         gymnasium.Wrapper.__init__(self, env)
@@ -41,7 +47,7 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
     def step(
         self, action: Any
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Step the environment, then charge and perhaps end the episode."""
+        """Step the environment, add the penalty and perhaps end the episode."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         monitored = float(observation[self.hazard.coordinate])
         draw = self.unwrapped.np_random.random()
@@ -56,10 +62,46 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):
         return observation, float(reward) + penalty, terminated, truncated, info
 
 
+WRAPPER_ENTRY_POINT = f"{__name__}:{HazardousReward.__name__}"
+MOVED = {
+    "ramac_jax.tasks.environments:HazardousReward": WRAPPER_ENTRY_POINT,
+    "ramac_jax.tasks.bandit:RiskyBandit": BANDIT_ENTRY_POINT,
+}
+"""Entry points that version 0.1 recorded in datasets and runs -> current ones."""
+
+
 def hazard_wrapper(hazard: Hazard) -> WrapperSpec:
-    """How the spec of an environment says that a hazard charges it."""
-    name = HazardousReward.__name__
-    return WrapperSpec(name, f"{__name__}:{name}", {"hazard": hazard._asdict()})
+    """Return the spec of the wrapper that adds a hazard to an environment."""
+    return WrapperSpec(
+        name=HazardousReward.__name__,
+        entry_point=WRAPPER_ENTRY_POINT,
+        kwargs={"hazard": hazard._asdict()},
+    )
+
+
+def find_hazard(spec: EnvSpec) -> Hazard | None:
+    """Return the hazard in the spec of an environment, or None."""
+    for wrapper in spec.additional_wrappers:
+        if wrapper.name == HazardousReward.__name__ and wrapper.kwargs:
+            return Hazard(**wrapper.kwargs["hazard"])
+    return None
+
+
+def update_spec(spec: EnvSpec) -> EnvSpec:
+    """Return a spec with the current entry points of this library's classes.
+
+    Datasets and runs record entry points, and an older version had other modules.
+    """
+    wrappers = tuple(
+        dataclasses.replace(x, entry_point=MOVED.get(x.entry_point, x.entry_point))
+        for x in spec.additional_wrappers
+    )
+    entry_point = spec.entry_point
+    if isinstance(entry_point, str):
+        entry_point = MOVED.get(entry_point, entry_point)
+    return dataclasses.replace(
+        spec, entry_point=entry_point, additional_wrappers=wrappers
+    )
 
 
 def register_task(task: Task) -> None:
@@ -75,24 +117,8 @@ def register_task(task: Task) -> None:
         )
 
 
-def register_tasks() -> None:
-    """Register every task; importing `ramac_jax.envs` does."""
+def register_environments() -> None:
+    """Register every task and the risky bandit; importing `ramac_jax.envs` does."""
+    gymnasium.register(BANDIT_ID, entry_point=BANDIT_ENTRY_POINT)
     for task in TASKS.values():
         register_task(task)
-
-
-@contextlib.contextmanager
-def no_advice() -> Iterator[None]:
-    """Silence MuJoCo, whose advice on Gymnasium's robots fills a log file otherwise."""
-    try:
-        import mujoco
-
-        spoken = mujoco.get_mju_user_warning()
-    except (ImportError, AttributeError):  # there is none, or an old one
-        yield
-        return
-    mujoco.set_mju_user_warning(lambda text: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(spoken)

@@ -17,7 +17,8 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from ramac_jax.envs.registration import no_advice  # and all are registered
+from ramac_jax.envs.mujoco_log import log_mujoco_warnings
+from ramac_jax.envs.registration import update_spec  # and all are registered
 from ramac_jax.validation import InputError, first_line
 
 
@@ -48,10 +49,7 @@ def empty_step(size: int, observation_dim: int) -> Step:
 def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     """Make one environment; `InputError` if it cannot be, or is not of vectors."""
     try:
-        with no_advice():
-            made = gymnasium.make(
-                env, max_episode_steps=horizon, disable_env_checker=True
-            )
+        made = gymnasium.make(env, max_episode_steps=horizon, disable_env_checker=True)
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"cannot make {env.id}: {first_line(error)}") from error
     for name in ("observation_space", "action_space"):
@@ -138,6 +136,7 @@ def serve(connection: Connection, env: EnvSpec, horizon: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    log_mujoco_warnings()
     rows = Rows(env, horizon)
     while (call := connection.recv()) is not None:
         name, *arguments = call
@@ -236,7 +235,7 @@ class Environments:
 def find_spec(env: str | EnvSpec) -> EnvSpec:
     """The spec of an id, which may start with `module:`; `InputError` if unknown."""
     if isinstance(env, EnvSpec):
-        return env
+        return update_spec(env)
     module, _, name = env.rpartition(":")
     try:
         if module:

@@ -1,4 +1,4 @@
-"""The benchmark of the data's path measures something plausible."""
+"""The benchmark of reading, relabelling and moving data measures plausible values."""
 
 import json
 import multiprocessing.pool
@@ -11,17 +11,16 @@ from benchmarks import data
 
 STEPS = 20_000
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="memory is told by Linux alone"
+    sys.platform != "linux", reason="only Linux reports the memory"
 )
 
 
-def pool_of_threads(processes, initializer, initargs, maxtasksperchild):
-    """Stands in for fresh processes, each of which imports JAX for seconds."""
-    return multiprocessing.pool.ThreadPool(processes, initializer, initargs)
+def pool_of_threads(processes, initializer, maxtasksperchild):
+    """Replaces fresh processes, each of which imports JAX for seconds."""
+    return multiprocessing.pool.ThreadPool(processes, initializer)
 
 
 def test_every_part_is_reported_with_a_rate(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))  # and put back afterwards
     context = SimpleNamespace(Pool=pool_of_threads)
     monkeypatch.setattr("multiprocessing.get_context", lambda method: context)
     out = tmp_path / "data.json"

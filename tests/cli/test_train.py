@@ -142,7 +142,7 @@ BASE = ("--dataset", DATASET, "--num-steps", "1")
     ("options", "message"),
     [
         ((), "nothing to train on: give --task or --dataset"),
-        ((*BASE, "--dataset", "made/constnt-v0"), "at hand: made/constant-v0"),
+        ((*BASE, "--dataset", "made/constnt-v0"), "datasets here: made/constant-v0"),
         ((*BASE, "--num-seeds", "0"), "--num-seeds is 0: give 1 or more"),
         ((*BASE, "--actor-widths", "8", "-1"), "--actor-widths is -1: give 1 or more"),
         ((*BASE, "--seed", "-1"), "--seed is -1"),

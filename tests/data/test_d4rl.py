@@ -113,7 +113,7 @@ def test_a_jump_inside_an_episode_cuts_it(write):
 def test_next_observations_of_another_scale_or_of_other_rows(write, change):
     arrays = contents(terminal=[2])
     arrays["next_observations"] = change(arrays["next_observations"])
-    with pytest.raises(InputError, match="is shifted or normalised") as refused:
+    with pytest.raises(InputError, match="is shifted or normalized") as refused:
         read_d4rl(write(arrays), "Hopper")
     assert "in 100.0% of the rows inside episodes" in str(refused.value)
 
@@ -216,7 +216,9 @@ def test_files_that_are_none(write, tmp_path):
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], b"no HDF5 at all", b""):
         path.write_bytes(broken)
-        with pytest.raises(InputError, match="cannot be read .*fetch it anew") as error:
+        with pytest.raises(
+            InputError, match="cannot be read .*download it again"
+        ) as error:
             read_d4rl(path, "Hopper")
         assert "\n" not in str(error.value)
 

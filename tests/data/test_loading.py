@@ -146,7 +146,7 @@ def test_an_unknown_id_names_the_nearest_first(monkeypatch):
     assert (
         "'made/hoper-v0' is not here and cannot be downloaded (no network)" in message
     )
-    assert "at hand: made/hopper-v0, other/walker-v0" in message
+    assert "datasets here: made/hopper-v0, other/walker-v0" in message
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_metadata_that_miscount_the_steps(folder, steps):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": steps}))
     message = refusal("made/count-v0")
     if steps in (4, 6):
-        assert f"holds 5 steps and its metadata tell {steps}" in message
+        assert f"holds 5 steps and its metadata name {steps}" in message
     else:
         assert f"no room for the {steps} steps of made/count-v0" in message
 

@@ -13,7 +13,8 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.data.loading import load_datasets, open_dataset
+from ramac_jax.data.loading import load_datasets
+from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import read_record, relabel_dataset
 from ramac_jax.data.sources import find_coordinate

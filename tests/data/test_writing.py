@@ -12,8 +12,8 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from typer.testing import CliRunner
 
 from ramac_jax import InputError
-from ramac_jax.data.loading import load_datasets, open_dataset
-from ramac_jax.data.local_datasets import is_local
+from ramac_jax.data.loading import load_datasets
+from ramac_jax.data.local_datasets import is_local, open_dataset
 from ramac_jax.data.writing import move_into_place, write_dataset
 
 ID = "made/pendulum/small-v0"
@@ -78,7 +78,7 @@ def test_what_is_written_comes_back(folder, recwarn):
     ]
     text = (folder / ID / "data" / "metadata.json").read_text()
     metadata = json.loads(text, parse_constant=pytest.fail)
-    assert metadata["ramac_jax"] == {"seed": 1, "hazard": {"end": None}}
+    assert metadata["ramac_jax"] == {"seed": 1, "hazard": {"end": "inf"}}
     assert metadata["total_steps"] == 2
     assert os.listdir(folder) == ["made"]  # no draft is left
     assert list(minari.list_local_datasets()) == [ID]

@@ -269,10 +269,3 @@ def test_what_is_refused(options, message):
     with pytest.raises(rj.InputError, match=message) as refused:
         play(constant_policy(0.0), **settings)
     assert "\n" not in str(refused.value)
-
-
-def test_making_robots_leaves_no_log(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    Environments("HalfCheetah-v5", horizon=1).close()
-    assert not list(tmp_path.iterdir())
-    assert "WARNING" not in capfd.readouterr().err

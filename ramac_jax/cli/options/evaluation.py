@@ -7,10 +7,9 @@ from typing import Any
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
-from ramac_jax.data.writing import strict
-from ramac_jax.envs.registration import HazardousReward
+from ramac_jax.envs.registration import find_hazard
 from ramac_jax.evaluation.simulators import find_spec
-from ramac_jax.tasks import Hazard, env_id, find_task, task_of_env
+from ramac_jax.tasks import Hazard, env_id, find_task, hazard_to_json, task_of_env
 
 FULL_HORIZON = 1000  # steps of an episode of Gymnasium's robots
 FIRST_SEED = 1_000_000  # of the episodes: far from those of training
@@ -32,10 +31,7 @@ class Settings:
     @property
     def hazard(self) -> Hazard | None:
         """The hazard that the environment carries, if any."""
-        for wrapper in self.env.additional_wrappers:
-            if wrapper.name == HazardousReward.__name__ and wrapper.kwargs:
-                return Hazard(**wrapper.kwargs["hazard"])
-        return None
+        return find_hazard(self.env)
 
     def record(self) -> dict[str, Any]:
         """All of it for JSON; the spec as Gymnasium writes it."""
@@ -43,7 +39,7 @@ class Settings:
         return fields | {
             "env": self.env.to_json(),
             "env_id": self.env.id,
-            "hazard": strict(self.hazard._asdict()) if self.hazard else None,
+            "hazard": hazard_to_json(self.hazard) if self.hazard else None,
         }
 
 
