@@ -17,6 +17,7 @@ extensions = [
     "myst_nb",
     "public_coverage",
     "sphinx.ext.autodoc",
+    "plain_docstrings",  # needs the events of autodoc
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
@@ -29,7 +30,7 @@ html_copy_source = False
 default_role = "code"  # docstrings write code in single backticks
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-autodoc_member_order = "groupwise"
+autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -46,14 +47,12 @@ public_modules = [
     "ramac_jax",
     "ramac_jax.risk",
     "ramac_jax.losses",
-    "ramac_jax.actors",
-    "ramac_jax.critics",
-    "ramac_jax.networks",
     "ramac_jax.compute",
-    "ramac_jax.envs",
-    "ramac_jax.data",
     "ramac_jax.population",
     "ramac_jax.evaluation",
     "ramac_jax.evaluation.bounds",
-    "ramac_jax.policy",
+    "ramac_jax.normalization",
+    "ramac_jax.tasks",
+    "ramac_jax.envs.hazards",
+    "ramac_jax.envs.bandit",
 ]

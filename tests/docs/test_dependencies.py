@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from ramac_jax.extras import INSTALLED_BY
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -67,6 +69,13 @@ def test_every_import_is_declared(package):
 def test_every_requirement_is_imported_or_brings_a_backend():
     found = {distribution(module) for module in MODULES}
     assert set(KNOWN) - found == set()
+
+
+@pytest.mark.parametrize("package", INSTALLED_BY)
+def test_the_extra_that_a_message_names_installs_the_package(package):
+    named = {r.name: r for r in requirements(INSTALLED_BY[package])}
+    brought = {"mujoco": "gymnasium", "huggingface_hub": "minari"}  # by their extras
+    assert brought.get(package, distribution(package)) in named
 
 
 def is_within(module, prefix):
