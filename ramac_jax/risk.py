@@ -1,9 +1,8 @@
-"""Risk measures: one distortion of quantile fractions each.
+"""Risk measures as distortions of the fractions that an agent reads.
 
-A distortion maps uniform fractions tau in (0, 1) to the fractions at which the return's
-quantiles are read; the mean of those readings is the risk-adjusted value. Every
-function is `(tau, level) -> tau` with a traced level, so one compiled update serves
-every level.
+A risk-adjusted value is a mean of quantiles; a distortion maps the uniform fractions of
+that mean to others. Every `RiskMeasure` is a function `(tau, level) -> tau` with a
+traced level, so one compiled update serves every level.
 
 One convention of sign: *the smaller the level, the more averse to risk*.
 
@@ -18,18 +17,49 @@ One convention of sign: *the smaller the level, the more averse to risk*.
 `cpw` is neither averse nor seeking: below 1 it reads both extremes less.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
-from ramac_jax.types import Array, Scalar
+from ramac_jax.hyperparams import ANY, POSITIVE_FRACTION, Range
+from ramac_jax.types import Array, RiskMeasureFn, Scalar
 
 
+@dataclasses.dataclass(frozen=True)
+class RiskMeasure:
+    """A distortion of fractions, and the levels at which it makes sense."""
+
+    distort: RiskMeasureFn
+    """(fractions [N], level []) -> fractions [N]."""
+    levels: Range = ANY
+    """What `check_hyperparams` allows as `risk_level`."""
+
+    def __call__(self, tau: Array, level: Scalar) -> Array:
+        """Return the fractions [N] that the measure reads for uniform ones [N]."""
+        return self.distort(tau, level)
+
+
+def with_levels(levels: Range) -> Callable[[RiskMeasureFn], RiskMeasure]:
+    """Decorate a distortion: build the `RiskMeasure` that allows these levels."""
+
+    def build(distort: RiskMeasureFn) -> RiskMeasure:
+        measure = RiskMeasure(distort=distort, levels=levels)
+        object.__setattr__(measure, "__doc__", distort.__doc__)
+        return measure
+
+    return build
+
+
+@with_levels(ANY)
 def neutral(tau: Array, level: Scalar = 1.0) -> Array:
     """Leave every fraction alone: the mean."""
     del level
     return tau
 
 
+@with_levels(POSITIVE_FRACTION)
 def cvar(tau: Array, level: Scalar) -> Array:
     """CVaR, the mean of the worst `level` share of returns: tau -> level tau.
 
@@ -38,11 +68,13 @@ def cvar(tau: Array, level: Scalar) -> Array:
     return level * tau
 
 
+@with_levels(ANY)
 def wang(tau: Array, level: Scalar) -> Array:
     """Wang (2000): tau -> Phi(Phi^-1(tau) + level), a shift of normal scores."""
     return norm.cdf(norm.ppf(tau) + level)
 
 
+@with_levels(POSITIVE_FRACTION)
 def cpw(tau: Array, level: Scalar) -> Array:
     """Cumulative prospect weighting (Tversky and Kahneman, 1992).
 
@@ -54,6 +86,7 @@ def cpw(tau: Array, level: Scalar) -> Array:
     return worse / (worse + better) ** (1.0 / level)
 
 
+@with_levels(ANY)
 def power(tau: Array, level: Scalar) -> Array:
     """Power distortion (Dabney et al., 2018, eq. 10), with p = 1 / (1 + |level|).
 

@@ -1,19 +1,28 @@
 """The vocabulary of the library: every container and contract, no computation.
 
-Shapes: B batch, O observation, A action, N fractions, E critics, T sampler steps.
-Order of arguments everywhere: what is carried, what it acts on, the key, the knobs.
+Shapes: B batch, O observation, A action, N fractions, E critics, T sampler steps,
+Z noise. Order of arguments everywhere: parameters or state, data, key or noise,
+hyperparameters.
 """
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import optax
 
+from ramac_jax.hyperparams import Hyperparams
+
 Array = jax.Array
 Key = jax.Array
 Scalar = jax.Array | float
-Params = Any  # a pytree of network weights
+Params = Any  # a pytree of network parameters
 Metrics = dict[str, Array]  # each a scalar
+Tree = TypeVar("Tree")
+MeanFn = Callable[[Any], Any]
+"""The mean of a tree over the devices that share a batch; alone, the tree itself."""
+MicroBatchFn = Callable[[int, int], int | None]
+"""(rows of a batch, fractions) -> rows to compute at a time; None: all of them."""
 
 
 class Transition(NamedTuple):
@@ -24,49 +33,6 @@ class Transition(NamedTuple):
     reward: Array  # [B]
     next_observation: Array  # [B, O]
     terminated: Array  # [B], 1 where the task ended the episode; a time limit is 0
-
-
-class Hyperparams(NamedTuple):
-    """Every number that may differ between the members of one vmapped population.
-
-    Each leaf is a traced scalar: changing one never recompiles, and stacking many
-    along a leading axis (see `grid`) is a sweep. Give floats, not integers: JAX would
-    compile once more for another dtype. The defaults are the published preset of
-    halfcheetah-medium-expert. Lengths are counted in updates, values in returns.
-    """
-
-    actor_learning_rate: float = 3e-4
-    """Adam step of the actor."""
-    critic_learning_rate: float = 5e-5
-    """Adam step of the critics."""
-    max_grad_norm: float = 5.0
-    """Largest gradient norm of each part of the actor, and of each critic."""
-    discount: float = 0.99
-    """gamma: weight of the return one step later."""
-    target_rate: float = 0.005
-    """Polyak step of the target critics."""
-    ema_rate: float = 0.005
-    """Step of the moving average that is the target actor."""
-    bc_weight: float = 1.0
-    """Weight of behaviour cloning, L_bc."""
-    risk_weight: float = 0.02
-    """Weight of the risk term, L_risk, once warmed up."""
-    risk_level: float = 0.1
-    """Level of the distortion; for CVaR the share of worst outcomes, alpha."""
-    risk_warmup: float = 0.0
-    """Updates during which the risk term has no weight."""
-    risk_ramp: float = 0.0
-    """Updates over which its weight then rises linearly; 0: at once."""
-    value_min: float = -300.0
-    """Lower bound of the Bellman targets; -inf: none."""
-    value_max: float = 300.0
-    """Upper bound of the Bellman targets; inf: none."""
-    huber_threshold: float = 1.0
-    """kappa: error at which the quantile loss turns from quadratic to linear."""
-    conservative_weight: float = 0.0
-    """Weight of the critics' conservative term, where the agent has one."""
-    decay_steps: float = float("inf")
-    """Updates over which both learning rates fall to 0 along a cosine; inf: never."""
 
 
 class State(NamedTuple):
@@ -82,33 +48,23 @@ class State(NamedTuple):
 
 
 class MetricSums(NamedTuple):
-    """What one agent's updates came to since the metric_sums was empty."""
+    """Metrics of one agent, summed over its updates since the sums were zero."""
 
     sums: Metrics  # of each metric over the updates made
-    updates: Array  # [], how many were made; those refused are not among them
+    updates: Array  # [], how many were made; refused updates do not count
+
+
+class Noise(NamedTuple):
+    """All random numbers of one update, so that the rest of it is deterministic."""
+
+    shared: Any  # the same for every row of the batch, such as fractions
+    rows: Any  # leaves [..., B, Z], some for each row
 
 
 class InitFn(Protocol):
     """Initial parameters; of the examples [..., O] and [..., A] only shapes matter."""
 
     def __call__(self, key: Key, observation: Array, action: Array, /) -> Params: ...
-
-
-class SampleFn(Protocol):
-    """Actions [..., A] in [-1, 1] for observations [..., O].
-
-    Differentiable in `params` through every step of the sampler.
-    """
-
-    def __call__(self, params: Params, observation: Array, key: Key, /) -> Array: ...
-
-
-class BCLossFn(Protocol):
-    """Behaviour-cloning loss of the data's actions [..., A], a mean over the batch."""
-
-    def __call__(
-        self, params: Params, observation: Array, action: Array, key: Key, /
-    ) -> Array: ...
 
 
 class DrawNoiseFn(Protocol):
@@ -122,13 +78,16 @@ class DrawNoiseFn(Protocol):
 
 
 class SampleFromNoiseFn(Protocol):
-    """a = psi_theta(s, z): the sampler as a deterministic function of its noise."""
+    """a = psi_theta(s, z): actions [..., A] in [-1, 1] for observations [..., O].
+
+    Differentiable in `params` through every step of the sampler.
+    """
 
     def __call__(self, params: Params, observation: Array, noise: Any, /) -> Array: ...
 
 
 class BCLossFromNoiseFn(Protocol):
-    """`BCLossFn` as a deterministic function of its noise."""
+    """Behaviour-cloning loss of the data's actions [..., A], a mean over the batch."""
 
     def __call__(
         self, params: Params, observation: Array, action: Array, noise: Any, /
@@ -143,14 +102,14 @@ class QuantilesFn(Protocol):
     ) -> Array: ...
 
 
-class DistortionFn(Protocol):
+class RiskMeasureFn(Protocol):
     """Uniform fractions tau [N] to the fractions [N] that a risk measure reads."""
 
     def __call__(self, tau: Array, level: Scalar, /) -> Array: ...
 
 
 class CriticLossFn(Protocol):
-    """Loss of predicted quantiles [N] at fractions tau [N] beside target draws [M]."""
+    """Loss of predicted quantiles [N] at fractions tau [N] against target draws [M]."""
 
     def __call__(
         self, predicted: Array, target: Array, tau: Array, kappa: Scalar, /
@@ -169,54 +128,56 @@ class AgentInitFn(Protocol):
     def __call__(self, key: Key, example: Transition, /) -> State: ...
 
 
-class UpdateFn(Protocol):
-    """One gradient step of the critics, then of the actor."""
+class UpdateNoiseFn(Protocol):
+    """The noise of one update; of the batch [B, ...] only shapes and types matter."""
 
-    def __call__(
-        self, state: State, batch: Transition, key: Key, hyperparams: Hyperparams, /
-    ) -> tuple[State, Metrics]: ...
+    def __call__(self, batch: Transition, key: Key, /) -> Noise: ...
 
 
-class SharedUpdateFn(Protocol):
-    """`UpdateFn` of a share of the batch, mapped over an axis of the shares.
+class UpdateFromNoiseFn(Protocol):
+    """One gradient step of the critics, then of the actor, given its noise.
 
-    State, key and knobs are the same for all shares, and so is what comes of them: that
-    of the whole batch but for rounding. Map it by `jax.vmap`, or by `jax.shard_map`
-    with `check_vma=False`.
+    Gradients, metrics and every other mean over the rows of `batch` go through `mean`,
+    the mean over the devices that have a shard of the batch each.
     """
 
     def __call__(
         self,
         state: State,
         batch: Transition,
-        key: Key,
+        noise: Noise,
         hyperparams: Hyperparams,
-        axis_name: str,
+        mean: MeanFn,
+        /,
     ) -> tuple[State, Metrics]: ...
 
 
 class ActFn(Protocol):
-    """One action [..., A] per observation [..., O], by the policy as it stands."""
+    """One action [..., A] per observation [..., O], by the policy in training."""
 
     def __call__(self, state: State, observation: Array, key: Key, /) -> Array: ...
 
 
 class Actor(NamedTuple):
-    """A generative policy a = psi_theta(s, z), as pure functions.
-
-    Where noise can be drawn apart from its use, the last four fields tell of it, all of
-    them: `sample(params, observation, key)` is then
-    `sample_from_noise(params, observation, draw_noise(observation, key))`, and likewise the
-    loss (`ramac_jax.actors.from_noise`). Devices can then share a batch.
-    """
+    """A generative policy a = psi_theta(s, z), as pure functions of its noise z."""
 
     init: InitFn
-    sample: SampleFn
-    bc_loss: BCLossFn
-    draw_noise: DrawNoiseFn | None = None
-    sample_from_noise: SampleFromNoiseFn | None = None
-    draw_bc_noise: DrawNoiseFn | None = None
-    bc_loss_from_noise: BCLossFromNoiseFn | None = None
+    draw_noise: DrawNoiseFn
+    sample_from_noise: SampleFromNoiseFn
+    draw_bc_noise: DrawNoiseFn
+    bc_loss_from_noise: BCLossFromNoiseFn
+
+    def sample(self, params: Params, observation: Array, key: Key) -> Array:
+        """Draw one action [..., A] in [-1, 1] for each observation [..., O]."""
+        noise = self.draw_noise(observation, key)
+        return self.sample_from_noise(params, observation, noise)
+
+    def bc_loss(
+        self, params: Params, observation: Array, action: Array, key: Key
+    ) -> Array:
+        """Behaviour-cloning loss of actions [..., A], a mean over the batch."""
+        noise = self.draw_bc_noise(observation, key)
+        return self.bc_loss_from_noise(params, observation, action, noise)
 
 
 class Critic(NamedTuple):
@@ -224,15 +185,29 @@ class Critic(NamedTuple):
 
     init: InitFn
     quantiles: QuantilesFn
-    loss: CriticLossFn  # what brings its quantiles to their targets
-    width: int = 0  # units of its widest layer with an axis of fractions; 0: none has
+    loss: CriticLossFn  # that brings its quantiles to their targets
+
+
+def same(tree: Tree) -> Tree:
+    """Return the tree: the `MeanFn` of a batch that no devices share."""
+    return tree
 
 
 class Agent(NamedTuple):
     """The algorithm, as pure functions."""
 
     init: AgentInitFn
-    update: UpdateFn
+    draw_noise: UpdateNoiseFn
+    update_from_noise: UpdateFromNoiseFn
     act: ActFn
-    # Where devices can share a batch; whoever replaces `update` replaces this too.
-    shared_update: SharedUpdateFn | None = None
+    risk_measure: RiskMeasureFn  # that `Hyperparams.risk_level` is a level of
+
+    def update(
+        self, state: State, batch: Transition, key: Key, hyperparams: Hyperparams
+    ) -> tuple[State, Metrics]:
+        """Take one gradient step of the critics, then of the actor.
+
+        Pure: jit it, vmap it, scan it. The batch is [B, ...]; the metrics are scalars.
+        """
+        noise = self.draw_noise(batch, key)
+        return self.update_from_noise(state, batch, noise, hyperparams, same)

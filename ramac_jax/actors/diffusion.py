@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ramac_jax.actors.noise import from_noise, time_and_noise
-from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.actors.noise import draw_time_and_noise
+from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers import UNROLLED_STEPS, VectorField
+from ramac_jax.networks.vector_field import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 
 
@@ -75,7 +75,7 @@ def diffusion_actor(
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (num_steps, *observation.shape[:-1], action_dim)
-        return randomness.normal(key, shape, observation.dtype)
+        return random_numbers.normal(key, shape, observation.dtype)
 
     def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         times = jnp.arange(num_steps, dtype=noise.dtype)
@@ -112,7 +112,11 @@ def diffusion_actor(
         predicted = field.vector(noisy)
         return jnp.mean((eps - predicted) ** 2)
 
-    draw_bc_noise = time_and_noise(action_dim)
-    return from_noise(
-        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    draw_bc_noise = draw_time_and_noise(action_dim)
+    return Actor(
+        init=init,
+        draw_noise=draw_noise,
+        sample_from_noise=sample_from_noise,
+        draw_bc_noise=draw_bc_noise,
+        bc_loss_from_noise=bc_loss_from_noise,
     )

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from ramac_jax.actors.noise import from_noise
-from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
@@ -34,7 +33,7 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (*observation.shape[:-1], action_dim)
-        return randomness.normal(key, shape, observation.dtype)
+        return random_numbers.normal(key, shape, observation.dtype)
 
     def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         mean, log_std = moments(params, observation)
@@ -51,6 +50,10 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
         error = (action - mean) * jnp.exp(-log_std)
         return jnp.mean(0.5 * error**2 + log_std)
 
-    return from_noise(
-        init, draw_noise, sample_from_noise, draw_bc_noise, bc_loss_from_noise
+    return Actor(
+        init=init,
+        draw_noise=draw_noise,
+        sample_from_noise=sample_from_noise,
+        draw_bc_noise=draw_bc_noise,
+        bc_loss_from_noise=bc_loss_from_noise,
     )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.flow import flow_actor
-from ramac_jax.actors.noise import from_noise
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.compute.flat_params import Network, functional
 from ramac_jax.networks.layers import MLP
@@ -16,15 +15,15 @@ from ramac_jax.types import Actor, Array, Key, Params
 from ramac_jax.validation import InputError
 
 
-def perturbed(
+def perturbed_actor(
     prior: Actor, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
 ) -> Actor:
-    """Move the actions of a behaviour model a little, by the value alone.
+    """Build an `Actor` that moves the actions of a behaviour model a little.
 
     a = clip(b + radius tanh(f(s, b))), b ~ prior. Over a VAE this is the actor of ORAAC
     (Urpi et al., 2021); RAMAC compares diffusion and flow priors. The prior learns by
     behaviour cloning only and f by the value only: no gradient of a sample reaches the
-    prior, none of `bc_loss` reaches f.
+    prior, none of the cloning loss reaches f.
 
     Args:
       prior: any actor; its noise is the noise of this one.
@@ -35,8 +34,6 @@ def perturbed(
     """
     if not 0.0 < radius <= 2.0:
         raise InputError(f"radius is {radius}: it must be above 0 and at most 2")
-    draw_noise, push = prior.draw_noise, prior.sample_from_noise
-    draw_cloning, clone = prior.draw_bc_noise, prior.bc_loss_from_noise
 
     def network(action_dim: int) -> Network:
         return functional(MLP(tuple(widths), action_dim))
@@ -49,35 +46,25 @@ def perturbed(
             "perturbation": network(action.shape[-1]).init(perturbation_key, pair),
         }
 
-    def perturb(params: Params, observation: Array, anchor: Array) -> Array:
+    def sample_from_noise(params: Params, observation: Array, noise: Any) -> Array:
+        anchor = prior.sample_from_noise(params["prior"], observation, noise)
         anchor = jax.lax.stop_gradient(anchor)
         pair = jnp.concatenate([observation, anchor], axis=-1)
         move = network(anchor.shape[-1]).apply(params["perturbation"], pair)
         return jnp.clip(anchor + radius * jnp.tanh(move), -1.0, 1.0)
 
-    def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
-        assert push is not None
-        anchor = push(params["prior"], observation, noise)
-        return perturb(params, observation, anchor)
-
-    def sample(params: Params, observation: Array, key: Key) -> Array:
-        anchor = prior.sample(params["prior"], observation, key)
-        return perturb(params, observation, anchor)
-
-    def bc_loss(params: Params, observation: Array, action: Array, key: Key) -> Array:
-        """The prior's own."""
-        return prior.bc_loss(params["prior"], observation, action, key)
-
     def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: Any
     ) -> Array:
-        assert clone is not None
-        return clone(params["prior"], observation, action, noise)
+        """Return the prior's own loss."""
+        return prior.bc_loss_from_noise(params["prior"], observation, action, noise)
 
-    if draw_noise is None or push is None or draw_cloning is None or clone is None:
-        return Actor(init, sample, bc_loss)
-    return from_noise(
-        init, draw_noise, sample_from_noise, draw_cloning, bc_loss_from_noise
+    return Actor(
+        init=init,
+        draw_noise=prior.draw_noise,
+        sample_from_noise=sample_from_noise,
+        draw_bc_noise=prior.draw_bc_noise,
+        bc_loss_from_noise=bc_loss_from_noise,
     )
 
 
@@ -85,7 +72,7 @@ def perturbed_vae_actor(
     action_dim: int, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
 ) -> Actor:
     """Build ORAAC's `Actor`; all its networks have the same hidden layers."""
-    return perturbed(vae_actor(action_dim, widths=widths), radius, widths=widths)
+    return perturbed_actor(vae_actor(action_dim, widths=widths), radius, widths=widths)
 
 
 def perturbed_diffusion_actor(
@@ -97,7 +84,7 @@ def perturbed_diffusion_actor(
 ) -> Actor:
     """Build the `Actor` of ORAAC-Diff.; both networks have the same hidden layers."""
     prior = diffusion_actor(action_dim, num_steps, widths=widths)
-    return perturbed(prior, radius, widths=widths)
+    return perturbed_actor(prior, radius, widths=widths)
 
 
 def perturbed_flow_actor(
@@ -109,4 +96,4 @@ def perturbed_flow_actor(
 ) -> Actor:
     """Build the `Actor` of ORAAC-Flow; both networks have the same hidden layers."""
     prior = flow_actor(action_dim, num_steps, widths=widths)
-    return perturbed(prior, radius, widths=widths)
+    return perturbed_actor(prior, radius, widths=widths)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from ramac_jax.actors.noise import from_noise
-from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
@@ -51,7 +50,7 @@ def vae_actor(
 
     def draw_noise(observation: Array, key: Key) -> Array:
         shape = (*observation.shape[:-1], latent_dim)
-        return randomness.normal(key, shape, observation.dtype)
+        return random_numbers.normal(key, shape, observation.dtype)
 
     def sample_from_noise(params: Params, observation: Array, noise: Array) -> Array:
         return decode(params, observation, jnp.clip(noise, -latent_bound, latent_bound))
@@ -67,6 +66,10 @@ def vae_actor(
         divergence = 0.5 * (mean**2 + jnp.exp(2.0 * log_std) - 1.0) - log_std
         return jnp.mean((action - decoded) ** 2) + kl_weight * jnp.mean(divergence)
 
-    return from_noise(
-        init, draw_noise, sample_from_noise, draw_noise, bc_loss_from_noise
+    return Actor(
+        init=init,
+        draw_noise=draw_noise,
+        sample_from_noise=sample_from_noise,
+        draw_bc_noise=draw_noise,
+        bc_loss_from_noise=bc_loss_from_noise,
     )

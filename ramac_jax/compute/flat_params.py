@@ -1,4 +1,4 @@
-"""The weights of a network as one vector, and a network as pure functions of it."""
+"""The parameters of a network as one vector, and a network as pure functions of it."""
 
 import dataclasses
 import math
@@ -20,19 +20,19 @@ from ramac_jax.types import Array
     meta_fields=["structure", "shapes"],
 )
 @dataclasses.dataclass(frozen=True)
-class Weights:
-    """All the weights of a network in one vector.
+class FlatParams:
+    """All parameters of a network in one vector.
 
-    A pytree of one leaf, so that whatever is done to every weight, such as a step of
-    Adam or of a moving average, is one operation and not one for each layer.
+    A pytree of one leaf: a step of Adam, a moving average or a check of all parameters
+    is one operation, not one for each layer.
     """
 
     vector: Array  # [..., W]
-    structure: Any  # of the layers' own tree
+    structure: Any  # of the tree of layers
     shapes: tuple[tuple[int, ...], ...]  # of its leaves, in order
 
     def layers(self) -> Any:
-        """The layers' own tree, each leaf [..., its shape]."""
+        """The tree of layers, each leaf [..., its shape]."""
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = jnp.split(self.vector, np.cumsum(sizes)[:-1], axis=-1)
         front = self.vector.shape[:-1]
@@ -43,21 +43,23 @@ class Weights:
         return jax.tree.unflatten(self.structure, leaves)
 
 
-def pack(layers: Any) -> Weights:
-    """Put the leaves of one network, of one type, into `Weights`."""
+def pack(layers: Any) -> FlatParams:
+    """Put the layers of one network, all of one dtype, into `FlatParams`."""
     leaves, structure = jax.tree.flatten(layers)
     vector = jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
-    return Weights(vector, structure, tuple(leaf.shape for leaf in leaves))
+    shapes = tuple(leaf.shape for leaf in leaves)
+    return FlatParams(vector=vector, structure=structure, shapes=shapes)
 
 
 def unpack(params: Any) -> Any:
-    """A tree with the layers of each `Weights` in it, as loops should be given them.
+    """The same tree with the layers of each `FlatParams` in it.
 
-    A loop takes a vector apart in every turn. `jax.vjp` of this packs gradients again.
+    Unpack before a loop: the loop would split the vector in every iteration. The
+    `jax.vjp` of this function packs gradients again.
     """
 
-    def is_packed(x):
-        return isinstance(x, Weights)
+    def is_packed(x: Any) -> bool:
+        return isinstance(x, FlatParams)
 
     return jax.tree.map(
         lambda x: x.layers() if is_packed(x) else x, params, is_leaf=is_packed
@@ -65,26 +67,26 @@ def unpack(params: Any) -> Any:
 
 
 class Network(NamedTuple):
-    """A Flax module as two pure functions of its `Weights`."""
+    """A Flax module as two pure functions of its `FlatParams`."""
 
-    init: Callable[..., Weights]  # (key, *inputs)
-    apply: Callable[..., Any]  # (weights, packed or not, *inputs)
+    init: Callable[..., FlatParams]  # (key, *inputs)
+    apply: Callable[..., Any]  # (params, packed or not, *inputs)
 
 
 def functional(module: nn.Module, dtype: str | None = None) -> Network:
-    """Take the weights of a module out of their layers.
+    """Build the pure functions of a module.
 
     Args:
       module: a Flax module.
-      dtype: that its weights are given to it in, such as "bfloat16", for it to compute
-        in; they and their gradients keep their own. None: their own.
+      dtype: of the parameters that the module receives, such as "bfloat16", in which
+        it then computes; stored parameters and gradients keep theirs. None: theirs.
     """
 
-    def init(key, *inputs):
+    def init(key: Array, *inputs: Array) -> FlatParams:
         return pack(module.init(key, *inputs)["params"])
 
-    def apply(weights, *inputs):
+    def apply(params: Any, *inputs: Array) -> Any:
         cast = partial(jax.tree.map, lambda x: x.astype(dtype or x.dtype))
-        return module.apply({"params": cast(unpack(weights))}, *inputs)
+        return module.apply({"params": cast(unpack(params))}, *inputs)
 
-    return Network(init, apply)
+    return Network(init=init, apply=apply)

@@ -1,4 +1,8 @@
-"""A batch a few rows at a time, so that what is computed of them stays in the cache."""
+"""A batch a few rows at a time, so that its activations stay in a cache.
+
+`num_rows` says how many rows are computed at a time, at most; None: the whole batch,
+which is the plain form of each function. The results are the same but for rounding.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,74 +10,89 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-# Activations in float32: what suits the cache, and beyond which it matters.
-ALL_CORES = 1024 * 256, 4096 * 256  # 1 MB and 4 MB, where one device has all cores
-ONE_CORE = 512 * 256, 512 * 256  # where there are as many devices as cores
+from ramac_jax.compute.flat_params import unpack
+from ramac_jax.types import Array, Metrics, Params
+
+LossFn = Callable[[Params, Any], tuple[Array, Metrics]]
+"""(params, rows with leaves [B, ...]) -> means over the rows."""
 
 
-def rows_in_cache(num_rows: int, activations: int) -> int | None:
-    """Transitions whose activations suit a processor's cache; None: all of them.
-
-    Only a CPU gains by it, and only with many: an accelerator wants all rows at once,
-    and loops over few leave nothing for a second core to do (docs/performance.md).
-
-    Args:
-      num_rows: transitions in a batch.
-      activations: of a layer for each of them.
-    """
-    few, many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
-    if jax.default_backend() != "cpu" or num_rows * activations <= many:
-        return None
-    wanted = max(1, few // activations)
-    size = num_rows // count_blocks(num_rows, wanted)
-    return size if 2 * size > wanted else None  # no loop over what happens to divide
+def whole_batch(num_rows: int, num_fractions: int) -> None:
+    """Compute all rows at once: the plain `MicroBatchFn`."""
+    del num_rows, num_fractions
 
 
-def each_block(function: Callable, block_size: int | None, *rows: Any) -> Any:
-    """What a function gives for each block of rows [B, ...], on a leading axis.
+def gradient(
+    loss: LossFn, params: Params, rows: Any, num_rows: int | None = None
+) -> tuple[Params, Metrics]:
+    """Gradient of a mean over rows with respect to `params`, and its metrics.
+
+    Without micro-batches this is `jax.grad(loss, has_aux=True)(params, rows)`.
 
     Args:
-      function: of some of the rows.
-      block_size: the blocks are equal and have as many rows as can be, up to this;
-        None: all rows are one block.
-      rows: trees of leaves [B, ...].
+      loss: a mean over the rows that it receives, and metrics that are means too.
+      params: networks; packed ones are unpacked outside the loop.
+      rows: a tree of leaves [B, ...].
+      num_rows: rows at a time, at most; None: all.
     """
-    count, blocks = cut(rows, block_size)
+    layers, pack = jax.vjp(unpack, params)
+    slope = jax.grad(loss, has_aux=True)
+    count, batches = split(rows, num_rows)
     if count == 1:
-        return jax.tree.map(lambda x: x[None], function(*rows))
-    return jax.lax.map(lambda block: function(*block), blocks)
+        grads, metrics = slope(layers, rows)
+    else:
+        first = jax.tree.map(lambda x: x[0], batches)
+        shapes = jax.eval_shape(slope, layers, first)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        def add(total, batch):
+            return jax.tree.map(jnp.add, total, slope(layers, batch)), None
+
+        # Added up in the loop: XLA takes several times as long to reduce a stack.
+        total, _ = jax.lax.scan(add, zeros, batches)
+        grads, metrics = jax.tree.map(lambda x: x / count, total)
+    return pack(grads)[0], metrics
 
 
-def mean_over_blocks(function: Callable, block_size: int | None, *rows: Any) -> Any:
-    """The mean of what a function gives for each block; see `each_block`.
+def mean_over_rows(
+    sums: Callable[[Array, Array], tuple[Array, Array]],
+    action: Array,
+    observation: Array,
+    num_rows: int | None = None,
+) -> tuple[Array, Array]:
+    """Means over the batch of two per-row values, the first differentiable by action.
 
-    Summed in the loop: a reduction of blocks side by side takes several times as long.
+    In micro-batches each is differentiated as soon as it is computed, so that its
+    activations are free before the next one.
+
+    Args:
+      sums: (actions [b, A], observations [b, O]) -> sums over these rows of a value
+        and of another one, which is not differentiated.
+      action: [B, A].
+      observation: [B, O].
+      num_rows: rows at a time, at most; None: all.
     """
-    count, blocks = cut(rows, block_size)
+    size = len(action)
+    fixed = jax.lax.stop_gradient(action)
+    count, batches = split((fixed, observation), num_rows)
     if count == 1:
-        return function(*rows)
-    like = jax.eval_shape(function, *jax.tree.map(lambda x: x[0], blocks))
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)
-
-    def add(total, block):
-        return jax.tree.map(jnp.add, total, function(*block)), None
-
-    total, _ = jax.lax.scan(add, zeros, blocks)
-    return jax.tree.map(lambda x: x / count, total)
+        value, other = sums(action, observation)
+        return value / size, jax.lax.stop_gradient(other) / size
+    slope = jax.value_and_grad(sums, has_aux=True)
+    (values, others), slopes = jax.lax.map(lambda batch: slope(*batch), batches)
+    value = jnp.sum(values) + jnp.sum(slopes.reshape(action.shape) * (action - fixed))
+    return value / size, jnp.sum(others) / size
 
 
-def cut(rows: Any, block_size: int | None) -> tuple[int, Any]:
-    """How many blocks, and the leaves [B, ...] in as many: [count, B / count, ...]."""
-    count = count_blocks(len(jax.tree.leaves(rows)[0]), block_size)
+def split(rows: Any, num_rows: int | None) -> tuple[int, Any]:
+    """Number of micro-batches, and leaves [B, ...] as [count, B / count, ...]."""
+    count = count_micro_batches(len(jax.tree.leaves(rows)[0]), num_rows)
     return count, jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), rows)
 
 
-def count_blocks(num_rows: int, block_size: int | None) -> int:
-    """The fewest equal blocks that rows can be cut into, none above `block_size`."""
-    if block_size is None:
+def count_micro_batches(size: int, num_rows: int | None) -> int:
+    """The fewest equal parts of a batch, none of more rows than `num_rows`."""
+    if num_rows is None:
         return 1
-    return next(
-        count
-        for count in range(1, num_rows + 1)
-        if num_rows % count == 0 and num_rows // count <= block_size
-    )
+    counts = range(1, size + 1)
+    return next(n for n in counts if size % n == 0 and size // n <= num_rows)

@@ -1,0 +1,264 @@
+"""One update: the losses of critics and actor as the paper writes them, for a batch.
+
+Every function takes the agent's `AgentConfig` first and is deterministic: `draw_noise`
+draws the random numbers of an update.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ramac_jax import losses
+from ramac_jax.agent.config import AgentConfig
+from ramac_jax.agent.optimizer import descend
+from ramac_jax.compute import gradient, mean_over_rows, random_numbers
+from ramac_jax.compute.flat_params import unpack
+from ramac_jax.types import (
+    Array,
+    Hyperparams,
+    Key,
+    MeanFn,
+    Metrics,
+    Noise,
+    Params,
+    State,
+    Transition,
+)
+
+
+class Fractions(NamedTuple):
+    """Uniform fractions of an update, shared by its batch."""
+
+    target: Array  # tau' [N], of the targets
+    critic: Array  # tau [N], of the critics' quantiles
+    risk: Array  # [N], of the actor's value, before the risk measure
+
+
+class RowNoise(NamedTuple):
+    """Noise of the rows of a batch; every leaf is [..., B, Z]."""
+
+    next_action: Any  # of a' ~ pi(s')
+    candidates: Any  # actions [C, B, A] and the actor's noise, or None
+    action: Any  # of a ~ pi(s)
+    cloning: Any  # of the behaviour-cloning loss
+
+
+class CriticRows(NamedTuple):
+    """The rows that the critics learn from; every leaf is [B, ...]."""
+
+    transition: Transition
+    next_action: Array  # [B, A]
+    candidates: Array | None  # [B, 2 C, A]: uniform ones, then the policy's
+
+
+def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
+    """Draw all random numbers of one update; the batch gives shapes and types."""
+    keys = jax.random.split(key, 5)
+    tau_key, target_key, candidate_key, action_key, bc_key = keys
+    actor, dtype = config.actor, batch.reward.dtype
+    num_risk = config.num_risk_quantiles
+    sizes = (config.num_quantiles, config.num_quantiles, num_risk or config.num_quantiles)
+    drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
+    target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
+    candidates = None
+    if config.conservative is not None:
+        uniform_key, policy_key = jax.random.split(candidate_key)
+        shape = (config.num_candidates, *batch.action.shape)
+        each = jnp.broadcast_to(batch.observation, (shape[0], *batch.observation.shape))
+        candidates = (
+            random_numbers.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0),
+            actor.draw_noise(each, policy_key),
+        )
+    return Noise(
+        shared=Fractions(
+            target=target,
+            critic=critic,
+            risk=risk if num_risk is None else random_numbers.stratified(risk),
+        ),
+        rows=RowNoise(
+            next_action=actor.draw_noise(batch.next_observation, target_key),
+            candidates=candidates,
+            action=actor.draw_noise(batch.observation, action_key),
+            cloning=actor.draw_bc_noise(batch.observation, bc_key),
+        ),
+    )
+
+
+def update_from_noise(
+    config: AgentConfig,
+    state: State,
+    batch: Transition,
+    noise: Noise,
+    hyperparams: Hyperparams,
+    mean: MeanFn,
+) -> tuple[State, Metrics]:
+    """Take one gradient step of the critics, then of the actor."""
+    config = config._replace(mean=mean)
+    decay = losses.cosine_decay(state.step, hyperparams.decay_steps)
+
+    grads, critic_metrics = critic_gradient(config, state, batch, noise, hyperparams)
+    descend_each = jax.vmap(partial(descend, config.optimizer), (0, 0, 0, None, None))
+    critic_params, critic_opt_state = descend_each(
+        state.critic_params,
+        grads,
+        state.critic_opt_state,
+        decay * hyperparams.critic_learning_rate,
+        hyperparams.max_grad_norm,
+    )
+    state = state._replace(
+        critic_params=critic_params, critic_opt_state=critic_opt_state
+    )
+
+    actor_gradient = jax.grad(partial(actor_loss, config), has_aux=True)
+    grads, actor_metrics = mean(
+        actor_gradient(state.actor_params, state, batch, noise, hyperparams)
+    )
+    actor_params, actor_opt_state = descend(
+        config.optimizer,
+        state.actor_params,
+        grads,
+        state.actor_opt_state,
+        decay * hyperparams.actor_learning_rate,
+        hyperparams.max_grad_norm,
+    )
+    state = state._replace(
+        actor_params=actor_params,
+        target_actor_params=optax.incremental_update(
+            actor_params, state.target_actor_params, hyperparams.ema_rate
+        ),
+        target_critic_params=optax.incremental_update(
+            critic_params, state.target_critic_params, hyperparams.target_rate
+        ),
+        actor_opt_state=actor_opt_state,
+        step=state.step + 1,
+    )
+    return state, critic_metrics | actor_metrics
+
+
+def critic_gradient(
+    config: AgentConfig,
+    state: State,
+    batch: Transition,
+    noise: Noise,
+    hyperparams: Hyperparams,
+) -> tuple[Params, Metrics]:
+    """Gradient of the critics' loss at next actions a' ~ pi(s') of the target actor."""
+    actor, rows = config.actor, noise.rows
+    next_action = actor.sample_from_noise(
+        state.target_actor_params, batch.next_observation, rows.next_action
+    )
+    candidates = None
+    if config.conservative is not None:
+        uniform, policy_noise = rows.candidates
+        each = jnp.broadcast_to(
+            batch.observation, (len(uniform), *batch.observation.shape)
+        )
+        drawn = actor.sample_from_noise(state.actor_params, each, policy_noise)
+        candidates = jnp.swapaxes(jnp.concatenate([uniform, drawn]), 0, 1)
+    target_params = unpack(state.target_critic_params)
+
+    def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
+        return critic_loss(
+            config, params, target_params, rows, noise.shared, hyperparams
+        )
+
+    rows = CriticRows(
+        transition=batch, next_action=next_action, candidates=candidates
+    )
+    num_rows = config.micro_batch(len(batch.reward), config.num_quantiles)
+    return config.mean(gradient(loss, state.critic_params, rows, num_rows))
+
+
+def critic_loss(
+    config: AgentConfig,
+    params: Params,
+    target_params: Params,
+    rows: CriticRows,
+    fractions: Fractions,
+    hyperparams: Hyperparams,
+) -> tuple[Array, Metrics]:
+    """Eq. 2, a mean over rows and fractions, summed over critics; and metrics.
+
+    E[rho_tau(r + gamma (1 - d) min_e Z'_e(s', a'; tau') - Z(s, a; tau))], plus
+    `conservative_weight` times the conservative penalty. The sum keeps the gradients
+    of the critics apart.
+    """
+    critic, batch = config.critic, rows.transition
+    next_quantiles = critic.quantiles(
+        target_params, batch.next_observation, rows.next_action, fractions.target
+    )
+    bellman_targets = jax.vmap(losses.bellman_target, (0, 0, None, 1, None, None))
+    bounds = hyperparams.value_min, hyperparams.value_max
+    target = bellman_targets(
+        batch.reward, batch.terminated, hyperparams.discount, next_quantiles, *bounds
+    )
+    tau = fractions.critic
+    quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
+    per_row = jax.vmap(critic.loss, in_axes=(0, 0, None, None))
+    per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))
+    loss = jnp.mean(per_critic(quantiles, target, tau, hyperparams.huber_threshold), 1)
+    metrics = {
+        "critic_loss": jnp.mean(loss),
+        "target_mean": jnp.mean(target),
+        "target_clipped": jnp.mean((target <= bounds[0]) | (target >= bounds[1])),
+    }
+    if config.conservative is not None:
+        at_candidates = jax.vmap(critic.quantiles, in_axes=(None, None, 1, None))(
+            params, batch.observation, rows.candidates, tau
+        )
+        gap = jax.vmap(jax.vmap(config.conservative, in_axes=(1, 0)), in_axes=(1, 0))
+        penalty = jnp.mean(gap(at_candidates, quantiles), axis=1)
+        loss += hyperparams.conservative_weight * penalty
+        metrics["conservative_gap"] = jnp.mean(penalty)
+    return jnp.sum(loss), metrics
+
+
+def actor_loss(
+    config: AgentConfig,
+    params: Params,
+    state: State,
+    batch: Transition,
+    noise: Noise,
+    hyperparams: Hyperparams,
+) -> tuple[Array, Metrics]:
+    """bc_weight L_bc - risk_weight(t) E[value of psi(s, z)], eqs. 4 to 6; and metrics.
+
+    The gradient passes through every step of the sampler psi.
+    """
+    actor, observation = config.actor, batch.observation
+    action = actor.sample_from_noise(params, observation, noise.rows.action)
+    tau = config.risk_measure(noise.shared.risk, hyperparams.risk_level)
+    value, size = risk_value(config, state.critic_params, observation, action, tau)
+    bc_loss = actor.bc_loss_from_noise(
+        params, observation, batch.action, noise.rows.cloning
+    )
+    ramp = losses.linear_ramp(
+        state.step, hyperparams.risk_warmup, hyperparams.risk_ramp
+    )
+    objective = value / (config.mean(size) + 1e-8) if config.normalize_value else value
+    weight = hyperparams.risk_weight * ramp
+    loss = hyperparams.bc_weight * bc_loss - weight * objective
+    return loss, {"actor_loss": loss, "bc_loss": bc_loss, "risk_value": value}
+
+
+def risk_value(
+    config: AgentConfig,
+    critic_params: Params,
+    observation: Array,
+    action: Array,
+    tau: Array,
+) -> tuple[Array, Array]:
+    """Batch means of the risk-adjusted value (eq. 3) and of its absolute value."""
+    params = unpack(critic_params)
+
+    def sums(action: Array, observation: Array) -> tuple[Array, Array]:
+        quantiles = config.critic.quantiles(params, observation, action, tau)
+        values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
+        return jnp.sum(values), jnp.sum(jnp.abs(values))
+
+    num_rows = config.micro_batch(len(action), len(tau))
+    return mean_over_rows(sums, action, observation, num_rows)
