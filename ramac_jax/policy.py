@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ramac_jax.actors import BUILDERS
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
+from ramac_jax.registry import ACTORS
 from ramac_jax.storage import (
     STATE,
     check_files,
@@ -118,8 +118,8 @@ def build_actor(spec: PolicySpec) -> Actor:
     """
     if spec.actor is None:
         raise InputError("the policy has an actor of your own: give actor=...")
-    check_names("actor", [spec.actor], BUILDERS)
-    return BUILDERS[spec.actor](spec.action_dim, **spec.actor_options)
+    check_names("actor", [spec.actor], ACTORS)
+    return ACTORS[spec.actor].load()(spec.action_dim, **spec.actor_options)
 
 
 def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:

@@ -66,7 +66,7 @@ def check_transitions(dataset: "Transition") -> None:
     if arrays["observation"].shape != arrays["next_observation"].shape:
         raise InputError(
             f"observation has shape {list(arrays['observation'].shape)} and "
-            f"next_observation {list(arrays['next_observation'].shape)}: they must agree"
+            f"next_observation {list(arrays['next_observation'].shape)}: make them equal"
         )
     for name, value in arrays.items():
         reject_rows(
@@ -75,7 +75,7 @@ def check_transitions(dataset: "Transition") -> None:
     outside = np.abs(arrays["action"]) > 1.0 + ACTION_TOLERANCE
     reject_rows("action", outside, arrays["action"], "outside [-1, 1]", "rescale it")
     flag = arrays["terminated"]
-    reject_rows("terminated", (flag != 0) & (flag != 1), flag, "not 0 or 1", "correct it")
+    reject_rows("terminated", (flag != 0) & (flag != 1), flag, "not 0 or 1", "fix it")
 
 
 def reject_rows(

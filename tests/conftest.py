@@ -1,6 +1,5 @@
 """Tiny data, agents and comparisons that every test module may ask for."""
 
-import inspect
 import os
 from types import SimpleNamespace
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.actors import BUILDERS
+from ramac_jax.registry import ACTORS
 
 # Tests compile much and run little: most of the time goes to XLA's optimiser. The second
 # run of .ci/run keeps the optimiser for the tests of the equations.
@@ -23,16 +22,18 @@ SMALL = {"num_steps": 2, "widths": (8,), "time_width": 4, "student_widths": (8,)
 
 def build_actor(name, action_dim=2, **options):
     """Build a small actor of a kind, of the small sizes that the kind knows."""
-    known = inspect.signature(BUILDERS[name]).parameters
+    known = ACTORS[name].options
     sizes = {key: size for key, size in SMALL.items() if key in known}
-    return BUILDERS[name](action_dim, **(sizes | options))
+    return ACTORS[name].load()(action_dim, **(sizes | options))
 
 
-def build_agent(name="flow", distortion=rj.risk.cvar, critic=None, **options):
+def build_agent(name="flow", risk_measure=rj.risk.cvar, critic=None, **options):
     """Build a small agent of one kind of actor."""
     if critic is None:
         critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    return rj.ramac(build_actor(name, **options), critic, distortion, num_quantiles=4)
+    return rj.ramac_agent(
+        build_actor(name, **options), critic, risk_measure, num_quantiles=4
+    )
 
 
 def random_batch(size=8, observation_dim=3, action_dim=2, seed=0):
@@ -87,7 +88,7 @@ def distance_fixture():
     return largest_difference
 
 
-@pytest.fixture(scope="session", params=BUILDERS)
+@pytest.fixture(scope="session", params=ACTORS)
 def actor_name(request):
     return request.param
 

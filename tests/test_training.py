@@ -9,6 +9,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import training
+from tests.helpers import keyed_agent
 
 KEY = jax.random.key(3)
 TRACES = []
@@ -27,9 +28,8 @@ def run(setting):
 
     def two_updates(state, key, hyperparams):
         TRACES.append(1)
-        return rj.train(
-            agent, state, dataset, key, hyperparams, num_steps=2, batch_size=8
-        )
+        train = rj.make_train(agent, num_steps=2, batch_size=8)
+        return train(state, dataset, key, hyperparams)
 
     return jax.jit(two_updates, donate_argnums=0)
 
@@ -65,7 +65,9 @@ def test_a_run_cut_in_two_is_the_same_run(setting, run, close):
 
     @jax.jit
     def four_updates(state):
-        return rj.train(agent, state, dataset, KEY, knobs, num_steps=4, batch_size=8)
+        return rj.make_train(agent, num_steps=4, batch_size=8)(
+            state, dataset, KEY, knobs
+        )
 
     whole, _ = four_updates(state)
     close(cut, whole)
@@ -104,7 +106,7 @@ def test_the_key_decides_the_run(setting, run, distance):
     assert distance(one.actor_params, other.actor_params) > 0.0
 
 
-COUNTING = rj.Agent(
+COUNTING = keyed_agent(
     init=lambda key, example: None,
     update=lambda state, batch, key, knobs: (
         state._replace(step=state.step + 1),
@@ -117,7 +119,7 @@ COUNTING = rj.Agent(
 def test_metrics_are_means_over_the_updates(make_batch):
     state = rj.State(*[None] * 6, step=jnp.int32(0))
     dataset = make_batch(4)._replace(reward=jnp.full(4, 2.5))
-    state, metrics = rj.train(COUNTING, state, dataset, KEY, None, num_steps=5)
+    state, metrics = rj.make_train(COUNTING, num_steps=5)(state, dataset, KEY, None)
     assert state.step == 5
     np.testing.assert_allclose((metrics["step"], metrics["reward"]), (2.0, 2.5))
 
@@ -131,7 +133,7 @@ def walk(state, batch, key, poison):
     return state._replace(actor_params=params, step=state.step + 1), metrics
 
 
-WALKING = rj.Agent(COUNTING.init, walk, COUNTING.act)
+WALKING = keyed_agent(COUNTING.init, walk, COUNTING.act)
 SOUND = {"state": jnp.zeros(()), "metrics": jnp.zeros(())}
 
 
@@ -151,7 +153,7 @@ def walking(make_batch):
 
     def train(state, poison, num_steps):
         sizes = {"num_steps": num_steps, "batch_size": 4}
-        return rj.train(WALKING, state, dataset, KEY, poison, **sizes)
+        return rj.make_train(WALKING, **sizes)(state, dataset, KEY, poison)
 
     fresh = rj.State(jnp.zeros(2), *[None] * 5, step=jnp.int32(0))
     return SimpleNamespace(fresh=fresh, advance=advance, train=train, traces=traces)
@@ -213,23 +215,22 @@ def test_batches_are_whole_rows_drawn_uniformly_with_replacement():
 
 @pytest.mark.parametrize("sizes", [{"num_steps": 0}, {"num_steps": 1, "batch_size": 0}])
 def test_train_refuses_a_length_below_one(setting, sizes):
-    agent, dataset, state = setting
     with pytest.raises(rj.InputError, match="give 1 or more"):
-        rj.train(agent, state, dataset, KEY, rj.Hyperparams(), **sizes)
+        rj.make_train(setting[0], **sizes)
 
 
 def test_train_refuses_an_empty_dataset(setting):
     agent, dataset, state = setting
     empty = jax.tree.map(lambda x: x[:0], dataset)
     with pytest.raises(rj.InputError, match="empty"):
-        rj.train(agent, state, empty, KEY, rj.Hyperparams(), num_steps=1)
+        rj.make_train(agent, num_steps=1)(state, empty, KEY, rj.Hyperparams())
 
 
 def test_grid_varies_its_last_axis_fastest():
     knobs = rj.grid(rj.Hyperparams(), risk_level=[0.1, 0.5], discount=[0.9, 0.95, 0.99])
     np.testing.assert_allclose(knobs.risk_level, [0.1] * 3 + [0.5] * 3)
     np.testing.assert_allclose(knobs.discount, [0.9, 0.95, 0.99] * 2)
-    np.testing.assert_allclose(knobs.risk_weight, [0.02] * 6)
+    np.testing.assert_allclose(knobs.risk_weight, [0.05] * 6)
     assert {leaf.dtype for leaf in knobs} == {jnp.dtype("float32")}
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.validation import RANGES, Range, check_names
+from ramac_jax.errors import check_names
+from ramac_jax.hyperparams import RANGES, Range
 
 
 @pytest.fixture
@@ -152,3 +153,20 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         check_names("actor", ["flwo"], ["flow", "diffusion"])
     with pytest.raises(rj.InputError, match="did you mean diffusion, flow"):
         check_names("actor", ["zzz"], ["flow", "diffusion"])
+
+
+def test_no_target_is_clipped_by_default():
+    """A good HalfCheetah returns far more than the published bounds of 300."""
+    defaults = rj.Hyperparams()
+    assert (defaults.value_min, defaults.value_max) == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("measure", "level"), [("cvar", 0.0), ("cvar", 1.5), ("cpw", -0.1)]
+)
+def test_a_risk_level_that_the_measure_does_not_allow_is_refused(measure, level):
+    hyperparams = rj.Hyperparams(risk_level=level)
+    rj.check_hyperparams(hyperparams)  # a level of some measure
+    rj.check_hyperparams(hyperparams, lambda tau, level: tau)
+    with pytest.raises(rj.InputError, match=f"risk_level is {level:g}.*at most 1"):
+        rj.check_hyperparams(hyperparams, getattr(rj.risk, measure))

@@ -70,7 +70,7 @@ def absent_gpu() -> Mesh:
 def compile_population(case: Case, size: int, gpu: Mesh) -> jax.stages.Compiled:
     """The program that trains `size` agents of a case, in one block as on any GPU."""
     programs = Programs(
-        case.agent(block_size=case.batch_size),
+        case.agent(whole=True),
         jax.eval_shape(case.dataset),
         size,
         gpu,

@@ -12,10 +12,12 @@ from jax.nn.initializers import Initializer, he_normal
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.cli.bandit import agents as bandit
-from ramac_jax.cli.options.precision import PRECISIONS
+from ramac_jax.compute import whole_batch
+from ramac_jax.devices.cache import fit_cache
 from ramac_jax.envs.bandit import CONSTANTS
-from ramac_jax.networks.heads import HEADS, HeadFn, plain_head
-from ramac_jax.networks.layers import CRITIC_NORMAL
+from ramac_jax.networks.heads import HeadFn, plain_head
+from ramac_jax.networks.quantile_network import CRITIC_NORMAL
+from ramac_jax.registry import HEADS, PRECISIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Case:
     def computed(self, head: str, precision: str) -> Self:
         """The same with a form of the head and a precision, by their names."""
         dtype = PRECISIONS[precision].dtype
-        return dataclasses.replace(self, head=HEADS[head], dtype=dtype)
+        return dataclasses.replace(self, head=HEADS[head].load(), dtype=dtype)
 
-    def agent(self, block_size: int | None = None) -> rj.Agent:
-        """The agent; `block_size` is that of `ramac_jax.ramac`."""
+    def agent(self, *, whole: bool = False) -> rj.Agent:
+        """The agent, with micro-batches for this machine or the whole batch at once."""
         actor = self.actor(
             self.action_dim,
             self.sampler_steps,
@@ -63,12 +65,12 @@ class Case:
             head=self.head,
             dtype=self.dtype,
         )
-        return rj.ramac(
+        return rj.ramac_agent(
             actor,
             critic,
             num_quantiles=self.num_quantiles,
             num_risk_quantiles=self.num_risk_quantiles,
-            block_size=block_size,
+            micro_batch=whole_batch if whole else fit_cache(self.width),
         )
 
     def dataset(self) -> rj.Transition:

@@ -8,7 +8,7 @@ import jax
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
-from ramac_jax.networks.layers import UNROLLED_STEPS
+from ramac_jax.networks.vector_field import UNROLLED_STEPS
 
 SHORT, LONG = 2, 4  # steps of the samplers that a long one is extrapolated from
 
@@ -104,7 +104,7 @@ def count_by_xla(case: Case) -> Count:
 
 def count_unrolled(case: Case) -> Count:
     """XLA's count of one update whose sampler is short enough to be unrolled."""
-    agent = case.agent(block_size=case.batch_size)
+    agent = case.agent(whole=True)
     key = jax.eval_shape(lambda: jax.random.key(0))
     batch = jax.eval_shape(
         lambda key: rj.sample_batch(case.dataset(), key, case.batch_size), key

@@ -6,6 +6,8 @@ import optax
 
 from ramac_jax.types import Params, Scalar
 
+ADAM = optax.adam(1.0)
+
 
 def descend(
     optimizer: optax.GradientTransformation,

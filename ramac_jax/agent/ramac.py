@@ -9,6 +9,7 @@ import optax
 from ramac_jax import losses, risk
 from ramac_jax.agent import update
 from ramac_jax.agent.config import AgentConfig
+from ramac_jax.agent.optimizer import ADAM
 from ramac_jax.compute import whole_batch
 from ramac_jax.types import (
     Actor,
@@ -22,8 +23,6 @@ from ramac_jax.types import (
     State,
     Transition,
 )
-
-ADAM = optax.adam(1.0)
 
 
 def ramac_agent(

@@ -61,7 +61,11 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
     tau_key, target_key, candidate_key, action_key, bc_key = keys
     actor, dtype = config.actor, batch.reward.dtype
     num_risk = config.num_risk_quantiles
-    sizes = (config.num_quantiles, config.num_quantiles, num_risk or config.num_quantiles)
+    sizes = (
+        config.num_quantiles,
+        config.num_quantiles,
+        num_risk or config.num_quantiles,
+    )
     drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
     target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
     candidates = None
@@ -166,9 +170,7 @@ def critic_gradient(
             config, params, target_params, rows, noise.shared, hyperparams
         )
 
-    rows = CriticRows(
-        transition=batch, next_action=next_action, candidates=candidates
-    )
+    rows = CriticRows(transition=batch, next_action=next_action, candidates=candidates)
     num_rows = config.micro_batch(len(batch.reward), config.num_quantiles)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))
 

@@ -23,7 +23,9 @@ def uniform(
     high: Scalar = 1.0,
 ) -> Array:
     """Draw from U(low, high), the same bits as `jax.random.uniform`."""
-    return draw_flat(lambda flat: jax.random.uniform(key, flat, dtype, low, high), shape)
+    return draw_flat(
+        lambda flat: jax.random.uniform(key, flat, dtype, low, high), shape
+    )
 
 
 def stratified(free: Array) -> Array:

@@ -1,4 +1,4 @@
-"""A critic without parameters that matter: it turns the agent into behaviour cloning."""
+"""A critic that is always 0: it turns the agent into behaviour cloning."""
 
 import jax.numpy as jnp
 

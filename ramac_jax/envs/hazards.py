@@ -7,8 +7,8 @@ with some probability. A hazard may also end the episode.
 import numpy as np
 
 from ramac_jax.errors import InputError, check_names
+from ramac_jax.hyperparams import Range
 from ramac_jax.tasks import QUANTITIES, Hazard
-from ramac_jax.validation import Range
 
 
 def is_risky(hazard: Hazard, quantity: np.ndarray | float) -> np.ndarray:

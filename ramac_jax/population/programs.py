@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from ramac_jax.compute import data_parallel
 from ramac_jax.devices.mesh import are_cores, per_member, sharding, shares_axis
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.training import advance, zero_metric_sums
@@ -41,11 +42,10 @@ class Programs:
     @functools.cached_property
     def traced(self) -> Agent:
         """The agent, its update traced once though both programs need it."""
-        shared = self.agent.shared_update
-        if shared is not None:
-            shared = jax.jit(shared, static_argnames="axis_name")
-        update = jax.jit(self.agent.update)
-        return self.agent._replace(update=update, shared_update=shared)
+        update = jax.jit(self.agent.update_from_noise, static_argnums=4)
+        agent = self.agent._replace(update_from_noise=update)
+        axis_name = shares_axis(self.mesh)
+        return agent if axis_name is None else data_parallel(agent, axis_name)
 
     @functools.cached_property
     def begin(self) -> Any:
@@ -96,7 +96,7 @@ class Programs:
         init_key, train_key = member_keys(seed, self.cloning)
         state = self.agent.init(init_key, jax.tree.map(lambda x: x[:1], dataset))
         arguments = (self.traced, state, dataset, hyperparams, self.batch_size)
-        metric_sums = zero_metric_sums(*arguments, shares_axis(self.mesh))
+        metric_sums = zero_metric_sums(*arguments)
         return Carry(state, metric_sums, jax.random.key_data(train_key), hyperparams)
 
     def advance_one(
@@ -109,7 +109,6 @@ class Programs:
             *arguments,
             num_steps=num_steps,
             batch_size=self.batch_size,
-            axis_name=shares_axis(self.mesh),
         )
 
     def placed(self, leaf: Any, axis: int | None = 0) -> jax.ShapeDtypeStruct:

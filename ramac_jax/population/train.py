@@ -94,12 +94,9 @@ def train_population(
     check(members, dataset, schedule, states)
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
     population, batch_size = len(members.seed), schedule.batch_size
-    agents = [agent] if cloner is None else [agent, cloner]
-    can_share = all(each.shared_update is not None for each in agents)
-    shared_rows = batch_size if can_share else 1
 
     def compile_for(size: int, devices: int) -> Programs:
-        mesh = make_mesh(size, shared_rows, devices)
+        mesh = make_mesh(size, batch_size, devices)
         return Programs(agent, dataset, size, mesh, batch_size)
 
     with contextlib.ExitStack() as stack:
@@ -112,7 +109,7 @@ def train_population(
         size, programs = choose_chunk(
             compile_for,
             population,
-            shared_rows,
+            batch_size,
             memory,
             kept=None if home is None else home / "chunk.json",
         )

@@ -1,4 +1,4 @@
-"""What every kind of actor in `BUILDERS` must do, whatever it is made of."""
+"""The contract that every registered actor keeps."""
 
 import inspect
 
@@ -9,7 +9,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import ramac_jax as rj
-from ramac_jax.actors import BUILDERS, diffusion
+from ramac_jax.actors import diffusion
+from ramac_jax.registry import ACTORS
 
 KEY = jax.random.key(11)
 MOVED_BY_VALUE = {
@@ -87,8 +88,8 @@ def test_the_action_depends_on_the_observation(actor, params):
 
 def variants():
     """Every kind with its loop unrolled and not, and with every schedule it knows."""
-    for name, builder in BUILDERS.items():
-        known = inspect.signature(builder).parameters
+    for name, entry in ACTORS.items():
+        known = inspect.signature(entry.load()).parameters
         options = [{"num_steps": diffusion.UNROLLED_STEPS + n} for n in (-7, 2)]
         alone = "num_steps" in known and name not in MOVED_BY_VALUE
         options = options if alone else [{}]  # what is made of others has their loop
@@ -161,20 +162,20 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
     actor_name, make_actor
 ):
     """The loss and the sampler agree: where the data always acts alike, so it does."""
-    known = inspect.signature(BUILDERS[actor_name]).parameters
+    known = ACTORS[actor_name].options
     options = {"num_steps": 5, "widths": (32, 32), "radius": 0.01}
     actor = make_actor(actor_name, **{k: v for k, v in options.items() if k in known})
     side = jnp.where(jnp.arange(256) % 2, 1.0, -1.0)
     observation = jnp.stack([side, side, side], axis=-1)
     action = jnp.stack([0.5 * side, 0.1 - 0.6 * side], axis=-1)
     data = rj.Transition(observation, action, side, observation, 0.0 * side)
-    agent = rj.ramac(actor, rj.constant_critic(), num_quantiles=1)
+    agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
     knobs = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit
     def clone(state):
-        state, _ = rj.train(
-            agent, state, data, KEY, knobs, num_steps=1500, batch_size=64
+        state, _ = rj.make_train(agent, num_steps=1500, batch_size=64)(
+            state, data, KEY, knobs
         )
         return agent.act(state, observation, KEY)
 

@@ -12,7 +12,7 @@ from ramac_jax.actors.diffusion import (
     variance_preserving_betas,
 )
 from ramac_jax.compute.flat_params import functional, pack
-from ramac_jax.networks.layers import VectorField
+from ramac_jax.networks.vector_field import VectorField
 
 KEY = jax.random.key(2)
 

@@ -7,7 +7,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.compute.flat_params import functional, pack
-from ramac_jax.networks.layers import VectorField
+from ramac_jax.networks.vector_field import VectorField
 
 KEY = jax.random.key(2)
 STEPS = 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.actors import flow_actor, perturbed, vae_actor
+from ramac_jax.actors import flow_actor, perturbed_actor, vae_actor
 
 KEY, RADIUS = jax.random.key(5), 0.2
 
@@ -14,7 +14,7 @@ KEY, RADIUS = jax.random.key(5), 0.2
 @pytest.fixture(scope="module", params=[vae_actor, flow_actor])
 def case(request, make_batch):
     prior = request.param(2, widths=(8,))
-    actor, batch = perturbed(prior, RADIUS, widths=(8,)), make_batch(64)
+    actor, batch = perturbed_actor(prior, RADIUS, widths=(8,)), make_batch(64)
     params = actor.init(KEY, batch.observation, batch.action)
     return prior, actor, params, batch
 
@@ -52,7 +52,7 @@ def test_the_value_alone_moves_the_perturbation_and_leaves_the_prior(case, make_
     """Through the whole update, and cloning does the reverse."""
     _, actor, params, batch = case
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac(actor, critic, num_quantiles=4)
+    agent = rj.ramac_agent(actor, critic, num_quantiles=4)
     state = agent.init(KEY, batch)
     update = jax.jit(agent.update)
     for weights, learning in [((0.0, 1.0), "perturbation"), ((1.0, 0.0), "prior")]:
@@ -70,7 +70,7 @@ def test_no_value_however_steep_holds_the_prior_back(case):
     """Their gradients are clipped apart."""
     _, actor, _, batch = case
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac(actor, critic, num_quantiles=4)
+    agent = rj.ramac_agent(actor, critic, num_quantiles=4)
     state = agent.init(KEY, batch)
     update = jax.jit(agent.update)
     one, other = (
@@ -84,4 +84,4 @@ def test_no_value_however_steep_holds_the_prior_back(case):
 @pytest.mark.parametrize("radius", [0.0, -0.1, 2.1, float("nan")])
 def test_a_radius_beyond_the_box_is_refused(radius):
     with pytest.raises(rj.InputError, match="radius is .*: it must be above 0"):
-        perturbed(flow_actor(2), radius)
+        perturbed_actor(flow_actor(2), radius)

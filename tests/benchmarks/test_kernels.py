@@ -9,7 +9,7 @@ import ramac_jax as rj
 from benchmarks.kernels import command, compiling
 from benchmarks.kernels.reading import Kernels, count_bytes, count_kernels
 from benchmarks.throughput.cases import CASES
-from ramac_jax.networks.heads import HEADS
+from ramac_jax.registry import HEADS
 
 # A loop of: a product in a fusion, which reads some of %weights and, as bfloat16, some
 # of %table; another of a library; a copy, twice in a loop within; nothing else.
@@ -73,7 +73,7 @@ def test_kernels_of_the_loop_by_hand():
 
 def test_a_case_is_computed_as_told():
     case = CASES["small"].computed("fused", "bfloat16")
-    assert (case.head, case.dtype) == (HEADS["fused"], "bfloat16")
+    assert (case.head, case.dtype) == (HEADS["fused"].load(), "bfloat16")
     assert CASES["small"].computed("plain", "float32") == CASES["small"]
 
 

@@ -27,7 +27,7 @@ from ramac_jax.cli.bandit import agents as bandit
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.reporting.figures.runs import WIDTH
 from ramac_jax.cli.runs import agents
-from ramac_jax.networks.layers import UNROLLED_STEPS
+from ramac_jax.networks.vector_field import UNROLLED_STEPS
 from ramac_jax.normalization import Scaling
 
 # Wide enough for products to be nearly all that XLA counts, and quick to compile.

@@ -15,9 +15,9 @@ from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.cli.runs import agents
 from ramac_jax.compute.flat_params import unpack
-from ramac_jax.networks.heads import HEADS
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import build_actor
+from ramac_jax.registry import HEADS
 
 TINY = "--actor-widths 8 --critic-width 16 --embedding-width 8 --num-cosines 4".split()
 PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}

@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
     scaling = Scaling(jnp.zeros(11), jnp.ones(11), -jnp.ones(3), jnp.ones(3))
     spec = checkpoints.PolicySpec(scaling=scaling, actor="flow", actor_options=OPTIONS)
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac(checkpoints.build_actor(spec), critic, num_quantiles=4)
+    agent = rj.ramac_agent(checkpoints.build_actor(spec), critic, num_quantiles=4)
     batch = rj.Transition(
         np.ones((4, 11)), np.ones((4, 3)), np.ones(4), np.ones((4, 11)), np.zeros(4)
     )

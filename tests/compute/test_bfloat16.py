@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.networks.heads import HEADS
+from ramac_jax.registry import HEADS
 
 ROUNDING = 2.0**-8  # of a number in bfloat16, relative
 KEY = jax.random.key(0)
@@ -41,7 +41,7 @@ def share_in_bfloat16(function, *args):
 @pytest.mark.parametrize("build", ACTORS)
 def test_hidden_layers_are_bfloat16_and_whatever_lasts_is_float32(build, make_batch):
     batch = make_batch(64)
-    agent = rj.ramac(
+    agent = rj.ramac_agent(
         build(2, 2, widths=(128, 128), dtype="bfloat16"), WIDE, num_quantiles=4
     )
     state = jax.eval_shape(agent.init, KEY, batch)
@@ -93,7 +93,7 @@ def test_a_critic_reads_as_in_float32_but_for_rounding(head, num_cosines, make_b
     batch, tau = make_batch(), jnp.linspace(0.01, 0.99, 99)
     sizes = {"width": 16, "embedding_width": 16, "num_cosines": num_cosines}
     wide = rj.iqn_critic(**sizes)
-    narrow = rj.iqn_critic(**sizes, head=HEADS[head], dtype="bfloat16")
+    narrow = rj.iqn_critic(**sizes, head=HEADS[head].load(), dtype="bfloat16")
     params = wide.init(KEY, batch.observation, batch.action)
     one, other = (
         jax.jit(x.quantiles)(params, batch.observation, batch.action, tau)

@@ -114,7 +114,7 @@ def readings(request):
         kernel_init=jax.nn.initializers.he_normal(),
         dtype="bfloat16" if request.param == "bfloat16" else None,
     )
-    agent = rj.ramac(actor, critic, num_quantiles=16)
+    agent = rj.ramac_agent(actor, critic, num_quantiles=16)
     knobs = rj.Hyperparams(
         critic_learning_rate=1e-2,
         max_grad_norm=1e9,
@@ -134,8 +134,8 @@ def readings(request):
     @jax.jit
     @jax.vmap
     def fit(state, dataset, key):
-        return rj.train(
-            agent, state, dataset, key, knobs, num_steps=steps, batch_size=256
+        return rj.make_train(agent, num_steps=steps, batch_size=256)(
+            state, dataset, key, knobs
         )
 
     jax.config.update("jax_disable_most_optimizations", False)  # this run is long
@@ -172,7 +172,7 @@ def test_a_plain_value_is_the_mean_of_skewed_returns(make_batch):
     reward = jnp.where(jnp.arange(1000) % 10 == 0, 10.0, 0.0)
     data = same._replace(reward=reward, terminated=jnp.ones(1000))
     critic = rj.value_critic(widths=(16,))
-    agent = rj.ramac(
+    agent = rj.ramac_agent(
         rj.flow_actor(2, 1, widths=(8,)),
         critic,
         num_quantiles=3,

@@ -8,6 +8,7 @@ import ramac_jax as rj
 from ramac_jax.evaluation import ood_evaluator as judging
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
+from tests.helpers import noiseless_actor
 
 
 def episodes(*lengths, seed=0):
@@ -52,11 +53,11 @@ def test_agents_are_asked_in_their_units_at_states_of_the_data():
         action_high=jnp.array([10.0]),
     )
 
-    def sample(bias, observation, key):
+    def sample(bias, observation):
         raw = scaling.observation_std * observation + scaling.observation_mean
         return jnp.tanh(raw[..., :1]) + bias
 
-    actor = rj.Actor(lambda *_: None, sample, lambda *_: jnp.zeros(()))
+    actor = noiseless_actor(sample)
     policy = Policy(PolicySpec(scaling=scaling), actor, jnp.array([0.0, 1.0]))
     ood_evaluator = judging.make_ood_evaluator(episodes(*[50] * 40), num_neighbours=20)
     rates, errors = (

@@ -17,6 +17,7 @@ from ramac_jax.evaluation import Environments, Episodes, evaluate, rollouts
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id
+from tests.helpers import noiseless_actor
 
 HOPPER = env_id("hopper-medium-expert")
 
@@ -71,12 +72,12 @@ def scaling(observation_dim, action_dim):
 def constant_policy(*actions, traces=None):
     """Agents that always act the same: their only parameter."""
 
-    def sample(params, observation, key):
+    def sample(params, observation):
         if traces is not None:
             traces.append(1)
         return jnp.broadcast_to(params, (1,)) + 0.0 * observation[:1]
 
-    actor = rj.types.Actor(init=None, sample=sample, bc_loss=None)
+    actor = noiseless_actor(sample)
     return Policy(PolicySpec(scaling=scaling(2, 1)), actor, jnp.asarray(actions))
 
 

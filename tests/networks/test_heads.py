@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
-from ramac_jax.networks.heads import HEADS, fused_head
+from ramac_jax.networks.heads import fused_head
 from ramac_jax.networks.heads.fused import COLUMNS, ROWS
+from ramac_jax.registry import HEADS
 
 ODD, BLOCK = (5, 3, 7, 9), (16, 4, 16, 32)
 SEVERAL = (ROWS + 2, 2, 3, COLUMNS + 1)  # two blocks of rows and two of columns
@@ -75,7 +76,9 @@ def assert_same(actual, desired, names=("quantiles", *ARGUMENTS)):
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_and_its_gradients_are_the_formula(name, sizes):
     args, cotangent = draw(sizes), draw_cotangent(sizes)
-    assert_same(jax.jit(pull(HEADS[name]))(args, cotangent), formula(args, cotangent))
+    assert_same(
+        jax.jit(pull(HEADS[name].load()))(args, cotangent), formula(args, cotangent)
+    )
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -83,7 +86,9 @@ def test_a_unit_at_rest_passes_no_gradient(name):
     """relu'(0) is 0 in every form: with all at zero only the last bias learns."""
     args = [np.zeros(shape, np.float32) for shape in shapes(ODD)]
     args[4] += 1.0
-    _, *gradients = jax.jit(pull(HEADS[name]))(args, np.ones(ODD[:2], np.float32))
+    _, *gradients = jax.jit(pull(HEADS[name].load()))(
+        args, np.ones(ODD[:2], np.float32)
+    )
     assert not any(np.any(gradient) for gradient in gradients[:-1])
     np.testing.assert_array_equal(gradients[-1], [15.0])
 
@@ -92,7 +97,7 @@ def test_a_unit_at_rest_passes_no_gradient(name):
 def test_two_vmapped_axes_are_a_loop(name):
     """A population of agents, each of two critics."""
     args, cotangent = draw(ODD, (3, 2)), draw_cotangent(ODD, (3, 2))
-    both = jax.jit(jax.vmap(jax.vmap(pull(HEADS[name]))))(args, cotangent)
+    both = jax.jit(jax.vmap(jax.vmap(pull(HEADS[name].load()))))(args, cotangent)
     for i, j in itertools.product(range(3), range(2)):
         one = formula([x[i, j] for x in args], cotangent[i, j])
         assert_same([x[i, j] for x in both], one)
@@ -109,7 +114,7 @@ def test_gradients_of_shared_arguments_add_up(name, mapped):
     axes = [0 if i in mapped else None for i in ALL]
 
     def total(args):
-        quantiles = jax.vmap(HEADS[name], axes)(*args)
+        quantiles = jax.vmap(HEADS[name].load(), axes)(*args)
         return jnp.sum(quantiles * cotangent)
 
     gradients = jax.jit(jax.grad(total))(args)
@@ -129,7 +134,7 @@ def test_a_loop_of_gradient_steps_agrees(name):
 
     def step(feature, _):
         def loss(feature):
-            return jnp.sum(HEADS[name](feature, *args[1:]) * cotangent)
+            return jnp.sum(HEADS[name].load()(feature, *args[1:]) * cotangent)
 
         value, gradient = jax.value_and_grad(loss)(feature)
         return feature - 0.01 * gradient, value
@@ -151,7 +156,7 @@ def test_a_head_of_bfloat16_is_that_of_float32_but_for_rounding(name):
     """Of its factors and activations: quantiles are float32 all the same."""
     args = [x.astype(jnp.bfloat16) for x in draw(SEVERAL)]
     cotangent = draw_cotangent(SEVERAL)
-    actual = jax.jit(pull(HEADS[name]))(args, cotangent)
+    actual = jax.jit(pull(HEADS[name].load()))(args, cotangent)
     assert [x.dtype.name for x in actual] == ["float32"] + 6 * ["bfloat16"]
     desired = formula(args, cotangent)
     for found, one in zip(actual, desired, strict=True):
@@ -171,9 +176,9 @@ def kept(head, sizes):
 def test_only_the_plain_head_keeps_activations():
     """No [B, N, E] or [B, N, W]: nothing larger than the largest argument, padded."""
     b, n, e, w = sizes = (32, 24, 16, 32)
-    assert b * n * w in kept(HEADS["plain"], sizes)
+    assert b * n * w in kept(HEADS["plain"].load(), sizes)
     for name in ("rematerialized", "fused"):
-        assert max(kept(HEADS[name], sizes)) <= max(b * e, n * e, e * w)
+        assert max(kept(HEADS[name].load(), sizes)) <= max(b * e, n * e, e * w)
 
 
 def lowered_for_cuda(function, *args):

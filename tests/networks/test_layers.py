@@ -7,7 +7,8 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers import VectorField, mish, sinusoidal_embedding
+from ramac_jax.networks.layers import mish
+from ramac_jax.networks.vector_field import VectorField, sinusoidal_embedding
 
 OBSERVATION, ACTION = jnp.zeros((1, 17)), jnp.zeros((1, 6))  # HalfCheetah
 
@@ -103,15 +104,6 @@ def test_sinusoidal_embedding_of_width_four():
     embedded = sinusoidal_embedding(jnp.array([[2.0]]), 4)
     expected = [[np.sin(2.0), np.sin(2e-4), np.cos(2.0), np.cos(2e-4)]]
     np.testing.assert_allclose(embedded, expected, rtol=1e-5)
-
-
-def test_default_hyperparams_are_the_published_row():
-    h = rj.Hyperparams()
-    assert (h.actor_learning_rate, h.critic_learning_rate) == (3e-4, 5e-5)
-    assert (h.risk_weight, h.max_grad_norm, h.bc_weight) == (0.02, 5.0, 1.0)
-    assert (h.value_min, h.value_max) == (-300.0, 300.0)
-    assert (h.discount, h.target_rate, h.ema_rate) == (0.99, 0.005, 0.005)
-    assert (h.risk_level, h.risk_warmup, h.huber_threshold) == (0.1, 0.0, 1.0)
 
 
 def mlp_by_hand(layers, x):

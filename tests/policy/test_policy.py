@@ -38,7 +38,7 @@ def population(kind):
         scaling=SCALING, actor=kind, actor_options=OPTIONS[kind]
     )
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac(checkpoints.build_actor(spec), critic, num_quantiles=4)
+    agent = rj.ramac_agent(checkpoints.build_actor(spec), critic, num_quantiles=4)
     batch = rj.Transition(
         np.ones((4, 3)), np.ones((4, 2)), np.ones(4), np.ones((4, 3)), np.zeros(4)
     )

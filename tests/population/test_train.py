@@ -119,7 +119,7 @@ def test_a_population_equals_a_loop_over_its_members(whole, toy, close):
     trained = whole[0]
     init = jax.jit(toy.init)
     clone_two, train_two = (
-        jax.jit(lambda *x, a=agent: rj.train(a, *x, num_steps=2, batch_size=4))
+        jax.jit(rj.make_train(agent, num_steps=2, batch_size=4))
         for agent in (toy.CLONER, toy.AGENT)
     )
     for i in range(5):
@@ -243,7 +243,7 @@ def test_rows_come_when_they_are_due_and_at_the_end(whole, toy, same):
 @pytest.fixture(scope="module")
 def real(toy, make_actor, make_batch):
     """True agents, and the same with a rate that is none in their midst."""
-    agent = rj.ramac(
+    agent = rj.ramac_agent(
         make_actor("flow", num_steps=1), toy.make_critic(), num_quantiles=4
     )
     dataset = make_batch(16)

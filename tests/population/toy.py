@@ -7,6 +7,7 @@ import numpy as np
 import ramac_jax as rj
 from ramac_jax import losses
 from ramac_jax.population import Schedule, cross
+from tests.helpers import keyed_agent
 
 SCHEDULE = Schedule(
     num_steps=10, batch_size=4, bc_steps=4, log_every=4, save_every=3, watch_every=5
@@ -63,8 +64,8 @@ def clone(state, batch, key, knobs):
     return update(state, batch._replace(reward=1.0 + batch.reward), key, slow)
 
 
-AGENT = rj.Agent(init, update, act)
-CLONER = rj.Agent(init, clone, act)
+AGENT = keyed_agent(init, update, act)
+CLONER = keyed_agent(init, clone, act)
 
 
 def make_dataset(size=12, observation_dim=100):
@@ -94,18 +95,18 @@ def make_critic():
         both = jnp.concatenate([observation, action], axis=-1)
         return jnp.einsum("ef,bf->eb", params, both)[..., None] * (1.0 + tau)
 
-    return rj.Critic(init, quantiles, rj.losses.quantile_huber)
+    return rj.Critic(init=init, quantiles=quantiles, loss=rj.losses.quantile_huber)
 
 
 def true_agent():
     """A small flow that clones first, with a batch large enough to be shared."""
     actor = rj.flow_actor(2, 2, widths=(8,), time_width=4)
     critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac(actor, critic, num_quantiles=4)
+    agent = rj.ramac_agent(actor, critic, num_quantiles=4)
     schedule = SCHEDULE._replace(
         num_steps=6, batch_size=64, bc_steps=2, log_every=3, watch_every=None
     )
-    cloner = rj.ramac(actor, rj.constant_critic())
+    cloner = rj.ramac_agent(actor, rj.constant_critic())
     return agent, cloner, make_dataset(128, 3), schedule
 
 

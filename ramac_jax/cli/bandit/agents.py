@@ -11,8 +11,16 @@ import jax
 import jax.numpy as jnp
 
 import ramac_jax as rj
-from ramac_jax.actors import distilled, gaussian_actor, perturbed, vae_actor
+from ramac_jax.actors import (
+    distilled_actor,
+    gaussian_actor,
+    perturbed_actor,
+    vae_actor,
+)
 from ramac_jax.actors.diffusion import cosine_betas
+from ramac_jax.compute import whole_batch
+from ramac_jax.devices.cache import fit_cache
+from ramac_jax.types import ConservativeFn, MicroBatchFn, RiskMeasureFn
 
 ACTION_DIM = 2
 WIDTHS = (64, 64, 64, 64)  # of behaviour models and students
@@ -49,6 +57,11 @@ def critics(dtype: str | None = None) -> dict[str, rj.Critic]:
     }
 
 
+def micro_batch(critic: str) -> MicroBatchFn:
+    """Choose how many rows a critic computes at a time."""
+    return fit_cache(NARROW[0]) if critic == "quantile" else whole_batch
+
+
 class Recipe(NamedTuple):
     """How one agent of the bandit comes about."""
 
@@ -57,10 +70,10 @@ class Recipe(NamedTuple):
     model_is: str | None = None  # "prior" or "teacher" of its actor; None: the actor
     critic: str | None = None  # None: it clones alone
     risk_weight: float = 0.0
-    penalty: rj.types.ConservativeFn | None = None
+    penalty: ConservativeFn | None = None
 
     @property
-    def distortion(self) -> rj.types.DistortionFn:
+    def distortion(self) -> RiskMeasureFn:
         """The risk measure."""
         return rj.risk.cvar if self.critic == "quantile" else rj.risk.neutral
 
@@ -93,8 +106,8 @@ def actor_of(
     model = behaviour_models(dtype)[recipe.model]
     around: dict[str | None, Callable[[rj.Actor], rj.Actor]] = {
         None: lambda model: model,
-        "prior": lambda model: perturbed(model, radius, widths=NARROW),
-        "teacher": lambda model: distilled(model, ACTION_DIM, widths=WIDTHS),
+        "prior": lambda model: perturbed_actor(model, radius, widths=NARROW),
+        "teacher": lambda model: distilled_actor(model, ACTION_DIM, widths=WIDTHS),
     }
     return around[recipe.model_is](model)
 
@@ -103,7 +116,7 @@ def agent_of(recipe: Recipe, actor: rj.Actor, dtype: str | None = None) -> rj.Ag
     """An agent with this actor."""
     if recipe.critic is None:
         return cloner(actor)
-    return rj.ramac(
+    return rj.ramac_agent(
         actor,
         critics(dtype)[recipe.critic],
         recipe.distortion,
@@ -111,12 +124,13 @@ def agent_of(recipe: Recipe, actor: rj.Actor, dtype: str | None = None) -> rj.Ag
         conservative=recipe.penalty,
         num_candidates=5,
         normalize_value=recipe.critic == "value" and recipe.penalty is None,
+        micro_batch=micro_batch(recipe.critic),
     )
 
 
 def cloner(actor: rj.Actor) -> rj.Agent:
     """Behaviour cloning alone."""
-    return rj.ramac(actor, rj.constant_critic(), num_quantiles=1)
+    return rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
 
 
 def critic_alone(critic: str, dtype: str | None = None) -> rj.Agent:
@@ -125,18 +139,29 @@ def critic_alone(critic: str, dtype: str | None = None) -> rj.Agent:
     Every step is terminated, so that no target asks for the action that comes next.
     """
 
-    def nothing(key, observation, action):
+    def init(key, observation, action):
         return jnp.zeros(1)
 
-    def sample(params, observation, key):
+    def draw_noise(observation, key):
+        return None
+
+    def sample_from_noise(params, observation, noise):
         return jnp.zeros((*observation.shape[:-1], ACTION_DIM))
 
-    def bc_loss(params, observation, action, key):
+    def bc_loss_from_noise(params, observation, action, noise):
         return jnp.zeros(())
 
-    return rj.ramac(
-        rj.Actor(nothing, sample, bc_loss),
+    actor = rj.Actor(
+        init=init,
+        draw_noise=draw_noise,
+        sample_from_noise=sample_from_noise,
+        draw_bc_noise=draw_noise,
+        bc_loss_from_noise=bc_loss_from_noise,
+    )
+    return rj.ramac_agent(
+        actor,
         critics(dtype)[critic],
         rj.risk.neutral,
         NUM_QUANTILES,
+        micro_batch=micro_batch(critic),
     )

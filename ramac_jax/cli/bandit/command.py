@@ -39,11 +39,12 @@ from ramac_jax.cli.bandit.training import (
     Trainer,
     draw_actions,
 )
-from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS
+from ramac_jax.cli.options.precision import DEFAULT
 from ramac_jax.cli.options.train import choices
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
 from ramac_jax.files import strict, write_json
+from ramac_jax.registry import PRECISIONS
 from ramac_jax.validation import check_names
 
 DPI = 300

@@ -16,7 +16,6 @@ import numpy as np
 
 import ramac_jax as rj
 from ramac_jax import population as populations
-from ramac_jax.cli import console
 from ramac_jax.cli.bandit.agents import (
     RADIUS,
     RECIPES,
@@ -28,8 +27,9 @@ from ramac_jax.cli.bandit.agents import (
     cloner,
     critic_alone,
 )
-from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS, training_in
+from ramac_jax.cli.options.precision import DEFAULT, training_in
 from ramac_jax.cli.progress import LiveProgress
+from ramac_jax.registry import PRECISIONS
 
 CLONING = rj.Hyperparams(actor_learning_rate=1e-2, max_grad_norm=0.3)
 CRITICS = rj.Hyperparams(critic_learning_rate=1e-2)

@@ -1,12 +1,18 @@
 """What the options of `ramac train` may be, before any work is done."""
 
 import ramac_jax as rj
-from ramac_jax.actors import BUILDERS
-from ramac_jax.cli.options.precision import PRECISIONS, knows_dtype
-from ramac_jax.cli.options.train import CONSERVATIVE, CRITICS, DISTORTIONS, Arguments
+from ramac_jax.cli.options.train import Arguments
 from ramac_jax.cli.runs.sinks import check_sinks
-from ramac_jax.networks.heads import HEADS
-from ramac_jax.validation import POSITIVE, check_names
+from ramac_jax.errors import check_names
+from ramac_jax.hyperparams import POSITIVE
+from ramac_jax.registry import (
+    ACTORS,
+    CRITICS,
+    HEADS,
+    PENALTIES,
+    PRECISIONS,
+    RISK_MEASURES,
+)
 
 MAY_BE_ZERO = {
     "bc_steps",
@@ -43,8 +49,8 @@ def check_options(arguments: Arguments) -> None:
             f"--memory is {arguments.memory:g}: it must be {POSITIVE}, in GiB"
         )
     check_sinks(arguments.tensorboard, arguments.wandb)
-    check_names("actor", [arguments.actor], BUILDERS)
-    check_names("distortion", [arguments.distortion], DISTORTIONS)
+    check_names("actor", [arguments.actor], ACTORS)
+    check_names("distortion", [arguments.distortion], RISK_MEASURES)
     if arguments.radius is not None and not 0.0 < arguments.radius <= 2.0:
         raise rj.InputError(
             f"--radius is {arguments.radius:g}: it must be above 0 and at most 2"
@@ -58,7 +64,7 @@ def check_options(arguments: Arguments) -> None:
     check_names("head", [arguments.head], HEADS)
     check_precision(arguments)
     if arguments.conservative is not None:
-        check_names("penalty", [arguments.conservative], CONSERVATIVE)
+        check_names("penalty", [arguments.conservative], PENALTIES)
     elif arguments.hyperparams.conservative_weight:
         raise rj.InputError(
             "--conservative-weight has nothing to weigh: give --conservative, or 0"
@@ -72,7 +78,7 @@ def check_precision(arguments: Arguments) -> None:
     if PRECISIONS[arguments.precision].dtype is None:
         return
     alone = None
-    if not knows_dtype(arguments.actor):
+    if not ACTORS[arguments.actor].takes_dtype:
         alone = f"the {arguments.actor} actor"
     elif arguments.num_critics and arguments.critic != "quantile":
         alone = f"the {arguments.critic} critic"
@@ -86,7 +92,7 @@ def check_traced(hyperparams: rj.Hyperparams, distortion: str) -> None:
     """Raise `InputError` for one setting's values, or a level that is not the risk
     measure's."""
     rj.check_hyperparams(hyperparams)
-    level, allowed = hyperparams.risk_level, DISTORTIONS[distortion][1]
+    level, allowed = hyperparams.risk_level, RISK_MEASURES[distortion].load().levels
     if level not in allowed:
         raise rj.InputError(
             f"risk_level is {level:g}: for {distortion} it must be {allowed}"

@@ -8,14 +8,12 @@ import jax
 import numpy as np
 
 import ramac_jax as rj
-from ramac_jax.actors import BUILDERS
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options, check_traced
-from ramac_jax.cli.options.precision import PRECISIONS
 from ramac_jax.cli.options.search_space import label, parse_space, settings_of, variants
-from ramac_jax.cli.options.train import DISTORTIONS, Arguments, choices
-from ramac_jax.networks.heads import HEADS
+from ramac_jax.cli.options.train import Arguments, choices
 from ramac_jax.population import Rung, halving
+from ramac_jax.registry import ACTORS, HEADS, PRECISIONS, RISK_MEASURES
 from ramac_jax.validation import check_names
 
 MEASURES = ("cvar", "mean")  # to choose by: higher is better
@@ -85,8 +83,8 @@ def widths(text: str) -> tuple[int, ...]:
 
 
 STATIC: dict[str, Callable[[str], Any]] = {
-    "actor": one_of(tuple(BUILDERS)),
-    "distortion": one_of(tuple(DISTORTIONS)),
+    "actor": one_of(tuple(ACTORS)),
+    "distortion": one_of(tuple(RISK_MEASURES)),
     "actor_widths": widths,
     "sampler_steps": count,
     "num_quantiles": count,

@@ -9,25 +9,18 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 import ramac_jax as rj
-from ramac_jax.actors import BUILDERS
 from ramac_jax.cli.options.evaluation import FIRST_SEED
-from ramac_jax.cli.options.precision import DEFAULT, PRECISIONS
+from ramac_jax.cli.options.precision import DEFAULT
 from ramac_jax.cli.options.presets import AGENTS, PRESETS, preset_name
-from ramac_jax.networks.heads import HEADS
+from ramac_jax.registry import (
+    ACTORS,
+    CRITICS,
+    HEADS,
+    PENALTIES,
+    PRECISIONS,
+    RISK_MEASURES,
+)
 from ramac_jax.tasks import TASKS
-from ramac_jax.validation import Range
-
-DISTORTIONS = {
-    "neutral": (rj.risk.neutral, Range()),
-    "cvar": (rj.risk.cvar, Range(0.0, 1.0, open_low=True)),
-    "wang": (rj.risk.wang, Range()),
-    "cpw": (rj.risk.cpw, Range(0.0, 1.0, open_low=True)),
-    "power": (rj.risk.power, Range()),
-}
-"""Risk measures by name, and the levels at which each makes sense."""
-CRITICS = ("quantile", "value")
-CONSERVATIVE = {"quantiles": rj.losses.quantile_gap, "values": rj.losses.value_gap}
-
 
 CHANGES_NOTHING = {
     "out",
@@ -120,7 +113,7 @@ class Arguments:
     None: paper for a task, full otherwise."""
     workers: int = 0
     """Processes that step the simulators of an evaluation; 0: this one."""
-    actor: Annotated[str, choices(tuple(BUILDERS), "Generative policy")] = "diffusion"
+    actor: Annotated[str, choices(tuple(ACTORS), "Generative policy")] = "diffusion"
     sampler_steps: int | None = None
     """Denoising or Euler steps; None: 5 for a diffusion, 10 for a flow."""
     actor_widths: tuple[int, ...] | None = None
@@ -130,7 +123,7 @@ class Arguments:
     """How far a perturbed actor moves each coordinate of its prior's action; None:
     0.25."""
     distortion: Annotated[
-        str, choices(tuple(DISTORTIONS), "Risk measure, at --risk-level")
+        str, choices(tuple(RISK_MEASURES), "Risk measure, at --risk-level")
     ] = "cvar"
     num_quantiles: int = 32
     """Fractions drawn per update."""
@@ -140,11 +133,11 @@ class Arguments:
     num_critics: int = 2
     """Critics, of which the lowest is believed; 0: behaviour cloning alone."""
     critic: Annotated[
-        str, choices(CRITICS, "Quantiles of the return, or its mean alone")
+        str, choices(tuple(CRITICS), "Quantiles of the return, or its mean alone")
     ] = "quantile"
     conservative: Annotated[
         str | None,
-        choices(tuple(CONSERVATIVE), "Conservative penalty of the critics, on their"),
+        choices(tuple(PENALTIES), "Conservative penalty of the critics, on their"),
     ] = None
     num_candidates: int = 10
     """Actions that the penalty compares with the data's, drawn uniformly, and as many

@@ -1,24 +1,22 @@
 """From options to an agent, and to a trained population of it."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
 from ramac_jax import population as populations
-from ramac_jax.actors import BUILDERS
 from ramac_jax.cli import console
-from ramac_jax.cli.options.precision import PRECISIONS, training_actor, training_in
+from ramac_jax.cli.options.precision import training_actor, training_in
 from ramac_jax.cli.options.train import (
     CHANGES_NOTHING,
-    CONSERVATIVE,
-    DISTORTIONS,
     Arguments,
 )
+from ramac_jax.compute import whole_batch
 from ramac_jax.data.loading import OfflineDataset
-from ramac_jax.networks.heads import HEADS
+from ramac_jax.devices.cache import fit_cache
 from ramac_jax.normalization import Scaling
+from ramac_jax.registry import ACTORS, HEADS, PENALTIES, PRECISIONS, RISK_MEASURES
 from ramac_jax.validation import check_names
 
 CLONED_BY = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
@@ -38,13 +36,7 @@ def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpe
         "radius": arguments.radius,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    options = {
-        name: parameter.default
-        for name, parameter in inspect.signature(
-            BUILDERS[arguments.actor]
-        ).parameters.items()
-        if isinstance(parameter.default, int | float | tuple)
-    }
+    options = dict(ACTORS[arguments.actor].options)
     check_names(f"option of the {arguments.actor} actor", given, options)
     return checkpoints.PolicySpec(
         scaling=scaling, actor=arguments.actor, actor_options=options | given
@@ -54,13 +46,14 @@ def policy_spec(arguments: Arguments, scaling: Scaling) -> checkpoints.PolicySpe
 def build_cloner(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """Behaviour cloning alone, whose update costs a tenth of the others'."""
     actor = training_actor(spec, arguments.precision)
-    return rj.ramac(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
+    return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
 
 
 def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """The agent that the options describe."""
     if not arguments.num_critics:
         return build_cloner(arguments, spec)
+    micro_batch = whole_batch
     if arguments.critic == "value":
         widths = (arguments.critic_width,) * 2
         critic = rj.value_critic(arguments.num_critics, widths=widths)
@@ -70,19 +63,21 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
             width=arguments.critic_width,
             embedding_width=arguments.embedding_width,
             num_cosines=arguments.num_cosines,
-            head=HEADS[arguments.head],
+            head=HEADS[arguments.head].load(),
             dtype=PRECISIONS[arguments.precision].dtype,
         )
+        micro_batch = fit_cache(arguments.critic_width)
     penalty = arguments.conservative
-    return rj.ramac(
+    return rj.ramac_agent(
         training_actor(spec, arguments.precision),
         critic,
-        DISTORTIONS[arguments.distortion][0],
+        RISK_MEASURES[arguments.distortion].load(),
         arguments.num_quantiles,
         num_risk_quantiles=arguments.num_risk_quantiles,
-        conservative=None if penalty is None else CONSERVATIVE[penalty],
+        conservative=None if penalty is None else PENALTIES[penalty].load(),
         num_candidates=arguments.num_candidates,
         normalize_value=arguments.normalize_value,
+        micro_batch=micro_batch,
     )
 
 

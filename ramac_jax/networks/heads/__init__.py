@@ -1,4 +1,4 @@
-"""The head of the quantile network (Dabney et al., 2018), in three exchangeable forms.
+"""The head of the quantile network (Dabney et al., 2018), in three forms.
 
 The only layer with both a batch and a fraction axis, and so nearly all of the critic's
 work and memory. A head is a pure function
@@ -18,10 +18,4 @@ from ramac_jax.networks.heads.plain import (
     rematerialized_head,
 )
 
-__all__ = ["HEADS", "HeadFn", "fused_head", "plain_head", "rematerialized_head"]
-
-HEADS: dict[str, HeadFn] = {
-    "plain": plain_head,
-    "rematerialized": rematerialized_head,
-    "fused": fused_head,
-}
+__all__ = ["HeadFn", "fused_head", "plain_head", "rematerialized_head"]
