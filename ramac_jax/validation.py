@@ -66,7 +66,7 @@ def check_transitions(dataset: "Transition") -> None:
     if arrays["observation"].shape != arrays["next_observation"].shape:
         raise InputError(
             f"observation has shape {list(arrays['observation'].shape)} and "
-            f"next_observation {list(arrays['next_observation'].shape)}: make them equal"
+            f"next_observation {list(arrays['next_observation'].shape)}: they differ"
         )
     for name, value in arrays.items():
         reject_rows(

@@ -14,7 +14,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
 from ramac_jax import storage
-from ramac_jax.actors.perturbed import perturbed
+from ramac_jax.actors.perturbed import perturbed_actor
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.population import checkpoints as training
 from ramac_jax.population.history import EMPTY
@@ -171,7 +171,7 @@ def own(tmp_path_factory):
 
 
 def own_actor(width=8):
-    return perturbed(rj.flow_actor(2, 2, widths=(8,)), widths=(width,))
+    return perturbed_actor(rj.flow_actor(2, 2, widths=(8,)), widths=(width,))
 
 
 def test_an_actor_of_ones_own_is_saved_and_loaded(own):

@@ -16,6 +16,7 @@ import numpy as np
 
 import ramac_jax as rj
 from ramac_jax import population as populations
+from ramac_jax.cli import console
 from ramac_jax.cli.bandit.agents import (
     RADIUS,
     RECIPES,
