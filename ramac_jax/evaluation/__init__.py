@@ -1,30 +1,84 @@
-"""What a policy is worth, from the returns it was seen to earn."""
+"""Evaluation of policies: rollouts, statistics of returns, OOD actions and bounds.
 
-from ramac_jax.evaluation import bounds
-from ramac_jax.evaluation.ood import Detector, density_detector, nearest_detector
-from ramac_jax.evaluation.rollouts import Episodes, evaluate
-from ramac_jax.evaluation.simulators import Environments
-from ramac_jax.evaluation.statistics import (
-    cvar,
-    iqm,
-    normalized_score,
-    per_seed_cvar,
-    stratified_bootstrap,
-    summarise,
-)
+Names are imported when they are first used, so that statistics need no simulator.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ramac_jax.evaluation import bounds
+    from ramac_jax.evaluation.detectors import (
+        Detector,
+        density_detector,
+        nearest_detector,
+    )
+    from ramac_jax.evaluation.intervals import (
+        Interval,
+        mean_interval,
+        stratified_bootstrap,
+    )
+    from ramac_jax.evaluation.ood_evaluator import (
+        OODEvaluator,
+        make_ood_evaluator,
+        ood_rates,
+    )
+    from ramac_jax.evaluation.ranking import Ranked, rank
+    from ramac_jax.evaluation.rollouts import Cancelled, Episodes, evaluate
+    from ramac_jax.evaluation.simulators import Environments
+    from ramac_jax.evaluation.statistics import (
+        cvar,
+        iqm,
+        normalized_score,
+        per_seed_cvar,
+        pooled,
+    )
+    from ramac_jax.evaluation.summary import summarise
+
+_NAMES = {
+    "detectors": ("Detector", "density_detector", "nearest_detector"),
+    "intervals": ("Interval", "mean_interval", "stratified_bootstrap"),
+    "ood_evaluator": ("OODEvaluator", "make_ood_evaluator", "ood_rates"),
+    "ranking": ("Ranked", "rank"),
+    "rollouts": ("Cancelled", "Episodes", "evaluate"),
+    "simulators": ("Environments",),
+    "statistics": ("cvar", "iqm", "normalized_score", "per_seed_cvar", "pooled"),
+    "summary": ("summarise",),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Cancelled",
     "Detector",
     "Environments",
     "Episodes",
+    "Interval",
+    "OODEvaluator",
+    "Ranked",
     "bounds",
     "cvar",
     "density_detector",
     "evaluate",
     "iqm",
+    "make_ood_evaluator",
+    "mean_interval",
     "nearest_detector",
     "normalized_score",
+    "ood_rates",
     "per_seed_cvar",
+    "pooled",
+    "rank",
     "stratified_bootstrap",
     "summarise",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name == "bounds":
+        return importlib.import_module(f"{__name__}.bounds")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+    globals()[name] = getattr(module, name)
+    return globals()[name]

@@ -2,49 +2,52 @@
 
 beta is the behaviour, pi a policy, both at one state; I_s is the support of beta, and
 delta = pi(outside I_s) the rate of out-of-distribution actions. KL(beta || pi) over
-cells is never above that of the densities, so that a bound which holds with cells holds
-with densities.
+cells is at most that of the densities, so that a bound which holds for cells holds for
+densities.
 """
 
 import math
 
 import numpy as np
 
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
 
 
 def kl_divergence(beta: np.ndarray, pi: np.ndarray) -> float:
-    """KL(beta || pi) of shares [C] over cells; inf where pi misses a cell of beta.
+    """Return KL(beta || pi) of probabilities [C] of cells, in nats.
 
-    Raises `InputError` for shares that are not, or that differ in number.
+    It is inf where pi gives no probability to a cell of beta. Raises `InputError` for
+    negative probabilities, a sum other than 1, and different numbers of cells.
     """
     beta, pi = np.asarray(beta, np.float64), np.asarray(pi, np.float64)
-    for shares in (beta, pi):
-        if shares.ndim != 1 or beta.shape != pi.shape or not (shares >= 0.0).all():
-            raise InputError("the shares are not of the same cells: give two [C]")
-        if abs(shares.sum() - 1.0) > 1e-6:
-            raise InputError(f"the shares sum to {shares.sum():g}: give all cells")
-    there = beta > 0.0
-    if not (pi[there] > 0.0).all():
+    for cells in (beta, pi):
+        if cells.ndim != 1 or beta.shape != pi.shape or not (cells >= 0.0).all():
+            raise InputError(
+                "beta and pi are not probabilities of the same cells: give two [C]"
+            )
+        if abs(cells.sum() - 1.0) > 1e-6:
+            raise InputError(f"probabilities sum to {cells.sum():g}: give all cells")
+    support = beta > 0.0
+    if not (pi[support] > 0.0).all():
         return math.inf
-    return max(float(beta[there] @ np.log(beta[there] / pi[there])), 0.0)
+    return max(float(beta[support] @ np.log(beta[support] / pi[support])), 0.0)
 
 
 def ood_rate_bound(divergence: float) -> float:
-    """delta <= 1 - exp(-KL(beta || pi)): RAMAC, proposition 1."""
+    """Bound the OOD rate: delta <= 1 - exp(-KL(beta || pi)) (RAMAC, proposition 1)."""
     return -math.expm1(-divergence)
 
 
 def cvar_gap_bound(divergence: float, level: float, low: float, high: float) -> float:
-    """|CVaR of beta - CVaR of pi| <= (M - m) / alpha sqrt(KL(beta || pi) / 2).
+    """Bound |CVaR of beta - CVaR of pi| by (M - m) / alpha sqrt(KL(beta || pi) / 2).
 
     Args:
       divergence: KL(beta || pi).
       level: alpha, in (0, 1].
-      low: m, no return is lower.
-      high: M, no return is higher.
+      low: m, the least return possible.
+      high: M, the largest return possible.
 
-    Raises `InputError` for a divergence below 0, or a level outside (0, 1].
+    Raises `InputError` for a divergence below 0, and a level outside (0, 1].
     """
     if not (divergence >= 0.0 and 0.0 < level <= 1.0):
         raise InputError(
@@ -55,10 +58,12 @@ def cvar_gap_bound(divergence: float, level: float, low: float, high: float) -> 
 
 
 def leakage_bound(least_density: float, volume_outside: float) -> float:
-    """delta >= p_min vol(ball outside I_s): RAMAC, lemma 4.1.
+    """Bound the OOD rate from below: delta >= p_min vol(ball outside I_s).
+
+    Source: RAMAC, lemma 4.1.
 
     Args:
-      least_density: p_min, of the policy anywhere in the ball about an anchor.
-      volume_outside: of the part of the ball that is outside I_s.
+      least_density: p_min, the policy's least density in the ball about an anchor.
+      volume_outside: volume of the part of the ball that is outside I_s.
     """
     return least_density * volume_outside

@@ -1,29 +1,30 @@
-"""How often agents leave the data: their actions at states that the data visited."""
+"""The OOD evaluator: how often agents leave the data, at states of the data."""
 
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-import ramac_jax as rj
-from ramac_jax.evaluation import Detector, density_detector, nearest_detector
+from ramac_jax.errors import InputError
+from ramac_jax.evaluation.detectors import Detector, density_detector, nearest_detector
 from ramac_jax.normalization import scale_action
 from ramac_jax.policy import Policy
+from ramac_jax.types import Transition
 
-HELD_OUT_EVERY = 10  # one episode of so many is held out
-CALIBRATED_BY = 5000  # steps held out that set the thresholds, at most
-NUM_QUERIES = 2000  # other states held out at which every agent is asked, at most
+HELD_OUT_EVERY = 10  # one episode in so many is held out
+CALIBRATION_STEPS = 5000  # held-out steps that set the thresholds, at most
+NUM_QUERIES = 2000  # other held-out states at which every agent acts, at most
 NUM_NEIGHBOURS = 100
 
 
 class OODEvaluator(NamedTuple):
-    """Detectors of one dataset, and the states at which agents are asked."""
+    """Detectors of one dataset, and the states at which agents act."""
 
     detectors: dict[str, Detector]
-    held_out: rj.Transition  # [Q, ...] that no detector has seen in any way
+    held_out: Transition  # [Q, ...], unknown to every detector
 
     def flagged(self, actions: np.ndarray) -> dict[str, np.ndarray]:
-        """By each detector, the share of actions [P, Q, A] out of distribution [P]."""
+        """Return the share of actions [P, Q, A] that each detector flags as OOD [P]."""
         return {
             name: np.array(
                 [detector(self.held_out.observation, each).mean() for each in actions]
@@ -32,72 +33,77 @@ class OODEvaluator(NamedTuple):
         }
 
     def false_positive_rates(self) -> dict[str, float]:
-        """By each detector, the share of the data's own actions that it flags."""
+        """Return the share of the data's own actions that each detector flags."""
         actions = np.asarray(self.held_out.action)[None]
         return {name: float(x[0]) for name, x in self.flagged(actions).items()}
 
 
 def make_ood_evaluator(
-    data: rj.Transition,
+    data: Transition,
     num_neighbours: int = NUM_NEIGHBOURS,
     held_out_every: int = HELD_OUT_EVERY,
 ) -> OODEvaluator:
-    """Build every detector of `ramac_jax.evaluation`; the same for the same data.
+    """Build the OOD evaluator of a dataset; the same data always give the same one.
 
-    One episode of `held_out_every` is held out. Half of these calibrate the detectors;
-    at the states of the others agents are asked.
+    One episode in `held_out_every` is held out. Half of these episodes calibrate the
+    detectors; agents act at the states of the other half.
 
-    Raises `InputError` where there are not four episodes, and as the detectors do.
+    Args:
+      data: transitions [D, ...] in the order of collection, episode after episode.
+      num_neighbours: states of the data that each query is compared with.
+      held_out_every: see above; fewer where the data have few episodes.
+
+    Raises `InputError` for fewer than four episodes, and as the detectors do.
     """
-    known, calibrating, asked = split_episodes(data, held_out_every)
+    known, calibration, queries = split_episodes(data, held_out_every)
     draw = np.random.default_rng(0)
 
-    def some(part: rj.Transition, size: int) -> rj.Transition:
+    def subset(part: Transition, size: int) -> Transition:
         rows = draw.permutation(len(part.reward))[:size]
-        return rj.Transition(*(x[rows] for x in part))
+        return jax.tree.map(lambda x: x[rows], part)
 
-    calibrating = some(calibrating, CALIBRATED_BY)
+    calibration = subset(calibration, CALIBRATION_STEPS)
     num_neighbours = min(num_neighbours, len(known.reward))
     detectors = {
-        "nearest": nearest_detector(known, calibrating, num_neighbours=num_neighbours),
-        "density": density_detector(known, calibrating, num_neighbours=num_neighbours),
+        "nearest": nearest_detector(known, calibration, num_neighbours=num_neighbours),
+        "density": density_detector(known, calibration, num_neighbours=num_neighbours),
     }
-    return OODEvaluator(detectors, some(asked, NUM_QUERIES))
+    return OODEvaluator(detectors=detectors, held_out=subset(queries, NUM_QUERIES))
 
 
 def split_episodes(
-    data: rj.Transition, held_out_every: int
-) -> tuple[rj.Transition, rj.Transition, rj.Transition]:
-    """Transitions [D, ...] in the order they were made -> most, and two held-out parts.
+    data: Transition, held_out_every: int
+) -> tuple[Transition, Transition, Transition]:
+    """Split transitions [D, ...] by episodes into the reference and two held-out parts.
 
-    One episode of `held_out_every` is held out, and by turns in the one part and the
-    other; of few episodes more, so that there are two. A step begins another episode
-    where it does not go on from the one before.
+    One episode in `held_out_every` is held out, in turn for the one part and the other;
+    with few episodes more often, so that both parts have one. An episode ends where
+    `terminated` is set, and where the next step starts at another observation.
     """
     arrays: Any = jax.tree.map(np.asarray, data)
-    goes_on = np.all(arrays.next_observation[:-1] == arrays.observation[1:], axis=1)
-    goes_on &= arrays.terminated[:-1] == 0.0
-    number = np.append(0, np.cumsum(~goes_on))
+    continues = np.all(arrays.next_observation[:-1] == arrays.observation[1:], axis=1)
+    continues &= arrays.terminated[:-1] == 0.0
+    number = np.append(0, np.cumsum(~continues))
     every = min(held_out_every, (int(number[-1]) + 1) // 2)
     if every < 2:
-        raise rj.InputError(
+        raise InputError(
             f"the data have {number[-1] + 1} episodes: detectors need 4, two of them "
-            "to be held out"
+            "to hold out"
         )
     held_out, odd = number % every == every - 1, number // every % 2 == 1
     parts = (~held_out, held_out & ~odd, held_out & odd)
-    known, calibrating, asked = (
+    known, calibration, queries = (
         jax.tree.map(lambda x, rows=rows: x[rows], arrays) for rows in parts
     )
-    return known, calibrating, asked
+    return known, calibration, queries
 
 
 def ood_rates(
     ood_evaluator: OODEvaluator, policy: Policy, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """By each detector, how often each agent of a policy leaves the data [P].
+    """Return by detector how often each agent of a policy leaves the data [P].
 
-    Every agent acts once at each of the ood_evaluator's states, those of the environment.
+    Every agent acts once at each state of the evaluator, in the environment's units.
     """
 
     @jax.jit

@@ -1,7 +1,7 @@
-"""Rank settings by some seeds, and score them by the others.
+"""Ranking of settings: select on some seeds, report on the held-out seeds.
 
-The best of many noisy figures is partly luck. So the agents that choose a setting do
-not tell its worth: the order comes from the selection alone, the scores from the rest.
+The best of many noisy figures is partly luck. So the agents that select a setting do
+not report on it: the order follows from the selection alone, the scores from the rest.
 """
 
 import math
@@ -9,19 +9,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 
-from ramac_jax.validation import InputError
-
-QUANTILE = 0.975  # of Student's t, for intervals of 95 %
-
-
-class Interval(NamedTuple):
-    """A mean over seeds and its bounds, NaN where there is nothing to tell it from."""
-
-    value: float
-    low: float
-    high: float
+from ramac_jax.errors import InputError
+from ramac_jax.evaluation.intervals import Interval, mean_interval
 
 
 class Ranked(NamedTuple):
@@ -30,26 +20,9 @@ class Ranked(NamedTuple):
     setting: int
     label: str
     chosen_by: float  # mean of the finite figures of its selection agents
-    score: dict[str, Interval]  # of its scoring agents, for each measure
+    score: dict[str, Interval]  # of its held-out agents, for each measure
     frozen: int  # agents that diverged, of all its seeds
-    unscored: int  # scoring agents without a finite figure, so left out of the score
-
-
-def mean_interval(values: np.ndarray) -> Interval:
-    """Mean of the finite values [K] of K seeds, with Student's t 95 % interval.
-
-    It speaks of agents that other seeds would train. One value alone has no bounds.
-    """
-    finite = np.asarray(values, np.float64)
-    finite = finite[np.isfinite(finite)]
-    if not finite.size:
-        return Interval(math.nan, math.nan, math.nan)
-    mean = float(finite.mean())
-    if finite.size == 1:
-        return Interval(mean, math.nan, math.nan)
-    quantile = scipy.stats.t.ppf(QUANTILE, finite.size - 1)
-    reach = float(quantile * finite.std(ddof=1) / math.sqrt(finite.size))
-    return Interval(mean, mean - reach, mean + reach)
+    unscored: int  # held-out agents without a finite figure, left out of the score
 
 
 def rank(
@@ -61,13 +34,13 @@ def rank(
     """Order the settings, best first, by the mean over their selection agents.
 
     A setting with a selection agent that diverged or has no finite figure comes after
-    every one without. Ties go to the lower number.
+    every setting without one. Ties go to the lower number.
 
     Args:
       labels: number of each of S settings -> its label; in the order of all rows.
-      selection: what the agents of the first K seeds came to [S, K]; more is better.
-      scores: measure -> what the scoring agents came to: those of the other seeds
-        [S, N - K], or of the only one [S, 1], in other episodes than chose.
+      selection: figures of the agents of the first K seeds [S, K]; more is better.
+      scores: measure -> figures of the held-out agents: those of the other seeds
+        [S, N - K], or of the only seed [S, 1], in other episodes than it selected on.
       frozen: which agents diverged [S, N], the selection seeds first.
 
     Raises `InputError` for an array without a row for each setting or a column for each
@@ -75,21 +48,8 @@ def rank(
     """
     selection, frozen = np.asarray(selection, np.float64), np.asarray(frozen, bool)
     scores = {name: np.asarray(x, np.float64) for name, x in scores.items()}
-    named = [("selection", selection), ("frozen", frozen), *scores.items()]
-    for name, rows in named:
-        if rows.ndim != 2 or len(rows) != len(labels) or not rows.size:
-            raise InputError(
-                f"{name} has shape {list(rows.shape)} for {len(labels)} settings: "
-                "give a row for each setting and a column for each seed"
-            )
-    chosen, seeds = selection.shape[1], frozen.shape[1]
-    scoring = max(seeds - chosen, 1)
-    if chosen > seeds or any(x.shape[1] != scoring for x in scores.values()):
-        raise InputError(
-            f"{chosen} of {seeds} seeds choose: give no more than there are, and each "
-            f"score {scoring} columns"
-        )
-    sound = np.isfinite(selection) & ~frozen[:, :chosen]
+    check_shapes(len(labels), selection, scores, frozen)
+    sound = np.isfinite(selection) & ~frozen[:, : selection.shape[1]]
     ranked = []
     for row, (setting, label) in enumerate(labels.items()):
         figures = {name: values[row] for name, values in scores.items()}
@@ -111,3 +71,26 @@ def rank(
         return not sound[row].all(), worst, ranked[row].setting
 
     return [ranked[row] for row in sorted(range(len(ranked)), key=order)]
+
+
+def check_shapes(
+    num_settings: int,
+    selection: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    frozen: np.ndarray,
+) -> None:
+    """Raise `InputError` where the arrays of `rank` do not fit together."""
+    named = [("selection", selection), ("frozen", frozen), *scores.items()]
+    for name, rows in named:
+        if rows.ndim != 2 or len(rows) != num_settings or not rows.size:
+            raise InputError(
+                f"{name} has shape {list(rows.shape)} for {num_settings} settings: "
+                "give a row for each setting and a column for each seed"
+            )
+    chosen, seeds = selection.shape[1], frozen.shape[1]
+    held_out = max(seeds - chosen, 1)
+    if chosen > seeds or any(x.shape[1] != held_out for x in scores.values()):
+        raise InputError(
+            f"{chosen} of {seeds} seeds select: give at most {seeds}, and each score "
+            f"{held_out} columns"
+        )

@@ -1,10 +1,10 @@
-"""A population of policies, each through episodes of its own, in lockstep.
+"""Evaluation: a population of policies plays episodes in lockstep.
 
-A row depends on nothing but the agent and its episode seed: neither the number of
-episodes, nor the other agents, nor the workers change a bit of it (seen on CPUs).
-Matrix products round differently at different sizes, so the policies always act on
-`TILE` episodes each. These are a lane; while one lane's actions are computed, another
-is stepped.
+A row of the result depends on its agent and its episode seed alone: neither the number
+of episodes, nor the other agents, nor the workers change a bit of it (observed on
+CPUs). Matrix products round differently at different sizes, so the policies always act
+on `TILE` episodes each. Such a group is a lane; while the actions of one lane are
+computed, another lane is stepped.
 """
 
 from __future__ import annotations
@@ -17,28 +17,35 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from ramac_jax.evaluation.simulators import Environments
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.types import Actor, Array, Params
 from ramac_jax.validation import InputError
 
 if TYPE_CHECKING:
+    from ramac_jax.evaluation.simulators import Environments, Step
     from ramac_jax.policy import Policy
 
 TILE = 8  # episodes of each agent in a lane
-MAX_ENVIRONMENTS = 256  # alive at once, or two lanes; each takes 1.5 MB, 10 ms to make
+MAX_ENVIRONMENTS = 256  # open at once, or two lanes; each takes 1.5 MB, 10 ms to make
+
+OnStep = Callable[[int, int], bool | None]
+"""(steps of lanes done, largest possible number) -> True to cancel the evaluation."""
+
+
+class Cancelled(Exception):
+    """An evaluation ended before its last episode because `on_step` asked for it."""
 
 
 class Episodes(NamedTuple):
-    """One row per agent and episode; P agents, M episodes each."""
+    """The episodes of an evaluation: P agents, M episodes each."""
 
-    episode_seed: np.ndarray  # [P, M], each different
-    returns: np.ndarray  # [P, M], penalties included; NaN where it failed
+    episode_seed: np.ndarray  # [P, M], all different
+    returns: np.ndarray  # [P, M], penalties included; NaN for a failed episode
     length: np.ndarray  # [P, M], steps
     risky_steps: np.ndarray  # [P, M]
-    penalties: np.ndarray  # [P, M], sum of those charged, at most 0
-    base_return: np.ndarray  # [P, M], without penalties; NaN where it failed
-    failed: np.ndarray  # [P, M] bool: a NaN, an infinity or an exception ended it
+    penalties: np.ndarray  # [P, M], sum over the episode, at most 0
+    base_return: np.ndarray  # [P, M], without penalties; NaN for a failed episode
+    failed: np.ndarray  # [P, M] bool: ended by a NaN, an infinity or an exception
     monitored: np.ndarray  # [P, M, horizon] float32, after each step; NaN past the end
 
 
@@ -56,9 +63,9 @@ def act(
     The noise of an action is drawn from fold_in(key(episode seed), step) alone.
 
     Args:
-      actor: whose functions compile; its parameters are traced.
+      actor: static; every actor compiles once.
       params: every leaf [P, ...].
-      scaling: the units.
+      scaling: units of the environment.
       observation: [P, M, O].
       seeds: [P, M], of the episodes.
       step: [], steps made so far.
@@ -72,7 +79,7 @@ def act(
     one_agent = jax.vmap(one_row, in_axes=(None, 0, 0))
     if jax.default_backend() != "cpu":
         return jax.vmap(one_agent)(params, observation, seeds)
-    # Agents in turn: side by side they would round otherwise than alone.
+    # One agent after the other: a batch of agents rounds differently than one alone.
     return jax.lax.map(lambda agent: one_agent(*agent), (params, observation, seeds))
 
 
@@ -82,26 +89,54 @@ def evaluate(
     *,
     num_episodes: int,
     seed: int = 0,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Episodes:
-    """Take every agent of a policy through M episodes of its own.
+    """Play M episodes with every agent of a policy.
 
-    No two agents share an episode, so that their returns are independent draws; the
-    same `seed` gives the agents of another policy the same episodes, one by one.
-
-    Where that needs more than `MAX_ENVIRONMENTS` at once, episodes follow one another.
-    `dataclasses.replace(policy, params=...)` acts without compiling again.
+    No two agents share an episode, so that their returns are independent draws. The
+    same `seed` gives the agents of another policy the same episodes, one by one. Where
+    more than `MAX_ENVIRONMENTS` would be open at once, lanes play several groups of
+    episodes in turn. `dataclasses.replace(policy, params=...)` does not compile again.
 
     Args:
       policy: the agents.
-      environments: where they act.
+      environments: where the agents act; usable again afterwards, cancelled or not.
       num_episodes: M.
-      seed: of the first episode; agent p's episode m has seed + p M + m.
-      on_step: told steps of lanes done, and the most there can be, after each.
+      seed: of the first episode; episode m of agent p has the seed `seed + p M + m`.
+      on_step: called after each step of the lanes, in this thread; to cancel from
+        another thread, let it return the state of a `threading.Event`.
 
     Raises `InputError` for an environment of other widths than the policy's, for no
-    episode, or a seed that is negative or beyond 32 bits.
+    episode, and for a seed that is negative or beyond 32 bits; `Cancelled` once
+    `on_step` returns True before the end.
     """
+    check_request(policy, environments, num_episodes, seed)
+    size = policy.population * num_episodes
+    seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
+    policy = placed_here(policy)
+    groups = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
+    num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
+    played: dict[int, Episodes] = {}
+
+    def run_lane(lane: int) -> Iterator[None]:
+        for index in range(lane, len(groups), num_lanes):
+            played[index] = yield from play(policy, environments, lane, groups[index])
+
+    lanes = [run_lane(lane) for lane in range(num_lanes)]
+    done, total = 0, len(groups) * environments.horizon
+    while lanes:
+        lanes = [lane for lane in lanes if next(lane, "over") != "over"]
+        done = done + len(lanes) if lanes else total
+        if on_step is not None and on_step(done, total) and lanes:
+            raise Cancelled(f"the evaluation was cancelled after {done} of {total}")
+    in_order = [played[index] for index in range(len(groups))]
+    return jax.tree.map(lambda *x: np.concatenate(x, axis=1), *in_order)
+
+
+def check_request(
+    policy: Policy, environments: Environments, num_episodes: int, seed: int
+) -> None:
+    """Raise `InputError` where `evaluate` cannot play these episodes."""
     for name in ("observation_dim", "action_dim"):
         here, there = getattr(policy.spec, name), getattr(environments, name)
         if here != there:
@@ -111,32 +146,12 @@ def evaluate(
             )
     if num_episodes < 1:
         raise InputError(f"num_episodes is {num_episodes}: give 1 or more")
-    size = policy.population * num_episodes
-    if not 0 <= seed <= 2**31 - size:
+    if not 0 <= seed <= 2**31 - policy.population * num_episodes:
         raise InputError(f"seed is {seed}: give one from 0 to about 2e9")
-    seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
-    policy = placed_here(policy)
-    blocks = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
-    num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
-    played: dict[int, Episodes] = {}
-
-    def run_lane(lane: int) -> Iterator[None]:
-        for index in range(lane, len(blocks), num_lanes):
-            played[index] = yield from play(policy, environments, lane, blocks[index])
-
-    lanes = [run_lane(lane) for lane in range(num_lanes)]
-    done, total = 0, len(blocks) * environments.horizon
-    while lanes:
-        lanes = [lane for lane in lanes if next(lane, "over") != "over"]
-        done += len(lanes)
-        if on_step is not None:
-            on_step(done if lanes else total, total)
-    in_order = [played[index] for index in range(len(blocks))]
-    return Episodes(*(np.concatenate(x, axis=1) for x in zip(*in_order, strict=True)))
 
 
 def placed_here(policy: Policy) -> Policy:
-    """The same agents on this thread's own device, whichever held their parameters."""
+    """Return the same agents on this thread's default device."""
     held = jax.tree.map(np.asarray, (policy.params, policy.spec.scaling))
     params, scaling = jax.device_put(held)
     spec = policy.spec._replace(scaling=scaling)
@@ -146,19 +161,17 @@ def placed_here(policy: Policy) -> Policy:
 def play(
     policy: Policy, environments: Environments, lane: int, seeds: np.ndarray
 ) -> Generator[None, None, Episodes]:
-    """Play the episodes of these seeds [P, M], M at most `TILE`, in a lane.
+    """Play the episodes of seeds [P, M], M at most `TILE`, in a lane.
 
     Yields while the actions of a step are being computed.
     """
     shape, size = seeds.shape, seeds.shape[1]
     padded = np.zeros((shape[0], TILE, policy.spec.observation_dim), np.float32)
     key_seeds = np.pad(seeds, ((0, 0), (0, TILE - size))).astype(np.uint32)
-    everyone = seeds.flatten()
-    returns, base_return, penalties = np.zeros((3, everyone.size))
-    length, risky_steps = np.zeros((2, everyone.size), int)
-    monitored = np.full((everyone.size, environments.horizon), np.nan, np.float32)
-    now = environments.reset(lane, everyone)
-    failed, running = now.failed, ~now.failed
+    episodes = empty_episodes(seeds.flatten(), environments.horizon)
+    now = environments.reset(lane, episodes.episode_seed)
+    episodes.failed[:] = now.failed
+    running = ~now.failed
     for step in range(environments.horizon):
         if not running.any():
             break
@@ -172,27 +185,38 @@ def play(
             np.int32(step),
         )
         yield
-        actions = np.asarray(acted)[:, :size].reshape(everyone.size, -1)
-        failed |= running & ~np.isfinite(actions).all(axis=-1)
-        running &= ~failed
+        actions = np.asarray(acted)[:, :size].reshape(seeds.size, -1)
+        episodes.failed[:] |= running & ~np.isfinite(actions).all(axis=-1)
+        running &= ~episodes.failed
         now = environments.step(lane, actions, running)
-        failed |= now.failed
-        returns += now.reward
-        base_return += now.base_reward
-        penalties += now.penalty
-        risky_steps += now.risky
-        length += running & ~now.failed
-        monitored[:, step] = now.monitored
+        add_step(episodes, step, now, running)
         running &= ~now.ended
-    returns, base_return = (np.where(failed, np.nan, x) for x in (returns, base_return))
-    rows = (
-        everyone,
-        returns,
-        length,
-        risky_steps,
-        penalties,
-        base_return,
-        failed,
-        monitored,
+    episodes.returns[episodes.failed] = np.nan
+    episodes.base_return[episodes.failed] = np.nan
+    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), episodes)
+
+
+def empty_episodes(seeds: np.ndarray, horizon: int) -> Episodes:
+    """Return episodes of seeds [N] before their first step; every leaf is [N, ...]."""
+    size = seeds.size
+    return Episodes(
+        episode_seed=seeds,
+        returns=np.zeros(size),
+        length=np.zeros(size, int),
+        risky_steps=np.zeros(size, int),
+        penalties=np.zeros(size),
+        base_return=np.zeros(size),
+        failed=np.zeros(size, bool),
+        monitored=np.full((size, horizon), np.nan, np.float32),
     )
-    return Episodes(*(x.reshape(*shape, *x.shape[1:]) for x in rows))
+
+
+def add_step(episodes: Episodes, step: int, now: Step, running: np.ndarray) -> None:
+    """Add one step of the running [N] environments to episodes [N], in place."""
+    episodes.failed[:] |= now.failed
+    episodes.returns[:] += now.reward
+    episodes.base_return[:] += now.base_reward
+    episodes.penalties[:] += now.penalty
+    episodes.risky_steps[:] += now.risky
+    episodes.length[:] += running & ~now.failed
+    episodes.monitored[:, step] = now.monitored

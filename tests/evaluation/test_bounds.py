@@ -17,7 +17,7 @@ def test_a_divergence_by_hand():
     assert bounds.kl_divergence(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == math.inf
 
 
-def test_coarser_cells_tell_less():
+def test_coarser_cells_have_a_smaller_divergence():
     draw = np.random.default_rng(0)
     beta, pi = draw.dirichlet(np.ones(12)), draw.dirichlet(np.ones(12))
     fine = bounds.kl_divergence(beta, pi)
@@ -73,12 +73,12 @@ def test_leakage_of_a_uniform_ball_is_its_bound():
 @pytest.mark.parametrize(
     ("beta", "pi", "message"),
     [
-        ([0.5, 0.5], [1.0], "not of the same cells"),
-        ([0.5, 0.5], [1.5, -0.5], "not of the same cells"),
+        ([0.5, 0.5], [1.0], "not probabilities of the same cells"),
+        ([0.5, 0.5], [1.5, -0.5], "not probabilities of the same cells"),
         ([0.5, 0.5], [0.5, 0.4], "sum to 0.9: give all cells"),
-        ([[1.0]], [[1.0]], "not of the same cells"),
+        ([[1.0]], [[1.0]], "not probabilities of the same cells"),
     ],
 )
-def test_what_are_no_shares_is_refused(beta, pi, message):
+def test_arrays_that_are_no_probabilities_are_refused(beta, pi, message):
     with pytest.raises(rj.InputError, match=message):
         bounds.kl_divergence(np.array(beta), np.array(pi))

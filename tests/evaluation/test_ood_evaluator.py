@@ -1,18 +1,19 @@
-"""How often agents leave the data."""
+"""The OOD evaluator against agents that stay in the data and agents that leave it."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.evaluation import ood_evaluator as judging
+from ramac_jax.evaluation import make_ood_evaluator, ood_rates
+from ramac_jax.evaluation.ood_evaluator import split_episodes
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from tests.helpers import noiseless_actor
 
 
 def episodes(*lengths, seed=0):
-    """Walks of some lengths, one after the other; actions follow the state."""
+    """Walks of these lengths, one after the other; actions follow the state."""
     draw, parts = np.random.default_rng(seed), []
     for length in lengths:
         walk = draw.normal(size=(length + 1, 2)).astype(np.float32)
@@ -22,29 +23,29 @@ def episodes(*lengths, seed=0):
     return rj.Transition(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
 
-def test_whole_episodes_are_held_out_by_turns():
+def test_whole_episodes_are_held_out_in_turn():
     data = episodes(3, 4, 2, 5, 1)
-    known, calibrating, asked = judging.split_episodes(data, 10)
-    np.testing.assert_array_equal(calibrating.observation, data.observation[3:7])
-    np.testing.assert_array_equal(asked.observation, data.observation[9:14])
+    known, calibration, queries = split_episodes(data, 10)
+    np.testing.assert_array_equal(calibration.observation, data.observation[3:7])
+    np.testing.assert_array_equal(queries.observation, data.observation[9:14])
     kept = np.r_[0:3, 7:9, 14:15]
     np.testing.assert_array_equal(known.action, data.action[kept])
-    parts = judging.split_episodes(episodes(*[2] * 25), 10)
+    parts = split_episodes(episodes(*[2] * 25), 10)
     assert [len(x.reward) for x in parts] == [46, 2, 2]  # the 10th and the 20th
-    # Where one ends at the very state that the next begins with, its end tells.
+    # An episode that ends where the next one starts ends by `terminated` alone.
     still = rj.Transition(*(np.zeros_like(x) for x in episodes(8)))
     ends = np.array([0, 1] * 4, np.float32)
-    parts = judging.split_episodes(still._replace(terminated=ends), 10)
+    parts = split_episodes(still._replace(terminated=ends), 10)
     assert [len(x.reward) for x in parts] == [4, 2, 2]
 
 
-def test_three_episodes_cannot_be_judged():
+def test_three_episodes_are_too_few():
     with pytest.raises(rj.InputError, match="have 3 episodes: detectors need 4"):
-        judging.make_ood_evaluator(episodes(5, 5, 5))
+        make_ood_evaluator(episodes(5, 5, 5))
 
 
-def test_agents_are_asked_in_their_units_at_states_of_the_data():
-    """One agent does as the data do, in its own units; the other what none does."""
+def test_agents_act_in_their_units_at_states_of_the_data():
+    """One agent acts as the data do, in its own units; the other as none does."""
     # In the environment actions are 10 times as large; observations are shifted.
     scaling = Scaling(
         observation_mean=jnp.array([5.0, 5.0]),
@@ -59,11 +60,9 @@ def test_agents_are_asked_in_their_units_at_states_of_the_data():
 
     actor = noiseless_actor(sample)
     policy = Policy(PolicySpec(scaling=scaling), actor, jnp.array([0.0, 1.0]))
-    ood_evaluator = judging.make_ood_evaluator(episodes(*[50] * 40), num_neighbours=20)
-    rates, errors = (
-        judging.ood_rates(ood_evaluator, policy),
-        ood_evaluator.false_positive_rates(),
-    )
+    ood_evaluator = make_ood_evaluator(episodes(*[50] * 40), num_neighbours=20)
+    rates = ood_rates(ood_evaluator, policy)
+    errors = ood_evaluator.false_positive_rates()
     assert set(rates) == {"nearest", "density"} == set(errors)
     for name, (usual, strange) in rates.items():
         assert usual < 0.15 and strange > 0.5, name

@@ -1,4 +1,4 @@
-"""Rollouts: known rewards, rows of their own, failures that stay where they are."""
+"""Rollouts: known rewards, independent rows, and failures that stay in their row."""
 
 import dataclasses
 import functools
@@ -13,7 +13,13 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
-from ramac_jax.evaluation import Environments, Episodes, evaluate, rollouts
+from ramac_jax.evaluation import (
+    Cancelled,
+    Environments,
+    Episodes,
+    evaluate,
+    rollouts,
+)
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id
@@ -113,7 +119,7 @@ def assert_same_rows(one, other):
         np.testing.assert_array_equal(left, right, err_msg=name)
 
 
-def test_closed_form():
+def test_episodes_equal_their_closed_form():
     episodes = play(constant_policy(0.5, -0.25), HAZARDOUS, 4, seed=3)
     # Seed 6 ends as the horizon does, and the horizon ends all that come after.
     steps = np.array([[3, 4, 5, 6], [6, 6, 6, 6]])
@@ -132,7 +138,7 @@ def test_closed_form():
     assert episodes.monitored.dtype == np.float32
 
 
-def test_an_environment_without_a_hazard():
+def test_an_environment_without_a_hazard_has_no_risky_steps():
     episodes = play(constant_policy(0.5), COUNTER, 1, seed=9)
     assert episodes.length == 6  # cut by the horizon
     assert episodes.returns == episodes.base_return == 3.0
@@ -140,7 +146,7 @@ def test_an_environment_without_a_hazard():
     assert np.isnan(episodes.monitored).all()
 
 
-def test_a_failure_stays_where_it_is():
+def test_a_failure_stays_in_its_row():
     policy = constant_policy(0.5, np.nan, 0.25)
     episodes = play(policy, COUNTER, 4, seed=12, horizon=20)
     assert episodes.failed.tolist() == [
@@ -179,8 +185,8 @@ def test_a_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):
         )
 
 
-def test_episodes_that_follow_one_another_in_two_lanes(hopper):
-    told = []
+def test_groups_of_episodes_in_turn_in_two_lanes_change_nothing(hopper):
+    reported = []
     with Environments(HOPPER, horizon=40) as environments:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(rollouts, "MAX_ENVIRONMENTS", 1)
@@ -189,13 +195,13 @@ def test_episodes_that_follow_one_another_in_two_lanes(hopper):
                 environments,
                 num_episodes=19,
                 seed=0,
-                on_step=lambda *counts: told.append(counts),
+                on_step=lambda *counts: reported.append(counts),
             )
         made = [len(lane) for lane in environments.rows.lanes.values()]
     assert made == [3 * rollouts.TILE] * 2
     assert_same_rows(episodes, play(hopper, HOPPER, 19, seed=0, horizon=40))
-    assert told == sorted(told)
-    assert told[-1] == (120, 120)
+    assert reported == sorted(reported)
+    assert reported[-1] == (120, 120)
 
 
 def test_workers_change_nothing(hopper, hopper_episodes):
@@ -205,6 +211,48 @@ def test_workers_change_nothing(hopper, hopper_episodes):
             assert_same_rows(episodes, hopper_episodes)
         workers = environments.workers
     assert not any(worker.is_alive() for worker in workers)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_cancelled_evaluation_ends_at_once_and_leaves_usable_environments(
+    hopper, hopper_episodes, num_workers
+):
+    reported = []
+
+    def cancel_at_the_fifth(done, total):
+        reported.append((done, total))
+        return len(reported) == 5
+
+    with Environments(HOPPER, horizon=40, num_workers=num_workers) as environments:
+        with pytest.raises(Cancelled, match="after 5 of 40"):
+            evaluate(
+                hopper,
+                environments,
+                num_episodes=3,
+                seed=7,
+                on_step=cancel_at_the_fifth,
+            )
+        again = evaluate(hopper, environments, num_episodes=3, seed=7)
+    assert reported == [(done, 40) for done in range(1, 6)]
+    assert_same_rows(again, hopper_episodes)
+
+
+def test_cancelling_after_the_last_step_loses_no_episode():
+    policy, reported = constant_policy(0.5), []
+    with Environments(COUNTER, horizon=5) as environments:
+
+        def play_and_report(on_step):
+            return evaluate(
+                policy, environments, num_episodes=2, seed=9, on_step=on_step
+            )
+
+        whole = play_and_report(lambda *counts: reported.append(counts))
+        last, calls = len(reported), iter(range(1, 100))
+        again = play_and_report(lambda *counts: next(calls) == last)
+        calls = iter(range(1, 100))
+        with pytest.raises(Cancelled):
+            play_and_report(lambda *counts: next(calls) == last - 1)
+    assert_same_rows(again, whole)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
@@ -265,7 +313,7 @@ def test_one_trace_serves_steps_episodes_and_fresh_parameters():
         ({"env": "CartPole-v1"}, "action_space Discrete.* must be a box"),
     ],
 )
-def test_what_is_refused(options, message):
+def test_bad_input_is_refused_in_one_line(options, message):
     settings = {"env": COUNTER, "num_episodes": 1, "seed": 0} | options
     with pytest.raises(rj.InputError, match=message) as refused:
         play(constant_policy(0.0), **settings)

@@ -8,7 +8,8 @@ import scipy.stats
 import ramac_jax as rj
 from ramac_jax.envs import bandit
 from ramac_jax.evaluation import density_detector, nearest_detector
-from ramac_jax.evaluation.ood import BANDWIDTHS, smallest
+from ramac_jax.evaluation.detectors import BANDWIDTHS
+from ramac_jax.evaluation.neighbours import smallest
 
 
 def steps(observation, action):
@@ -33,9 +34,9 @@ def by_hand(data, held_out, **options):
 
 @pytest.fixture(scope="module")
 def walk():
-    """Actions that follow the state, which one of three coordinates tells nothing of.
+    """Actions that follow two of three coordinates of the state.
 
-    The state is far from 0 beside how much it varies.
+    The state is far from 0 compared to its variation.
     """
     rng = np.random.default_rng(0)
     observation = rng.normal(size=(3000, 3)) * [1.0, 5.0, 0.0]
@@ -61,7 +62,7 @@ def test_the_nearest_action_is_that_of_loops(walk, count):
 
 
 @pytest.mark.parametrize(("size", "count"), [(10, 1), (100, 99), (1001, 50), (999, 7)])
-def test_the_smallest_are_those_of_a_sort(size, count):
+def test_the_smallest_values_are_those_of_a_sort(size, count):
     values = np.random.default_rng(size).normal(size=size).astype(np.float32)
     found = np.asarray(smallest(jnp.asarray(values), count))
     np.testing.assert_array_equal(np.sort(found), np.sort(np.argsort(values)[:count]))
@@ -77,20 +78,20 @@ def test_the_density_is_that_of_normal_kernels(walk):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_bandwidth_is_that_of_the_most_likely_held_out_data(walk):
+def test_the_bandwidth_makes_the_held_out_data_most_likely(walk):
     data, held_out = walk
     chosen = density_detector(data, held_out)
-    told = [
+    scores = [
         float(jnp.mean(chosen._replace(bandwidth=width).score(*held_out[:2])))
         for width in BANDWIDTHS
     ]
-    assert chosen.bandwidth == pytest.approx(BANDWIDTHS[np.argmin(told)])
+    assert chosen.bandwidth == pytest.approx(BANDWIDTHS[np.argmin(scores)])
     assert BANDWIDTHS[0] < chosen.bandwidth < BANDWIDTHS[-1]
 
 
 @pytest.mark.parametrize("build", [nearest_detector, density_detector])
 def test_an_action_of_another_state_is_out_of_distribution(walk, build):
-    """It lies amid all the actions of the data, and only the state tells."""
+    """The action is usual for the data, but not at its state."""
     data, held_out = walk
     detector = build(data, held_out, num_neighbours=50)
     observation = held_out.observation[:300]
@@ -102,7 +103,7 @@ def test_an_action_of_another_state_is_out_of_distribution(walk, build):
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1])
-def test_a_rate_of_false_alarms_is_kept_on_data_never_seen(walk, rate):
+def test_the_false_positive_rate_holds_on_fresh_data(walk, rate):
     data, both = walk
     halves = (slice(0, 500), slice(500, 1000))
     held_out, fresh = (rj.Transition(*(x[part] for x in both)) for part in halves)
@@ -118,15 +119,15 @@ def bandit_pulls(size, seed):
 
 
 @pytest.mark.parametrize("build", [nearest_detector, density_detector])
-def test_on_the_bandit_few_are_missed_and_the_rims_are_mistaken(build):
+def test_on_the_bandit_few_ood_actions_are_missed_and_only_rims_are_flagged(build):
     data, held_out = bandit_pulls(10_000, 0), bandit_pulls(2000, 1)
     detector = build(data, held_out, num_neighbours=10_000)
     action = np.random.default_rng(2).uniform(-1.0, 1.0, (4000, 2))
-    truly = ~(bandit.on_ring(action) | bandit.in_centre(action))
-    assert 0.4 < truly.mean() < 0.8
+    outside = ~(bandit.on_ring(action) | bandit.in_centre(action))
+    assert 0.4 < outside.mean() < 0.8
     flagged = detector(np.zeros((4000, 1)), action)
-    precision, recall = truly[flagged].mean(), flagged[truly].mean()
-    # The rims of the modes, where the data are few, are taken for the gap.
+    precision, recall = outside[flagged].mean(), flagged[outside].mean()
+    # The rims of the modes have few data and are flagged as the gap is.
     assert precision > 0.8 and recall > 0.99, (precision, recall)
 
 
@@ -151,7 +152,7 @@ def test_data_that_do_not_fit_are_refused(walk):
 
 
 @pytest.mark.parametrize("build", [nearest_detector, density_detector])
-def test_what_is_not_finite_is_out_of_distribution(walk, build):
+def test_a_pair_that_is_not_finite_is_out_of_distribution(walk, build):
     data, held_out = walk
     detector = build(data, held_out)
     observation, action = (np.array(x[:3]) for x in held_out[:2])
@@ -176,7 +177,7 @@ def test_pairs_of_other_widths_are_refused(walk):
             detector(*pair)
 
 
-def test_data_held_out_from_themselves_are_no_yardstick(walk):
+def test_held_out_data_that_are_in_the_data_are_refused(walk):
     data = walk[0]
     with pytest.raises(rj.InputError, match="half of the held-out actions are among"):
         nearest_detector(data, data, num_neighbours=len(data.action))
