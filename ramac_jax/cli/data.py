@@ -1,123 +1,55 @@
-"""Make datasets: `ramac data convert` and `... relabel`.
+"""Make datasets: `ramac data convert` and `ramac data relabel`.
 
-`convert` turns a D4RL HDF5 file into a Minari dataset; `relabel` charges the rewards of
-Minari datasets with a hazard, into a new one. Both write where MINARI_DATASETS_PATH
-says. Exit status 2: bad input, and nothing was written.
+`convert` turns a D4RL HDF5 file into a Minari dataset. `relabel` writes a new Minari
+dataset with the penalties of a hazard in the rewards. Both write to the folder
+MINARI_DATASETS_PATH. Exit status 2: bad input, and nothing was written.
 """
 
-import dataclasses
 import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gymnasium
-import tyro
 from rich.console import Console
 from rich.table import Table
 
-import ramac_jax as rj
 from ramac_jax.cli import console
-from ramac_jax.data import relabel as relabelling
+from ramac_jax.cli.options.data import Convert, Relabel, parse
 from ramac_jax.data.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
+from ramac_jax.data.penalties import Summary
+from ramac_jax.data.relabel import relabel_dataset, versions
 from ramac_jax.data.sources import find_coordinate
 from ramac_jax.data.writing import check_target, write_dataset
+from ramac_jax.errors import InputError
 from ramac_jax.tasks import REFERENCE_RETURNS, VERSIONS, Hazard, find_task
 
 ROBOTS = {robot.lower(): robot for robot in REFERENCE_RETURNS}
 D4RL_NAME = re.compile(rf"({'|'.join(ROBOTS)})[_-](.+-v\d+)\.hdf5")
 
 
-@dataclasses.dataclass(frozen=True)
-class Convert:
-    """Turn a D4RL HDF5 file into a Minari dataset."""
-
-    file: tyro.conf.Positional[Path]
-    """The file, such as hopper_medium_replay-v2.hdf5."""
-    robot: str | None = None
-    """HalfCheetah, Hopper or Walker2d; None: told by the file's name."""
-    id: str | None = None
-    """Minari id to write; None: d4rl/hopper/medium-replay-v2 for the file above."""
-    robot_version: int = 4
-    """Gymnasium's robot to evaluate on; 4 moves as D4RL's did, 5 is mended."""
-    overwrite: bool = False
-    """Replace the dataset of that id."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Relabel:
-    """Charge the rewards of Minari datasets with a hazard."""
-
-    source: tyro.conf.UseAppendAction[tuple[str, ...]]
-    """Minari id, local or to be downloaded; give the option again to join datasets."""
-    task: str | None = None
-    """Whose hazard it is; the options of the hazard override it."""
-    id: str | None = None
-    """Minari id to write; None: stochastic/ROBOT/REST-v0 of the task ROBOT-REST."""
-    seed: int = 0
-    """Of the draws, one for each step."""
-    overwrite: bool = False
-    """Replace the dataset of that id."""
-    robot_version: int | None = None
-    """Of the robot to evaluate on; None: that of the sources."""
-    robot: str | None = None
-    """What the sources must be of, without a task; None: any robot."""
-    quantity: str | None = None
-    """What the hazard watches: "x velocity" (m/s) or "torso angle" (rad)."""
-    coordinate: int | None = None
-    """The coordinate of the observation that holds it; None: told by the robot."""
-    low: float | None = None
-    """A state below is risky."""
-    high: float | None = None
-    """A state above is risky."""
-    probability: float | None = None
-    """That a step into a risky state is charged."""
-    penalty: float | None = None
-    """Added to the reward of a charged step; negative."""
-    end_low: float | None = None
-    """An episode ends below; -inf: nowhere."""
-    end_high: float | None = None
-    """An episode ends above; inf: nowhere."""
-
-
-def parse(argv: Sequence[str]) -> Convert | Relabel:
-    """Read the command line; exits where it is malformed."""
-    return tyro.cli(
-        Annotated[Convert, tyro.conf.subcommand("convert")]
-        | Annotated[Relabel, tyro.conf.subcommand("relabel")],
-        prog="ramac data",
-        description="Make datasets, where MINARI_DATASETS_PATH says.",
-        args=list(argv),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-
-
-def name_conversion(arguments: Convert) -> tuple[str, str]:
-    """The robot and the Minari id of a conversion, from options or the file's name."""
-    match = D4RL_NAME.fullmatch(arguments.file.name.lower())
-    robot, dataset_id = arguments.robot, arguments.id
-    if match is None and (robot is None or dataset_id is None):
-        raise rj.InputError(
-            f"{arguments.file.name} is not named as D4RL names its files, such as "
-            "hopper_medium_replay-v2.hdf5: give --robot and --id"
-        )
+def name_conversion(options: Convert) -> tuple[str, str]:
+    """Return the robot and the Minari id, from the options or the file's name."""
+    match = D4RL_NAME.fullmatch(options.file.name.lower())
+    robot, dataset_id = options.robot, options.id
     if match is not None:
         name = match[2].replace("_", "-")
         robot = robot or ROBOTS[match[1]]
         dataset_id = dataset_id or f"d4rl/{match[1]}/{name}"
-    assert robot is not None and dataset_id is not None
+    if robot is None or dataset_id is None:
+        raise InputError(
+            f"{options.file.name} is not named as D4RL names its files, such as "
+            "hopper_medium_replay-v2.hdf5: give --robot and --id"
+        )
     return robot, dataset_id
 
 
-def convert(arguments: Convert) -> None:
-    """Read, warn of what had to be done to the data, write."""
-    robot, dataset_id = name_conversion(arguments)
-    if arguments.robot_version not in VERSIONS:
-        raise rj.InputError(
-            f"--robot-version is {arguments.robot_version}: give 4 or 5"
-        )
-    check_target(dataset_id, overwrite=arguments.overwrite)
-    data = read_d4rl(arguments.file, robot)
+def convert(options: Convert) -> None:
+    """Read a file, warn of changes to its data and write the dataset."""
+    robot, dataset_id = name_conversion(options)
+    if options.robot_version not in VERSIONS:
+        raise InputError(f"--robot-version is {options.robot_version}: give 4 or 5")
+    check_target(dataset_id, overwrite=options.overwrite)
+    data = read_d4rl(options.file, robot)
     warn_of_ends(data)
     observation_space, action_space = robot_spaces(robot)
     write_dataset(
@@ -126,32 +58,35 @@ def convert(arguments: Convert) -> None:
         observation_space=observation_space,
         action_space=action_space,
         algorithm_name="see D4RL",
-        description=f"D4RL's {arguments.file.name}, for {robot}, as Minari episodes.",
-        env_spec=gymnasium.spec(f"{robot}-v{arguments.robot_version}"),
+        description=f"D4RL's {options.file.name}, for {robot}, as Minari episodes.",
+        env_spec=gymnasium.spec(f"{robot}-v{options.robot_version}"),
         reference=REFERENCE_RETURNS.get(robot),
-        record={
-            "file": arguments.file.name,
-            "sha256": data.sha256,
-            "splits": data.splits,
-            "dropped": data.dropped,
-            "repeated": data.repeated,
-            "versions": relabelling.versions(),
-        },
-        overwrite=arguments.overwrite,
+        record=conversion_record(options, data),
+        overwrite=options.overwrite,
     )
     rewards = sum(float(x.rewards.sum(dtype=float)) for x in data.episodes)
-    print_table(
-        dataset_id,
-        {
-            "episodes": f"{len(data.episodes)}",
-            "steps": f"{data.steps}",
-            "mean reward": f"{rewards / data.steps:.4g}",
-        },
-    )
+    facts = {
+        "episodes": f"{len(data.episodes)}",
+        "steps": f"{data.steps}",
+        "mean reward": f"{rewards / data.steps:.4g}",
+    }
+    print_table(dataset_id, facts)
+
+
+def conversion_record(options: Convert, data: D4RLEpisodes) -> dict[str, Any]:
+    """Return how a dataset was converted, for its metadata."""
+    return {
+        "file": options.file.name,
+        "sha256": data.sha256,
+        "splits": data.splits,
+        "dropped": data.dropped,
+        "repeated": data.repeated,
+        "versions": versions(),
+    }
 
 
 def warn_of_ends(data: D4RLEpisodes) -> None:
-    """Warn of ends that the file does not tell, or not wholly."""
+    """Warn of episode ends that are not, or not fully, in the file."""
     if data.splits:
         console.warn(
             f"{data.splits} episodes cut short, as truncated: the next observation is "
@@ -169,55 +104,58 @@ def warn_of_ends(data: D4RLEpisodes) -> None:
         )
 
 
-def build_hazard(arguments: Relabel) -> tuple[Hazard, bool]:
-    """The hazard that the options describe, and whether it is the task's own.
+def build_hazard(options: Relabel) -> Hazard:
+    """Return the task's hazard with the fields of the options in place of its own.
 
-    Where the quantity is given and its coordinate is not, the robot of the sources
-    tells it.
+    Where the quantity is given without its coordinate, the robot of the sources
+    determines the coordinate.
     """
-    given = {
-        name: getattr(arguments, name)
-        for name in Hazard._fields
-        if getattr(arguments, name) is not None
-    }
-    own = None
-    if arguments.task is not None:
-        if arguments.robot is not None:
-            raise rj.InputError("--robot is told by --task: leave one of them out")
-        own = find_task(arguments.task).hazard
-    else:
-        told = {*given, *Hazard._field_defaults, "coordinate"}
-        missing = [f"--{name}" for name in Hazard._fields if name not in told]
+    given = {k: v for k, v in vars(options.hazard).items() if v is not None}
+    if options.task is None:
+        optional = {*given, *Hazard._field_defaults, "coordinate"}
+        missing = [f"--{name}" for name in Hazard._fields if name not in optional]
         if missing:
-            raise rj.InputError(f"without a --task, give {', '.join(missing)} as well")
+            raise InputError(f"without a --task, give {', '.join(missing)} as well")
+    elif options.robot is not None:
+        raise InputError("--task determines --robot: leave one of them out")
     if "quantity" in given and "coordinate" not in given:
-        given["coordinate"] = find_coordinate(arguments.source, given["quantity"])
-    hazard = Hazard(**given) if own is None else own._replace(**given)
-    return hazard, hazard == own
+        given["coordinate"] = find_coordinate(options.source, given["quantity"])
+    if options.task is None:
+        return Hazard(**given)
+    return find_task(options.task).hazard._replace(**given)
 
 
-def relabel(arguments: Relabel) -> None:
-    """Charge the rewards, warn where that made no difference, print what came of it."""
-    hazard, own = build_hazard(arguments)
-    dataset_id = arguments.id
-    if own and dataset_id is None:
-        dataset_id = find_task(str(arguments.task)).dataset_id
-    if dataset_id is None:
-        raise rj.InputError("a hazard of your own needs a name for its data: give --id")
-    made = relabelling.relabel_dataset(
-        arguments.source,
-        dataset_id,
+def name_target(options: Relabel, hazard: Hazard) -> str:
+    """Return the Minari id to write; `InputError` where your own hazard has none."""
+    if options.id is not None:
+        return options.id
+    task = find_task(options.task) if options.task is not None else None
+    if task is None or task.hazard != hazard:
+        raise InputError("a hazard of your own needs a name for its data: give --id")
+    return task.dataset_id
+
+
+def relabel(options: Relabel) -> None:
+    """Write the new dataset, print what it holds and warn of a useless hazard."""
+    hazard = build_hazard(options)
+    made = relabel_dataset(
+        options.source,
+        name_target(options, hazard),
         hazard,
-        arguments.seed,
-        task=arguments.task,
-        robot=arguments.robot,
-        robot_version=arguments.robot_version,
-        overwrite=arguments.overwrite,
+        options.seed,
+        task=options.task,
+        robot=options.robot,
+        robot_version=options.robot_version,
+        overwrite=options.overwrite,
     )
     if made.warning is not None:
         console.warn(made.warning)
-    summary = made.summary
-    rows = {
+    print_table(made.id, summary_facts(made.summary))
+
+
+def summary_facts(summary: Summary) -> dict[str, str]:
+    """Return the rows of the table about a relabelled dataset."""
+    facts = {
         "episodes": f"{summary.episodes}",
         "steps": f"{summary.steps}",
         "risky": f"{summary.risky_share:.2%}",
@@ -226,12 +164,12 @@ def relabel(arguments: Relabel) -> None:
         "mean reward after": f"{summary.reward_after:.4g}",
     }
     if summary.ended:
-        rows["episodes ended"] = f"{summary.ended}"
-        rows["steps dropped"] = f"{summary.dropped}"
-    print_table(made.id, rows)
+        facts["episodes ended"] = f"{summary.ended}"
+        facts["steps dropped"] = f"{summary.dropped}"
+    return facts
 
 
-def print_table(dataset_id: str, facts: dict[str, str]) -> None:
+def print_table(dataset_id: str, facts: Mapping[str, str]) -> None:
     """Print one line for each fact of a dataset."""
     table = Table(show_header=False)
     table.add_column(overflow="fold")
@@ -241,12 +179,12 @@ def print_table(dataset_id: str, facts: dict[str, str]) -> None:
     Console().print(table)
 
 
-def execute(arguments: Convert | Relabel, argv: Sequence[str]) -> None:
+def execute(options: Convert | Relabel, argv: Sequence[str]) -> None:
     """Run one of the two commands."""
-    if isinstance(arguments, Convert):
-        convert(arguments)
+    if isinstance(options, Convert):
+        convert(options)
     else:
-        relabel(arguments)
+        relabel(options)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -67,7 +67,7 @@ COMMANDS = {
     ),
     "data": Command(
         "convert and relabel datasets",
-        "ramac_jax.cli.data",
+        "ramac_jax.cli.options.data",
         "ramac_jax.cli.data",
         simulators=True,
     ),

@@ -12,8 +12,13 @@ from minari import MinariDataset
 from ramac_jax.data.local_datasets import check_id, open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.writing import RECORD
-from ramac_jax.envs.registration import find_hazard, hazard_wrapper
+from ramac_jax.envs.registration import (
+    find_hazard,
+    hazard_wrapper,
+    make_environment,
+)
 from ramac_jax.errors import InputError, check_names, first_line
+from ramac_jax.extras import MissingExtra
 from ramac_jax.tasks import COORDINATES, QUANTITIES, Hazard, env_id, find_task
 
 
@@ -149,7 +154,9 @@ def other_version(robot: EnvSpec, version: int) -> EnvSpec:
 def check_environment(source: MinariDataset, env_spec: EnvSpec) -> None:
     """Raise `InputError` where the spaces of the data and an environment differ."""
     try:
-        env = gymnasium.make(env_spec)
+        env = make_environment(env_spec)
+    except MissingExtra:
+        raise
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise InputError(
             f"the environment {env_spec.id} of dataset {source.id} cannot be made "

@@ -9,6 +9,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from ramac_jax.envs.hazards import check_hazard, is_end, is_risky, penalties
 from ramac_jax.errors import InputError
+from ramac_jax.extras import require
 from ramac_jax.tasks import TASKS, VERSIONS, Hazard, Task, env_id
 
 BANDIT_ID = "ramac_jax/RiskyBandit-v0"
@@ -102,6 +103,15 @@ def update_spec(spec: EnvSpec) -> EnvSpec:
     return dataclasses.replace(
         spec, entry_point=entry_point, additional_wrappers=wrappers
     )
+
+
+def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
+    """Call `gymnasium.make`; raise `MissingExtra` where only MuJoCo is missing."""
+    try:
+        return gymnasium.make(env, **options)
+    except gymnasium.error.DependencyNotInstalled:
+        require("mujoco", "a robot of Gymnasium")
+        raise
 
 
 def register_task(task: Task) -> None:

@@ -18,7 +18,10 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
-from ramac_jax.envs.registration import update_spec  # and all are registered
+from ramac_jax.envs.registration import (  # and all are registered
+    make_environment,
+    update_spec,
+)
 from ramac_jax.validation import InputError, first_line
 
 
@@ -49,7 +52,9 @@ def empty_step(size: int, observation_dim: int) -> Step:
 def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     """Make one environment; `InputError` if it cannot be, or is not of vectors."""
     try:
-        made = gymnasium.make(env, max_episode_steps=horizon, disable_env_checker=True)
+        made = make_environment(
+            env, max_episode_steps=horizon, disable_env_checker=True
+        )
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"cannot make {env.id}: {first_line(error)}") from error
     for name in ("observation_space", "action_space"):

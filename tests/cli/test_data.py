@@ -1,4 +1,4 @@
-"""The data command: what it makes, and that bad input leaves nothing behind."""
+"""The command `ramac data`: its datasets, and that bad input writes nothing."""
 
 import dataclasses
 import os
@@ -14,10 +14,13 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
 from ramac_jax.cli import data, process
+from ramac_jax.cli.options.data import Convert, HazardOptions
 from ramac_jax.cli.runs.task_data import find_or_make
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
-from ramac_jax.data.writing import write_dataset
+from ramac_jax.tasks import Hazard
+from tests import episodes
+from tests.episodes import listing
 
 STEPS = 30
 SOURCE, TARGET = "made/hopper/plain-v0", "stochastic/hopper/medium-expert-v0"
@@ -48,20 +51,7 @@ def episode(width=11, size=3):
 
 
 def make(name=SOURCE, robot="Hopper-v5", made=None, **spaces):
-    env = gym.make(robot)
-    defaults = {
-        "observation_space": env.observation_space,
-        "action_space": env.action_space,
-    }
-    write_dataset(
-        name,
-        [made or episode()],
-        algorithm_name="by hand",
-        description="A test.",
-        env_spec=env.spec,
-        **(defaults | spaces),
-    )
-    return name
+    return episodes.write(name, [made or episode()], robot, **spaces)
 
 
 def write_d4rl(path, **changes):
@@ -89,14 +79,14 @@ def file(tmp_path):
 
 def refusal(capsys, folder, *argv):
     """The one line of a refusal that left the folder as it was."""
-    before = sorted(map(str, folder.rglob("*")))
+    before = listing(folder)
     capsys.readouterr()
     with pytest.raises(SystemExit) as exit, process.exit_status("ramac"):
         data.main(list(map(str, argv)))
     assert exit.value.code == 2
     line = capsys.readouterr().err
     assert line.startswith("error: ") and line.count("\n") == 1
-    assert sorted(map(str, folder.rglob("*"))) == before
+    assert listing(folder) == before
     return line
 
 
@@ -117,7 +107,7 @@ def test_a_file_becomes_a_dataset_and_then_a_stochastic_one(file, capsys):
     assert load_datasets([TARGET]).env_spec.id == "ramac_jax/hopper-medium-expert-v4"
 
 
-def test_conversion_warns_of_what_it_had_to_do(tmp_path, capsys):
+def test_conversion_warns_of_dropped_repeated_and_cut_steps(tmp_path, capsys):
     timeouts = np.arange(STEPS) == 4
     bare = write_d4rl(tmp_path / "any.h5", next_observations=None, timeouts=timeouts)
     data.main(["convert", str(bare), "--robot", "Hopper", "--id", "made/any-v0"])
@@ -142,12 +132,12 @@ def test_conversion_warns_of_what_it_had_to_do(tmp_path, capsys):
         ("walker2d-medium-v2.hdf5", "Walker2d", "d4rl/walker2d/medium-v2"),
     ],
 )
-def test_names_of_d4rl_files(name, robot, dataset_id):
-    got = data.name_conversion(data.Convert(Path("folder") / name))
+def test_the_name_of_a_d4rl_file_determines_robot_and_id(name, robot, dataset_id):
+    got = data.name_conversion(Convert(Path("folder") / name))
     assert got == (robot, dataset_id)
 
 
-def test_options_override_the_hazard_of_a_task(capsys):
+def test_options_replace_fields_of_the_hazard_of_a_task(capsys):
     make()
     argv = [*RELABEL, SOURCE, "--id", "made/mild-v0", "--penalty", "-5", "--low=-inf"]
     data.main(argv)
@@ -159,7 +149,7 @@ def test_options_override_the_hazard_of_a_task(capsys):
     ("bounds", "often", "share"),
     [(("-9", "9"), "never", 0), (("8", "9"), "always", 1)],
 )
-def test_a_hazard_that_makes_no_difference_is_told(capsys, bounds, often, share):
+def test_a_hazard_that_fires_always_or_never_is_warned_of(capsys, bounds, often, share):
     make()
     own = [*OWN, "--low", bounds[0], "--high", bounds[1]]
     data.main(["relabel", "--source", SOURCE, *own])
@@ -170,20 +160,20 @@ def test_a_hazard_that_makes_no_difference_is_told(capsys, bounds, often, share)
     assert (record["task"], record["hazard"]["coordinate"]) == (None, 1)
 
 
-def test_the_robot_tells_where_it_shows_a_quantity():
+def test_the_robot_determines_the_coordinate_of_a_quantity():
     make()
     fast = ["--quantity", "x velocity", "--id", "made/fast-v0"]
     data.main([*RELABEL, SOURCE, *fast])
     assert read_record("made/fast-v0")["hazard"]["coordinate"] == 5
 
 
-def test_the_version_of_the_robot_goes_with_a_hazard_of_your_own():
+def test_your_own_hazard_takes_the_version_of_the_robot():
     make()
     data.main(["relabel", "--source", SOURCE, *OWN, "--robot-version", "4"])
     assert load_datasets(["made/own-v0"]).env_spec.id == "Hopper-v4"
 
 
-def test_a_dataset_of_the_task_is_used_as_it_is():
+def test_a_dataset_of_the_task_is_used_without_relabelling():
     make()
     task, mine = "hopper-medium-expert", "made/mine-v0"
     data.main([*RELABEL, SOURCE, "--seed", "3", "--id", mine])
@@ -217,12 +207,12 @@ def test_a_dataset_of_the_task_is_used_as_it_is():
         ),
     ],
 )
-def test_files_that_are_refused(capsys, folder, file, change, fault):
+def test_unsound_files_are_refused(capsys, folder, file, change, fault):
     write_d4rl(file, **change)
     assert fault in refusal(capsys, folder, "convert", file)
 
 
-def test_files_that_cannot_be_converted(capsys, folder, file, tmp_path):
+def test_bad_options_of_a_conversion_are_refused(capsys, folder, file, tmp_path):
     whole = file.read_bytes()
     data.main(["convert", str(file)])
     assert "is there already" in refusal(capsys, folder, "convert", file)
@@ -242,7 +232,7 @@ def test_files_that_cannot_be_converted(capsys, folder, file, tmp_path):
     assert "is no Minari id" in refusal(capsys, folder, *argv)
 
 
-def test_sources_that_are_refused(capsys, folder, monkeypatch):
+def test_unsound_sources_are_refused(capsys, folder, monkeypatch):
     cart = episode(2, 1)
     make("made/cart-v0", "MountainCarContinuous-v0", cart)
     make("made/wide-v0", action_space=gym.spaces.Box(-2.0, 2.0, (3,)))
@@ -279,7 +269,7 @@ def test_sources_that_are_refused(capsys, folder, monkeypatch):
     )
 
 
-def test_options_that_are_refused(capsys, folder):
+def test_bad_options_of_a_relabelling_are_refused(capsys, folder):
     make()
     source = ["relabel", "--source", SOURCE]
     assert "without a --task, give --quantity, --low, --high, --probability, " in (
@@ -301,7 +291,7 @@ def test_options_that_are_refused(capsys, folder):
     assert "did you mean hopper-medium-expert" in (
         refusal(capsys, folder, *source, "--task", "hopper-medium-exprt")
     )
-    assert "--robot is told by --task" in (
+    assert "--task determines --robot" in (
         refusal(capsys, folder, *RELABEL, SOURCE, "--robot", "Hopper")
     )
     assert "probability of the hazard is 2" in (
@@ -331,5 +321,5 @@ def test_the_command_itself_exits_with_status_2(folder):
 
 
 def test_every_field_of_a_hazard_is_an_option():
-    options = {field.name for field in dataclasses.fields(data.Relabel)}
-    assert set(data.Hazard._fields) <= options
+    options = [field.name for field in dataclasses.fields(HazardOptions)]
+    assert options == list(Hazard._fields)

@@ -110,7 +110,7 @@ def test_a_jump_inside_an_episode_cuts_it(write):
 
 
 @pytest.mark.parametrize("change", [lambda x: x / 2, lambda x: np.roll(x, 1, axis=0)])
-def test_next_observations_of_another_scale_or_of_other_rows(write, change):
+def test_next_observations_of_another_scale_or_row_are_refused(write, change):
     arrays = contents(terminal=[2])
     arrays["next_observations"] = change(arrays["next_observations"])
     with pytest.raises(InputError, match="is shifted or normalized") as refused:
@@ -118,7 +118,7 @@ def test_next_observations_of_another_scale_or_of_other_rows(write, change):
     assert "in 100.0% of the rows inside episodes" in str(refused.value)
 
 
-def test_half_of_the_rows_may_be_cut(write):
+def test_at_most_half_of_the_rows_inside_episodes_may_be_ends(write):
     arrays = contents(timeout=[2])  # rows 0, 1, 3 and 4 are inside
     arrays["next_observations"][[0, 3]] += 0.5
     data = read_d4rl(write(arrays), "Hopper")
@@ -128,7 +128,7 @@ def test_half_of_the_rows_may_be_cut(write):
         read_d4rl(write(arrays), "Hopper")
 
 
-def test_a_step_that_is_both_is_terminated(write):
+def test_a_step_with_both_flags_is_terminated(write):
     data = read_d4rl(write(contents(terminal=[5], timeout=[5])), "Hopper")
     assert summary(data) == [([0, 1, 2, 3, 4, 5, 6], True, False)]
 
@@ -203,13 +203,13 @@ def test_unsound_files_are_refused(write, change, fault):
     assert message.startswith(str(path)) and fault in message and "\n" not in message
 
 
-def test_rounding_of_an_action_is_borne(write):
+def test_an_action_beyond_its_bound_by_rounding_is_accepted(write):
     arrays = contents()
     arrays["actions"][0, 0] = 1.0 + 1e-6
     assert read_d4rl(write(arrays), "Hopper").steps == 6
 
 
-def test_files_that_are_none(write, tmp_path):
+def test_absent_and_damaged_files_are_refused(write, tmp_path):
     with pytest.raises(InputError, match="is no file: give a D4RL HDF5 file"):
         read_d4rl(tmp_path / "absent.hdf5", "Hopper")
     path = write(contents())
@@ -223,7 +223,7 @@ def test_files_that_are_none(write, tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_another_robot(write):
+def test_another_or_an_unknown_robot_is_refused(write):
     with pytest.raises(
         InputError, match="observations are 11 wide and HalfCheetah's 17"
     ):

@@ -1,8 +1,8 @@
-"""Minari datasets: what becomes of hand-made episodes, and what is refused."""
+"""Minari datasets: hand-made episodes become transitions; unsound ones are refused."""
 
 import dataclasses
 import json
-import os
+import logging
 
 import gymnasium as gym
 import h5py
@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from ramac_jax import InputError
 from ramac_jax import normalization as scaling
 from ramac_jax.data import loading as datasets
+from ramac_jax.data.writing import write_dataset
+from tests import episodes
 
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (2,))
 ACTIONS = gym.spaces.Box(np.array([-2.0, 0.0], np.float32), np.float32([2.0, 10.0]))
-ROOT = os.environ.get("MINARI_DATASETS_PATH")  # before the tests replace it
-REAL = "local/hopper/medium-expert-v0"
 
 
 def episode(first, actions, terminated=False, width=2):
@@ -84,7 +83,7 @@ def test_actions_go_to_the_agent_and_back():
     )
 
 
-def test_observations_are_left_alone_unless_normalised():
+def test_observations_change_only_where_they_are_normalized():
     name = make("made/two-v0", [FALLING])
     plain = datasets.load_datasets([name])
     np.testing.assert_array_equal(plain.scaling.observation_mean, [0, 0])
@@ -103,7 +102,7 @@ def test_observations_are_left_alone_unless_normalised():
     assert scaled.sources == plain.sources  # the hash is of the data as they are
 
 
-def test_a_constant_coordinate_does_not_explode():
+def test_a_constant_coordinate_is_not_amplified():
     observations = np.array([[0, 7.0], [1, 7.0], [2, 7.0], [3, 7.0]])
     constant = dataclasses.replace(FALLING, observations=observations)
     data = datasets.load_datasets([make("made/still-v0", [constant])], normalize=True)
@@ -123,15 +122,11 @@ def test_datasets_are_joined_in_the_order_given():
     assert forth.sources[0].sha256 != forth.sources[1].sha256
 
 
-def refusal(*names):
-    with pytest.raises(InputError) as refused:
-        datasets.load_datasets(names)
-    message = str(refused.value)
-    assert "\n" not in message
-    return message
+def refusal(*names, **options):
+    return episodes.refusal(datasets.load_datasets, names, **options)
 
 
-def test_no_name():
+def test_at_least_one_dataset_must_be_named():
     assert "no dataset is named" in refusal()
 
 
@@ -162,21 +157,21 @@ def test_an_unknown_id_names_the_nearest_first(monkeypatch):
         (gym.spaces.Box(0, 9, (1,), np.int64), [[0], [1]], "a flat, continuous Box"),
     ],
 )
-def test_actions_that_are_no_flat_continuous_box(actions, data, fault):
+def test_actions_must_be_a_flat_continuous_box(actions, data, fault):
     make("made/bad-v0", [episode(0, data)], actions=actions)
     message = refusal("made/bad-v0")
     assert message.startswith("dataset made/bad-v0 has actions ")
     assert fault in message
 
 
-def test_observations_that_are_not_flat():
+def test_observations_must_be_flat():
     space = gym.spaces.Box(-1, 1, (2, 3))
     made = dataclasses.replace(episode(0, [[0, 0]]), observations=np.zeros((2, 2, 3)))
     make("made/image-v0", [made], observations=space)
     assert "has observations Box(-1.0, 1.0, (2, 3)" in refusal("made/image-v0")
 
 
-def test_spaces_that_differ():
+def test_datasets_to_join_must_have_the_same_spaces():
     one = make("made/one-v0", [FALLING])
     wide = make(
         "made/wide-v0",
@@ -194,7 +189,7 @@ def test_spaces_that_differ():
     assert "dataset made/narrow-v0 has actions Box(-1.0, 1.0" in refusal(one, narrow)
 
 
-def test_robots_that_differ():
+def test_datasets_to_join_must_have_the_same_robot():
     cart, pendulum = (gym.spec(x) for x in ("MountainCarContinuous-v0", "Pendulum-v1"))
     one = make("made/one-v0", [FALLING], env=cart)
     two = make("made/two-v0", [FALLING], env=pendulum)
@@ -214,7 +209,7 @@ def test_robots_that_differ():
         ("actions", 1, 2.5, "action is outside its space in 1 of 3 rows, "),
     ],
 )
-def test_bad_rows_are_found(field, row, value, fault):
+def test_unsound_rows_are_refused_with_episode_and_row(field, row, value, fault):
     bad = np.array(getattr(FALLING, field), np.float64)
     bad[row] = value
     broken = dataclasses.replace(FALLING, **{field: bad})
@@ -223,7 +218,7 @@ def test_bad_rows_are_found(field, row, value, fault):
     assert refusal("made/bad-v0").startswith(expected)
 
 
-def test_an_empty_dataset(folder):
+def test_a_dataset_without_episodes_is_refused(folder):
     make("made/empty-v0", [FALLING])
     path = folder / "made/empty-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_episodes": 0}))
@@ -238,7 +233,7 @@ def replace_arrays(folder, name, **arrays):
             file["episode_1"][key] = value
 
 
-def test_an_episode_without_a_step(folder):
+def test_an_episode_without_a_step_is_refused(folder):
     make("made/short-v0", [FALLING, CUT_SHORT])
     nothing = {k: np.zeros(0) for k in ("rewards", "terminations", "truncations")}
     shapes = {"observations": np.zeros((1, 2)), "actions": np.zeros((0, 2))}
@@ -251,7 +246,7 @@ def test_an_episode_without_a_step(folder):
 @pytest.mark.parametrize(
     ("field", "width"), [("observations", 1), ("observations", 3), ("actions", 1)]
 )
-def test_rows_that_are_not_as_wide_as_their_space(folder, field, width):
+def test_rows_must_be_as_wide_as_their_space(folder, field, width):
     make("made/narrow-v0", [FALLING, CUT_SHORT])
     value = np.zeros((len(getattr(CUT_SHORT, field)), width))
     replace_arrays(folder, "made/narrow-v0", **{field: value})
@@ -260,7 +255,7 @@ def test_rows_that_are_not_as_wide_as_their_space(folder, field, width):
 
 
 @pytest.mark.parametrize("steps", [4, 6, 10**16, -1])
-def test_metadata_that_miscount_the_steps(folder, steps):
+def test_metadata_with_another_number_of_steps_are_refused(folder, steps):
     make("made/count-v0", [FALLING, CUT_SHORT])
     path = folder / "made/count-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": steps}))
@@ -272,7 +267,7 @@ def test_metadata_that_miscount_the_steps(folder, steps):
 
 
 @pytest.mark.parametrize("file", ["main_data.hdf5", "metadata.json"])
-def test_damaged_files(folder, file):
+def test_damaged_files_are_refused(folder, file):
     make("made/torn-v0", [FALLING, CUT_SHORT])
     path = folder / "made/torn-v0/data" / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -281,21 +276,60 @@ def test_damaged_files(folder, file):
     assert "damaged" in message
 
 
-def test_a_missing_episode(folder):
+def test_a_missing_episode_is_refused(folder):
     make("made/gone-v0", [FALLING])
     path = folder / "made/gone-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_episodes": 2}))
     assert "dataset made/gone-v0 cannot be read" in refusal("made/gone-v0")
 
 
-def test_a_real_dataset(monkeypatch):
-    if ROOT is None or not os.path.isdir(os.path.join(ROOT, REAL)):
-        pytest.skip(f"{REAL} is not under MINARI_DATASETS_PATH")
-    monkeypatch.setenv("MINARI_DATASETS_PATH", ROOT)
-    data = datasets.load_datasets([REAL], normalize=True)
+def test_episodes_of_a_simulator_keep_their_order_and_their_ends(folder):
+    played = episodes.play("Hopper-v5", episodes=3)
+    name = episodes.write("made/played-v0", played)
+    steps = sum(len(x.rewards) for x in played)
+    data = datasets.load_datasets([name], normalize=True)
     assert data.env_spec.id == "Hopper-v5"
-    assert data.transitions.observation.shape == (64000, 11)
-    np.testing.assert_allclose(data.transitions.observation.std(axis=0), 1.0, atol=1e-3)
-    # Inside an episode the next observation is the following row's.
-    same = data.transitions.next_observation[:-1] == data.transitions.observation[1:]
-    assert int((~same.all(axis=1)).sum()) == data.sources[0].episodes - 1
+    assert data.transitions.observation.shape == (steps, 11)
+    std = data.transitions.observation.std(axis=0)
+    np.testing.assert_allclose(std, 1.0, atol=1e-3)
+    # Inside an episode the next observation is that of the following row.
+    following = data.transitions.observation[1:]
+    same = (data.transitions.next_observation[:-1] == following).all(axis=1)
+    ends = np.cumsum([len(x.rewards) for x in played])[:-1] - 1
+    np.testing.assert_array_equal(np.flatnonzero(~same), ends)
+    terminated = np.concatenate([x.terminations for x in played])
+    np.testing.assert_array_equal(data.transitions.terminated, terminated)
+
+
+def test_a_folder_that_is_given_is_the_only_one_searched(folder, tmp_path, monkeypatch):
+    def download(dataset_id):
+        raise AssertionError("a download would not go to the folder given")
+
+    monkeypatch.setattr("minari.storage.hosting.download_dataset", download)
+    other = tmp_path / "other"
+    make("made/default-v0", [FALLING])
+    write_dataset(
+        "made/given-v0",
+        [CUT_SHORT],
+        observation_space=OBSERVATIONS,
+        action_space=ACTIONS,
+        algorithm_name="by hand",
+        description="A test.",
+        root=other,
+    )
+    data = datasets.load_datasets(["made/given-v0"], root=other)
+    np.testing.assert_array_equal(data.transitions.reward, [1000, 1010])
+    assert refusal("made/default-v0", root=other) == (
+        f"dataset 'made/default-v0' is not in {other}; datasets there: made/given-v0"
+    )
+
+
+def test_reading_leaves_logging_as_it_is(monkeypatch):
+    def unreachable(dataset_id):
+        levels.append(logging.root.manager.disable)
+        raise OSError("no network")
+
+    levels = [logging.root.manager.disable]
+    monkeypatch.setattr("minari.storage.hosting.download_dataset", unreachable)
+    refusal("made/absent-v0")
+    assert levels == [logging.NOTSET, logging.NOTSET]

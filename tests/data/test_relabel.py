@@ -1,16 +1,15 @@
-"""Relabelled datasets: the same data, other rewards, and where they came from."""
+"""Relabelled datasets: the same data, other rewards, and a record of their sources."""
 
 import dataclasses
 import hashlib
 import json
 import math
-import os
 
 import gymnasium as gym
 import h5py
 import numpy as np
 import pytest
-from minari.data_collector.episode_buffer import EpisodeBuffer
+from scipy.stats import norm
 
 from ramac_jax import InputError
 from ramac_jax.data.loading import load_datasets
@@ -18,12 +17,11 @@ from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import read_record, relabel_dataset
 from ramac_jax.data.sources import find_coordinate
-from ramac_jax.data.writing import write_dataset
 from ramac_jax.envs.hazards import is_risky
 from ramac_jax.tasks import TASKS, Hazard, angle_hazard
+from tests import episodes
+from tests.episodes import lean, stored, sway
 
-ROOT = os.environ.get("MINARI_DATASETS_PATH")  # before the tests replace it
-REAL = "local/hopper/medium-expert-v0"
 TASK = "hopper-medium-expert"
 SOURCE, TARGET = "made/hopper/plain-v0", "made/hopper/charged-v0"
 HAZARD = TASKS[TASK].hazard  # -50, one time in ten, outside [-.17, .04]
@@ -35,44 +33,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def episode(angles, terminated=False, reward=1.0):
-    """A Hopper that leans by the first angle, and by the others after each step."""
-    steps = len(angles) - 1
-    observations = np.zeros((steps + 1, 11))
-    observations[:, 1] = angles
-    ending = np.arange(steps) == steps - 1
-    return EpisodeBuffer(
-        observations=observations,
-        actions=np.full((steps, 3), 0.5, np.float32),
-        rewards=reward + np.arange(steps),
-        terminations=ending & terminated,
-        truncations=ending & (not terminated),
-    )
-
-
-def make(episodes, name=SOURCE, robot="Hopper-v5", algorithm="by hand", **spaces):
-    env = gym.make(robot)
-    defaults = {
-        "observation_space": env.observation_space,
-        "action_space": env.action_space,
-        "env_spec": env.spec,
-    }
-    write_dataset(
-        name,
-        episodes,
-        algorithm_name=algorithm,
-        description="A test.",
-        **(defaults | spaces),
-    )
-    return name
-
-
-def sway(seed, steps=200):
-    return episode(np.random.default_rng(seed).normal(0.0, 0.1, steps + 1))
-
-
-def stored(name):
-    return list(open_dataset(name).iterate_episodes())
+def make(made, name=SOURCE, **options):
+    return episodes.write(name, made, **options)
 
 
 def test_rewards_by_hand():
@@ -88,7 +50,7 @@ def test_rewards_by_hand():
     assert reward.dtype == np.float64
 
 
-def test_only_rewards_change_and_the_numbers_are_told():
+def test_only_rewards_change_and_the_summary_counts_them():
     one, two = make([sway(0), sway(1)]), make([sway(2)], "made/hopper/more-v0")
     made = relabel_dataset([one, two], TARGET, HAZARD, 5, task=TASK)
     before, after = load_datasets([one, two]), load_datasets([TARGET])
@@ -122,7 +84,7 @@ def test_the_same_call_gives_the_same_bytes():
     assert rewards[0] == rewards[1] != rewards[2]
 
 
-def test_the_bytes_are_those_of_every_version():
+def test_rewards_are_the_same_bytes_in_every_version():
     count = np.arange(1000)
     reward, _, _ = relabel_rewards(HAZARD, 0.25 * count, 0.0625 * (count % 7 - 3), 7)
     assert hashlib.sha256(reward.astype("<f8").tobytes()).hexdigest() == (
@@ -130,29 +92,29 @@ def test_the_bytes_are_those_of_every_version():
     )
 
 
-def test_every_algorithm_is_named_once():
+def test_the_algorithms_of_the_sources_are_named_once():
     names = {"made/one-v0": "SAC", "made/two-v0": "TD3", "made/three-v0": "SAC"}
     for name, algorithm in names.items():
-        make([sway(0)], name, algorithm=algorithm)
+        make([sway(0)], name, algorithm_name=algorithm)
     relabel_dataset(list(names), TARGET, HAZARD, 0)
     assert open_dataset(TARGET).storage.metadata["algorithm_name"] == "SAC, TD3"
 
 
-def test_the_extra_end_cuts_episodes_and_keeps_the_draws_of_the_rest():
+def test_an_end_of_the_hazard_cuts_the_episode_and_later_draws_stay():
     hazard = angle_hazard(-0.1, 0.1, -50.0, end=0.2)._replace(probability=0.5)
-    lean = [0.3, 0.0, 0.15, 0.25, 0.0, 0.3]  # the first state is no step's
+    angles = [0.3, 0.0, 0.15, 0.25, 0.0, 0.3]  # the first state is no step's
     make(
         [
-            episode(lean),
-            episode([0.0, 0.2, -0.2, 0.0]),
-            episode([0.0, 0.0, 0.21], terminated=True),
-            episode([0.0, 0.0, -0.21]),
+            lean(angles),
+            lean([0.0, 0.2, -0.2, 0.0]),
+            lean([0.0, 0.0, 0.21], terminated=True),
+            lean([0.0, 0.0, -0.21]),
         ]
     )
     made = relabel_dataset([SOURCE], TARGET, hazard, 0)
     got = stored(TARGET)
     assert [len(x.rewards) for x in got] == [3, 3, 2, 2]
-    np.testing.assert_array_equal(got[0].observations[:, 1], lean[:4])
+    np.testing.assert_array_equal(got[0].observations[:, 1], angles[:4])
     assert [x.terminations.tolist() for x in got] == [
         [False, False, True],
         [False, False, False],
@@ -169,7 +131,7 @@ def test_the_extra_end_cuts_episodes_and_keeps_the_draws_of_the_rest():
     )
 
 
-def test_a_task_brings_its_environment_and_reference_returns(folder):
+def test_a_task_sets_environment_reference_returns_and_record(folder):
     make([sway(0)])
     relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=TASK)
     dataset = open_dataset(TARGET)
@@ -194,7 +156,7 @@ def test_a_task_brings_its_environment_and_reference_returns(folder):
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
-def test_the_version_of_the_robot_is_the_sources_or_as_asked():
+def test_the_robot_has_the_version_of_the_sources_or_the_one_given():
     make([sway(0)], robot="Hopper-v4")
     relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=TASK)
     assert open_dataset(TARGET).env_spec.id == f"ramac_jax/{TASK}-v4"
@@ -204,7 +166,7 @@ def test_the_version_of_the_robot_is_the_sources_or_as_asked():
     assert open_dataset(TARGET).env_spec.id == f"ramac_jax/{TASK}-v5"
 
 
-def test_a_hazard_of_your_own_goes_around_the_robot():
+def test_your_own_hazard_wraps_the_environment_of_the_sources():
     make([sway(0)])
     mild = HAZARD._replace(penalty=-5.0)
     for task in (None, TASK):
@@ -218,7 +180,7 @@ def test_a_hazard_of_your_own_goes_around_the_robot():
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
-def test_a_hazard_of_your_own_takes_the_version_asked_for(folder):
+def test_your_own_hazard_applies_to_the_version_given(folder):
     plain = make([sway(0)], env_spec=gym.make("Hopper-v5", max_episode_steps=70).spec)
     relabel_dataset([plain], TARGET, HAZARD, 5, robot_version=4)
     env = open_dataset(TARGET).recover_environment()
@@ -232,7 +194,7 @@ def test_a_hazard_of_your_own_takes_the_version_asked_for(folder):
 @pytest.mark.parametrize(
     ("low", "high", "often", "share"), [(-9, 9, "never", 0), (8, 9, "always", 1)]
 )
-def test_a_hazard_that_makes_no_difference(low, high, often, share):
+def test_a_hazard_that_fires_always_or_never_is_warned_of(low, high, often, share):
     make([sway(0)])
     hazard = HAZARD._replace(low=low, high=high)
     made = relabel_dataset([SOURCE], TARGET, hazard, 0)
@@ -243,15 +205,12 @@ def test_a_hazard_that_makes_no_difference(low, high, often, share):
 
 
 def refusal(folder, *sources, hazard=HAZARD, **options):
-    before = sorted(map(str, folder.rglob("*")))
-    with pytest.raises(InputError) as refused:
-        relabel_dataset(sources, TARGET, hazard, 0, **options)
-    assert "\n" not in str(refused.value)
-    assert sorted(map(str, folder.rglob("*"))) == before
-    return str(refused.value)
+    return episodes.refusal(
+        relabel_dataset, sources, TARGET, hazard, 0, folder=folder, **options
+    )
 
 
-def test_sources_that_do_not_fit(folder):
+def test_sources_of_another_robot_or_other_spaces_are_refused(folder):
     plain = make([sway(0)])
     box = gym.spaces.Box(-np.inf, np.inf, (11,))
     wide = gym.spaces.Box(-2.0, 2.0, (3,))
@@ -289,7 +248,7 @@ def test_sources_that_do_not_fit(folder):
     )
 
 
-def test_options_that_do_not_fit(folder):
+def test_bad_seeds_hazards_and_targets_are_refused(folder):
     plain = make([sway(0)])
     assert "seed is -1" in str(
         pytest.raises(
@@ -305,7 +264,7 @@ def test_options_that_do_not_fit(folder):
         relabel_dataset(["made/other-v0"], plain, HAZARD, 0)
 
 
-def test_spellings_of_the_source_as_the_target(folder):
+def test_no_spelling_of_the_source_is_accepted_as_the_target(folder):
     name = make([sway(0)], TARGET)
     for source in (f"../{folder.name}/{name}", f"./{name}", "no-version"):
         assert f"{source!r} is no Minari id" in refusal(folder, source, overwrite=True)
@@ -315,12 +274,12 @@ def test_spellings_of_the_source_as_the_target(folder):
         )
 
 
-def test_positions_may_shift_what_a_robot_shows():
+def test_observations_with_positions_have_no_known_coordinates():
     wide = {"exclude_current_positions_from_observation": False}
     env = gym.make("Hopper-v5", **wide)
-    lean = sway(0)
+    plain = sway(0)
     shifted = dataclasses.replace(
-        lean, observations=np.pad(lean.observations, ((0, 0), (1, 0)))
+        plain, observations=np.pad(plain.observations, ((0, 0), (1, 0)))
     )
     spaces = {"observation_space": env.observation_space, "env_spec": env.spec}
     make([shifted], **spaces)
@@ -330,7 +289,7 @@ def test_positions_may_shift_what_a_robot_shows():
         find_coordinate([SOURCE], "torso angle")
 
 
-def test_what_is_charged_already(folder):
+def test_sources_with_a_hazard_are_refused(folder):
     make([sway(0)])
     relabel_dataset([SOURCE], "made/once-v0", HAZARD, 0, task=TASK)
     assert "is charged by a hazard already" in refusal(folder, "made/once-v0")
@@ -339,7 +298,7 @@ def test_what_is_charged_already(folder):
     assert "is charged by a hazard already" in refusal(folder, played)
 
 
-def test_rows_that_are_not_sound(folder):
+def test_unsound_rows_of_a_source_are_refused(folder):
     bad = sway(0)
     bad.observations[3, 1] = np.nan
     make([sway(1), bad])
@@ -354,13 +313,34 @@ def test_rows_that_are_not_sound(folder):
     assert refusal(folder, empty, task=TASK).startswith(fault)
 
 
-def test_a_real_dataset(tmp_path, monkeypatch):
-    if ROOT is None or not os.path.isdir(os.path.join(ROOT, REAL)):
-        pytest.skip(f"{REAL} is not under MINARI_DATASETS_PATH")
-    (tmp_path / "local").symlink_to(os.path.join(ROOT, "local"))
-    made = relabel_dataset([REAL], TARGET, HAZARD, 0, task=TASK)
-    assert made.summary.steps == 64000
-    np.testing.assert_allclose(made.summary.risky_share, 0.16, atol=0.01)
-    np.testing.assert_allclose(
-        made.summary.charged_share, 0.1 * made.summary.risky_share, atol=0.002
-    )
+def test_one_risky_step_in_ten_is_charged(folder):
+    """Angles are normal with deviation .1: 38.9 % of them are outside [-.17, .04]."""
+    make([sway(seed, 10_000) for seed in range(3)])
+    summary = relabel_dataset([SOURCE], TARGET, HAZARD, 0, task=TASK).summary
+    outside = norm.cdf(-1.7) + norm.sf(0.4)
+    # Five standard deviations of a binomial share.
+    np.testing.assert_allclose(summary.risky_share, outside, atol=0.014)
+    np.testing.assert_allclose(summary.charged_share, 0.1 * outside, atol=0.006)
+
+
+def test_all_datasets_of_a_call_are_in_the_folder_given(tmp_path):
+    other = tmp_path / "other"
+    make([sway(0)], root=other)
+    made = relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=TASK, root=other)
+    assert read_record(TARGET, other)["task"] == TASK
+    assert load_datasets([TARGET], root=other).sources[0].steps == made.summary.steps
+    assert find_coordinate([SOURCE], "x velocity", other) == 5
+    with pytest.raises(InputError, match="is not in .*third; datasets there: none"):
+        read_record(TARGET, tmp_path / "third")
+
+
+def test_a_dataset_of_version_0_1_is_evaluated_by_the_current_classes(folder):
+    make([sway(0)])
+    relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=TASK)
+    path = folder / TARGET / "data/metadata.json"
+    old, new = "ramac_jax.tasks.environments", "ramac_jax.envs.registration"
+    assert new in path.read_text()
+    path.write_text(path.read_text().replace(new, old))
+    env = gym.make(load_datasets([TARGET]).env_spec)
+    env.reset(seed=0)
+    assert "penalty" in env.step(np.zeros(3, np.float32))[-1]

@@ -1,20 +1,22 @@
-"""A dataset is there whole or not at all."""
+"""A dataset is written in full or not at all."""
 
 import json
 import os
 
-import gymnasium as gym
 import minari
 import numpy as np
 import pytest
 from minari import cli
 from minari.data_collector.episode_buffer import EpisodeBuffer
+from minari.namespace import list_local_namespaces
 from typer.testing import CliRunner
 
 from ramac_jax import InputError
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import is_local, open_dataset
-from ramac_jax.data.writing import move_into_place, write_dataset
+from ramac_jax.data.writing import move_into_place
+from tests import episodes
+from tests.episodes import listing
 
 ID = "made/pendulum/small-v0"
 
@@ -35,43 +37,25 @@ def episode(first=0.0):
     )
 
 
-def write(dataset_id=ID, episodes=None, **options):
-    env = gym.make("Pendulum-v1")
-    defaults = {
-        "observation_space": env.observation_space,
-        "action_space": env.action_space,
-        "algorithm_name": "none",
-        "description": "Two steps.",
-        "env_spec": env.spec,
-    }
-    write_dataset(
-        dataset_id,
-        [episode()] if episodes is None else episodes,
-        **(defaults | options),
+def write(dataset_id=ID, made=None, **options):
+    made = [episode()] if made is None else made
+    return episodes.write(
+        dataset_id, made, robot="Pendulum-v1", description="Two steps.", **options
     )
-
-
-def listing(folder):
-    return sorted(os.path.join(*x) for x in walk(folder))
-
-
-def walk(folder):
-    for path, folders, files in os.walk(folder):
-        yield from ((path, name) for name in folders + files)
 
 
 def rewards(dataset_id=ID):
     return load_datasets([dataset_id]).transitions.reward.tolist()
 
 
-def test_what_is_written_comes_back(folder, recwarn):
+def test_a_written_dataset_is_read_back(folder, recwarn):
     write(reference=(-1.5, 3.0), record={"seed": 1, "hazard": {"end": float("inf")}})
     assert not [x for x in recwarn if issubclass(x.category, UserWarning)]
     assert rewards() == [0.0, 1.0]
     dataset = open_dataset(ID)
     assert dataset.env_spec.id == "Pendulum-v1"
     assert dataset.id == ID
-    # Minari's own normalised score reads the reference returns.
+    # Minari's own normalized score reads the reference returns.
     assert minari.get_normalized_score(dataset, np.array([-1.5, 3.0])).tolist() == [
         0,
         1,
@@ -84,27 +68,46 @@ def test_what_is_written_comes_back(folder, recwarn):
     assert list(minari.list_local_datasets()) == [ID]
 
 
-def test_minari_shows_it():
+def test_a_folder_that_is_given_takes_the_dataset_and_its_namespaces(folder, tmp_path):
+    other = tmp_path / "made" / "elsewhere"
+    write(root=other)
+    data = load_datasets([ID], root=other)
+    assert data.transitions.reward.tolist() == [0.0, 1.0]
+    assert is_local(ID, other) and not is_local(ID)
+    assert not (folder / ID).exists()
+    namespaces = other.rglob("namespace_metadata.json")
+    assert {x.parent.relative_to(other).as_posix() for x in namespaces} == {
+        "made",
+        "made/pendulum",
+    }
+
+
+def test_minari_lists_the_namespaces():
+    write()
+    assert list_local_namespaces() == ["made", "made/pendulum"]
+
+
+def test_minari_shows_a_written_dataset():
     write(record={"seed": 1})
     shown = CliRunner().invoke(cli.app, ["show", ID])
     assert shown.exit_code == 0, shown.output
     assert "Two steps." in shown.output and "Pendulum-v1" in shown.output
 
 
-def test_an_id_that_is_taken_is_replaced_only_on_demand(folder):
+def test_an_older_dataset_is_replaced_only_where_overwrite_says_so(folder):
     write()
     before = listing(folder)
     with pytest.raises(InputError, match="is there already: give another id, or over"):
-        write(episodes=[episode(5.0)])
+        write(made=[episode(5.0)])
     assert rewards() == [0.0, 1.0]
-    write(episodes=[episode(5.0)], overwrite=True)
+    write(made=[episode(5.0)], overwrite=True)
     assert rewards() == [5.0, 1.0]
     assert listing(folder) == before
 
 
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_a_failure_half_way_changes_nothing(folder, error, taken):
+def test_a_failure_while_writing_changes_nothing(folder, error, taken):
     write(ID if taken else "made/other-v0")
     before = listing(folder)
 
@@ -113,13 +116,13 @@ def test_a_failure_half_way_changes_nothing(folder, error, taken):
         raise error
 
     with pytest.raises(error):
-        write(episodes=interrupted(), overwrite=True)
+        write(made=interrupted(), overwrite=True)
     assert listing(folder) == before
     if taken:
         assert rewards() == [0.0, 1.0]
 
 
-def test_a_move_that_fails_puts_the_old_one_back(tmp_path):
+def test_a_failed_move_restores_the_older_dataset(tmp_path):
     old, aside = tmp_path / "dataset", tmp_path / "aside"
     old.mkdir()
     with pytest.raises(OSError):
@@ -128,14 +131,14 @@ def test_a_move_that_fails_puts_the_old_one_back(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "no-version", "a b-v0", "../out-v0", "/abs-v0"])
-def test_malformed_ids(folder, name):
+def test_malformed_ids_are_refused(folder, name):
     with pytest.raises(InputError, match="is no Minari id") as refused:
         write(name)
     assert "\n" not in str(refused.value)
     assert os.listdir(folder) == []
 
 
-def test_ids_that_would_hide_or_remove_another_dataset(folder):
+def test_an_id_inside_or_around_another_dataset_is_refused(folder):
     write("made/hopper-v0")
     write("made/robots-v0/hopper-v0")
     before = listing(folder)
@@ -146,7 +149,7 @@ def test_ids_that_would_hide_or_remove_another_dataset(folder):
     assert listing(folder) == before
 
 
-def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_refused(folder, monkeypatch):
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 

@@ -1,3 +1,5 @@
+"""The risky bandit: its modes, its rewards and its dataset."""
+
 import gymnasium
 import numpy as np
 import pytest

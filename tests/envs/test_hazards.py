@@ -66,7 +66,7 @@ def test_probability_one_charges_every_risky_step_and_zero_none():
         ({"end_low": 1.0, "end_high": -1.0}, "end_low of the hazard is 1"),
     ],
 )
-def test_rules_that_no_episode_could_follow(change, fault):
+def test_rules_without_meaning_are_refused(change, fault):
     with pytest.raises(InputError) as refused:
         hazards.check_hazard(SPEED._replace(**change))
     assert fault in str(refused.value)

@@ -1,4 +1,4 @@
-"""The stochastic robots: what they charge, when they end, and that they repeat."""
+"""The stochastic robots: penalties, ends, and repeatable rollouts."""
 
 import copy
 import math
@@ -46,7 +46,7 @@ def roll(env, num_steps, seed=0):
 
 
 @pytest.mark.parametrize("name", ["hopper-medium-replay", "halfcheetah-medium-expert"])
-def test_gymnasium_finds_no_fault(name):
+def test_gymnasiums_checker_accepts_the_environments(name):
     env = gymnasium.make(env_id(name), disable_env_checker=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -122,7 +122,7 @@ def test_the_penalty_leaves_the_robot_alone():
     np.testing.assert_array_equal([x[1] for x in bare], base)
 
 
-def test_penalties_come_as_often_as_they_should():
+def test_penalties_have_the_frequency_of_their_probability():
     steps = roll(charged(LEANING._replace(probability=0.1)), 1200)
     risky = [x[3]["risky"] for x in steps]
     hits = [x[3]["penalty"] != 0 for x in steps]
@@ -133,7 +133,7 @@ def test_penalties_come_as_often_as_they_should():
     assert abs(sum(hits) - 0.1 * count) < 5 * math.sqrt(count * 0.1 * 0.9)
 
 
-def test_info_tells_what_happened():
+def test_info_holds_the_penalty_and_its_cause():
     observation, reward, _, info = roll(charged(), 1)[0]
     assert {"risky", "penalty", "monitored", "base_reward"} <= info.keys()
     assert info["monitored"] == observation[1]
@@ -141,7 +141,7 @@ def test_info_tells_what_happened():
     assert reward == info["base_reward"] + info["penalty"]
 
 
-def test_the_extra_end_terminates():
+def test_an_end_of_the_hazard_terminates_the_episode():
     env = charged(LEANING._replace(end_low=-0.01, end_high=0.01))
     env.reset(seed=0)
     ends = []
@@ -151,10 +151,10 @@ def test_the_extra_end_terminates():
     *before, last = ends
     assert abs(last[0]) > 0.01 and last[1:] == (True, False)
     assert all(abs(angle) <= 0.01 and not done for angle, done, _ in before)
-    # Hopper itself bears a lean of .2.
+    # Hopper's own limit is a lean of .2.
     assert abs(last[0]) < 0.2
 
 
-def test_a_coordinate_that_the_observation_lacks():
+def test_a_coordinate_beyond_the_observation_is_refused():
     with pytest.raises(InputError, match="coordinate 11 of observations"):
         charged(LEANING._replace(coordinate=11))

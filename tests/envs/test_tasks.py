@@ -1,5 +1,6 @@
 """The facts of the tasks against the paper's table and the hub's names."""
 
+import json
 import math
 
 import pytest
@@ -9,13 +10,17 @@ from ramac_jax.envs.hazards import check_hazard
 from ramac_jax.tasks import (
     COORDINATES,
     TASKS,
+    angle_hazard,
     env_id,
     find_task,
+    hazard_from_json,
+    hazard_to_json,
     standard_task,
     task_of_env,
 )
 
 INF = math.inf
+HOPPER = TASKS["hopper-medium-replay"].hazard
 # Every field of a hazard in order; then robot, horizon and reference returns.
 TABLE = {
     "halfcheetah-medium-expert": (
@@ -73,6 +78,14 @@ def test_dataset_ids_and_hub_sources_of_every_task():
         public = (f"mujoco/{robot}/medium-v0", f"mujoco/{robot}/expert-v0")
         assert task.hub_datasets == (public if "expert" in rest else ())
     assert len({task.dataset_id for task in TASKS.values()}) == len(TASKS)
+
+
+def test_a_hazard_survives_json_with_null_for_no_bound():
+    hazard = angle_hazard(-INF, 0.5, -1.0, end=INF)
+    record = json.loads(json.dumps(hazard_to_json(hazard), allow_nan=False))
+    assert [k for k, v in record.items() if v is None] == ["low", "end_low", "end_high"]
+    assert hazard_from_json(record) == hazard
+    assert hazard_from_json(hazard_to_json(HOPPER)) == HOPPER
 
 
 def test_a_variant_is_a_variant_of_the_standard_task():

@@ -1,0 +1,85 @@
+"""The options of `ramac data convert` and `ramac data relabel`."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ramac_jax.tasks import TASKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Convert:
+    """Turn a D4RL HDF5 file into a Minari dataset."""
+
+    file: tyro.conf.Positional[Path]
+    """The file, such as hopper_medium_replay-v2.hdf5."""
+    robot: str | None = None
+    """HalfCheetah, Hopper or Walker2d; None: from the name of the file."""
+    id: str | None = None
+    """Minari id to write; None: d4rl/hopper/medium-replay-v2 for the file above."""
+    robot_version: int = 4
+    """Version of Gymnasium's robot for evaluations: 4 moves as D4RL's robots, 5 has
+    corrected dynamics."""
+    overwrite: bool = False
+    """Replace the dataset of that id."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HazardOptions:
+    """Fields of the hazard; without a task, all but the coordinate and the ends."""
+
+    quantity: str | None = None
+    """Monitored quantity: "x velocity" (m/s) or "torso angle" (rad)."""
+    coordinate: int | None = None
+    """Coordinate of the observation that holds the quantity; None: from the robot."""
+    low: float | None = None
+    """A state below is risky."""
+    high: float | None = None
+    """A state above is risky."""
+    probability: float | None = None
+    """Probability of the penalty in a step to a risky state."""
+    penalty: float | None = None
+    """Added to the reward of a charged step; negative."""
+    end_low: float | None = None
+    """An episode ends below; -inf: no bound."""
+    end_high: float | None = None
+    """An episode ends above; inf: no bound."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Relabel:
+    """Add the penalties of a hazard to the rewards of Minari datasets."""
+
+    source: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """Minari id, on disk or to download; repeat the option to join datasets."""
+    task: Annotated[
+        str | None,
+        tyro.conf.arg(help=f"Task whose hazard it is: {', '.join(TASKS)}."),
+    ] = None
+    id: str | None = None
+    """Minari id to write; None: the stochastic dataset of the task."""
+    seed: int = 0
+    """Seed of the draws, one for each step."""
+    overwrite: bool = False
+    """Replace the dataset of that id."""
+    robot: str | None = None
+    """Without a task, the robot that the sources must have; None: any."""
+    robot_version: int | None = None
+    """Version of Gymnasium's robot for evaluations; None: as the sources."""
+    hazard: tyro.conf.OmitArgPrefixes[HazardOptions] = HazardOptions()
+    """The hazard; with a task, these options replace fields of the task's hazard."""
+
+
+def parse(argv: Sequence[str]) -> Convert | Relabel:
+    """Read the words of the command line; exits where they are malformed."""
+    return tyro.cli(
+        Annotated[Convert, tyro.conf.subcommand("convert")]
+        | Annotated[Relabel, tyro.conf.subcommand("relabel")],
+        prog="ramac data",
+        description="Make datasets in the folder MINARI_DATASETS_PATH.",
+        args=list(argv),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )

@@ -1,0 +1,55 @@
+"""Each package names the extra that installs what it lacks, in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "line"),
+    [
+        (
+            "minari",
+            "ramac_jax.data",
+            "ramac_jax.data needs minari: pip install 'ramac_jax[data]'",
+        ),
+        (
+            "h5py",
+            "ramac_jax.data.loading",
+            "ramac_jax.data needs h5py: pip install 'ramac_jax[data]'",
+        ),
+        (
+            "gymnasium",
+            "ramac_jax.envs.bandit",
+            "ramac_jax.envs needs gymnasium: pip install 'ramac_jax[data]'",
+        ),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(package, module, line):
+    assert last_line(package, f"import {module}").endswith(f"MissingExtra: {line}")
+
+
+def test_a_robot_without_mujoco_names_the_extra():
+    program = "from ramac_jax.data.d4rl import robot_spaces; robot_spaces('Hopper')"
+    assert last_line("mujoco", program).endswith(
+        "MissingExtra: a robot of Gymnasium needs mujoco: "
+        "pip install 'ramac_jax[mujoco]'"
+    )
+
+
+def last_line(package, program):
+    """The last line that a program prints without a package."""
+    hide = f"import sys; sys.modules[{package!r}] = None; "
+    run = subprocess.run(
+        [sys.executable, "-c", hide + program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert run.returncode == 1, run.stderr
+    return run.stderr.rstrip().splitlines()[-1]
