@@ -22,8 +22,8 @@ import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from ramac_jax.cli import folders, process
 from ramac_jax.cli.bandit import command as bandit
-from ramac_jax.cli.bandit.scoring import COLUMNS, spread
 from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.files import write_json
 from ramac_jax.registry import PRECISIONS

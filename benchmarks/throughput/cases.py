@@ -11,7 +11,7 @@ from jax.nn.initializers import Initializer, he_normal
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
-from ramac_jax.cli.bandit import agents as bandit
+from ramac_jax.cli.bandit import settings as bandit
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.envs.bandit import CONSTANTS
@@ -111,8 +111,8 @@ BANDIT = Case(
     sampler_steps=bandit.DENOISING_STEPS,
     actor_widths=bandit.WIDTHS,
     width=bandit.NARROW[0],
-    embedding_width=32,
-    num_cosines=16,
+    embedding_width=bandit.EMBEDDING_WIDTH,
+    num_cosines=bandit.NUM_COSINES,
     kernel_init=he_normal(),
     num_quantiles=bandit.NUM_QUANTILES,
     batch_size=128,

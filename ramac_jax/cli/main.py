@@ -73,7 +73,7 @@ COMMANDS = {
     ),
     "bandit": Command(
         "train every agent on the risky bandit and measure the paper's bounds",
-        "ramac_jax.cli.bandit.command",
+        "ramac_jax.cli.options.bandit",
         "ramac_jax.cli.bandit.command",
         many_cores=True,
     ),

@@ -23,6 +23,7 @@ from benchmarks.throughput import (
 )
 from benchmarks.throughput import tables as shown
 from benchmarks.throughput.cases import CASES, Case, with_flow
+from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.bandit import agents as bandit
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.reporting.figures.runs import WIDTH
@@ -114,11 +115,11 @@ def test_the_product_with_most_flop_dominates(name, shape):
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe"), [("bandit-diffusion", "radac"), ("bandit-flow", "rafmac")]
+    ("name", "agent"), [("bandit-diffusion", "radac"), ("bandit-flow", "rafmac")]
 )
-def test_cases_of_the_bandit_are_its_agents(name, recipe):
-    case, recipe = CASES[name], bandit.RECIPES[recipe]
-    agent = bandit.agent_of(recipe, bandit.actor_of(recipe))
+def test_cases_of_the_bandit_are_its_agents(name, agent):
+    case, config = CASES[name], AGENTS[agent]
+    agent = bandit.build_agent(config, bandit.build_actor(config))
     assert program_of(case.agent(), case) == program_of(agent, case)
 
 

@@ -7,7 +7,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from ramac_jax.cli.bandit import agents, command, scoring, training
+from ramac_jax.cli.agents import AGENTS
+from ramac_jax.cli.bandit import agents, command, scoring, settings, stages, training
 from ramac_jax.cli.bandit.command import main, rj
 
 TINY = ["--bc-steps", "40", "--critic-steps", "20", "--risk-steps", "8"]
@@ -22,7 +23,7 @@ def shrink(patch):
         ("DENOISING_STEPS", 2),
         ("EULER_STEPS", 2),
     ]:
-        patch.setattr(agents, name, value)
+        patch.setattr(settings, name, value)
     patch.setattr(scoring, "NUM_SAMPLES", 1600)
 
 
@@ -76,25 +77,26 @@ def test_every_bound_is_checked(record):
 def test_an_agent_goes_on_from_its_clone_and_its_critics(name, tmp_path, monkeypatch):
     """Nothing is trained here: stages give states that tell where they come from."""
     shrink(monkeypatch)
-    trainer = training.Trainer(dataset(), 2, 0, training.Lengths(4, 4, 4), tmp_path)
+    trainer = training.Trainer(dataset(), 2, 0, settings.Lengths(4, 4, 4), tmp_path)
 
-    def marked(title, agent, hyperparams, num_steps, stage, *, states=None, **others):
-        states = trainer.fresh(agent, stage) if states is None else states
-        mark = {"bc-flow": 1.0, "student-of-flow": 2.0}.get(title, 3.0)
+    def marked(stage, states=None):
+        if states is None:
+            states = trainer.fresh_states(stage.agent, stage.phase)
+        mark = {"bc-flow": 1.0, "student-of-flow": 2.0}.get(stage.title, 3.0)
         states = jax.tree.map(lambda x: jnp.full_like(x, mark), states)
-        frozen = {1: 7} if title == "bc-flow" else {}
+        frozen = {1: 7} if stage.title == "bc-flow" else {}
         return training.populations.Trained(None, states, None, frozen)
 
-    monkeypatch.setattr(training.Trainer, "stage", staticmethod(marked))
-    recipe = agents.RECIPES[name]
-    agent = agents.agent_of(recipe, agents.actor_of(recipe))
-    states, frozen = trainer.begin(agent, recipe)
-    assert frozen == {1}  # whose clone diverged
+    monkeypatch.setattr(training.Trainer, "run", staticmethod(marked))
+    config = AGENTS[name]
+    agent = agents.build_agent(config, agents.build_actor(config))
+    states, diverged = trainer.initial_states(agent, config)
+    assert diverged == {1}  # the clone of this member diverged
     params = states.actor_params
-    part = params if recipe.model_is is None else params[recipe.model_is]
-    expected = 2.0 if recipe.model_is == "teacher" else 1.0
+    part = params if config.role == "policy" else params[config.role]
+    expected = 2.0 if config.role == "teacher" else 1.0
     assert all((x == expected).all() for x in jax.tree.leaves(part))
-    if recipe.model_is == "prior":  # the perturbation is fresh
+    if config.role == "prior":  # the perturbation is fresh
         fresh = jax.tree.leaves(params["perturbation"])
         assert any((x != expected).any() for x in fresh)
     chex.assert_trees_all_equal(params, states.target_actor_params)
@@ -117,19 +119,20 @@ NARROW = {
 def test_agents_learn_in_bfloat16_and_act_in_float32(name, tmp_path, monkeypatch):
     """Programs are written down here, none is compiled."""
     shrink(monkeypatch)
-    data, lengths = dataset(), training.Lengths(4, 4, 4)
+    data, lengths = dataset(), settings.Lengths(4, 4, 4)
     trainer = training.Trainer(data, 1, 0, lengths, tmp_path, "bfloat16")
     narrow = set()
 
-    def written(title, agent, *others, states=None, **options):
+    def written(stage, states=None):
+        agent = stage.agent
         state = jax.eval_shape(agent.init, jax.random.key(0), data)
         args = state, data, jax.random.key(0), rj.Hyperparams()
         if "bf16" in str(jax.make_jaxpr(agent.update)(*args)):
-            narrow.add(title)
+            narrow.add(stage.title)
         states = jax.tree.map(lambda x: np.zeros((1, *x.shape), x.dtype), state)
         return training.populations.Trained(None, states, None, {})
 
-    monkeypatch.setattr(training.Trainer, "stage", staticmethod(written))
+    monkeypatch.setattr(training.Trainer, "run", staticmethod(written))
     learned = trainer.train(name)
     assert narrow == NARROW[name]
     state = jax.tree.map(lambda x: x[0], learned.trained.states)
@@ -168,12 +171,12 @@ def test_the_figures_are_drawn_and_nothing_else_is_left(out):
 def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
     shrink(monkeypatch)
     words = ["--agents", "bc-vae", "cvae-ql", "--num-seeds", "1", *TINY]
-    train = training.populations.train_population
-    stages = []
+    train = stages.populations.train_population
+    seen = []
 
     def broken_off(agent, dataset, members, schedule, *, folder, **others):
-        stages.append((folder.name, saved(folder)))
-        if len(stages) == 3:
+        seen.append((folder.name, saved(folder)))
+        if len(seen) == 3:
             raise KeyboardInterrupt
         return train(agent, dataset, members, schedule, folder=folder, **others)
 
@@ -182,7 +185,7 @@ def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
         made = folder.rglob("carry")
         return {str(x.relative_to(folder)): x.stat().st_mtime_ns for x in made}
 
-    monkeypatch.setattr(training.populations, "train_population", broken_off)
+    monkeypatch.setattr(stages.populations, "train_population", broken_off)
     with pytest.raises(KeyboardInterrupt):
         main(["--out", str(tmp_path), *words])
     after = {x.name: saved(x) for x in (tmp_path / "population").iterdir()}
@@ -196,10 +199,10 @@ def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
     with pytest.raises(rj.InputError, match="already holds a run"):
         main(["--out", str(tmp_path), *words])
     names = ["bc-vae", "value-critic", "cvae-ql"]
-    assert [name for name, _ in stages] == names * 2
-    for name, checkpoints in stages[3:5]:  # gone on with, and there at its end
+    assert [name for name, _ in seen] == names * 2
+    for name, checkpoints in seen[3:5]:  # gone on with, and there at its end
         assert checkpoints == after[name] and checkpoints
-    assert not stages[5][1]
+    assert not seen[5][1]
     assert not (tmp_path / "population").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli import compare, data
+from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.reporting import comparison
 from ramac_jax.population import Interval
@@ -211,7 +212,7 @@ def test_every_figure_of_the_paper_is_of_a_task_and_an_agent():
     told = comparison.paper_figures()
     assert set(told) == set(TASKS) - {"hopper-medium-expert-older"}
     for agents in told.values():
-        assert len(agents) == 7 and set(agents) <= set(presets.AGENTS)
+        assert len(agents) == 7 and set(agents) <= set(ROBOT_AGENTS)
         for figures in agents.values():
             assert {"mean", "cvar"} <= figures.keys() <= {"mean", "cvar", "ood"}
             assert np.isfinite(list(figures.values())).all()

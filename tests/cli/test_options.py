@@ -3,6 +3,7 @@
 import pytest
 
 import ramac_jax as rj
+from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options
@@ -91,7 +92,7 @@ AGENTS = {  # name: actor, critics, distortion, penalty
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_has_every_agent_and_radac_unless_told(task):
-    assert set(presets.AGENTS) == set(AGENTS)
+    assert set(ROBOT_AGENTS) == set(AGENTS)
     for agent, (actor, critic, distortion, penalty) in AGENTS.items():
         found = options.parse(["--task", task, "--out", "y", "--preset", agent])
         assert found.preset == f"{task}/{agent}"

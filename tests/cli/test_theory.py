@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.cli.bandit import theory
+from ramac_jax.cli.bandit import leakage, theory
 from ramac_jax.envs import bandit
 
 SIZE = 40_000
@@ -77,8 +77,8 @@ def test_a_measurement_beyond_its_bound_is_found_out():
 
 def test_what_is_broken_is_named():
     policies = {"oraac": [{"holds": True}, {"holds": False}]}
-    leakage = {"oraac": [{"radius": 0.2, "holds": False}, {"radius": 1, "holds": True}]}
-    found = theory.broken({"policies": policies, "leakage": leakage})
+    leaks = {"oraac": [{"radius": 0.2, "holds": False}, {"radius": 1, "holds": True}]}
+    found = theory.broken({"policies": policies, "leakage": leaks})
     assert found == ["oraac, seed 1", "oraac, radius 0.2"]
 
 
@@ -99,7 +99,7 @@ def test_actions_that_are_not_finite_are_refused():
 
 @pytest.mark.parametrize("radius", [0.1, 0.4, 1.0])
 def test_anchors_moved_at_random_leak_what_the_lemma_says(radius):
-    found = theory.uniform_leakage(radius, seed=3)
+    found = leakage.uniform_leakage(radius, seed=3)
     assert found["holds"] and found["leakage"] > 0.0
     assert found["leakage"] == pytest.approx(found["bound"], abs=0.01)
 
@@ -111,14 +111,14 @@ def about_zero(seed):
 
 def test_leakage_of_a_policy_about_one_anchor():
     """All of the square but the centre's disc leaks; whole cells are what counts."""
-    found = theory.check_leakage(about_zero(0), about_zero(1), 0.4)
+    found = leakage.check_leakage(about_zero(0), about_zero(1), 0.4)
     truly = 1.0 - math.pi * 0.3**2 / 0.64
     assert found["leakage"] == pytest.approx(truly, abs=0.01)
     assert found["holds"] and 0.0 < found["bound"] < truly
     # Who perturbs nothing has no density in most of the ball, and so no bound; who
     # leaks less than the density says is found out.
-    assert theory.check_leakage(behaviour(), behaviour(), 0.4)["bound"] == 0.0
-    assert not theory.check_leakage(about_zero(0), behaviour(), 0.4)["holds"]
+    assert leakage.check_leakage(behaviour(), behaviour(), 0.4)["bound"] == 0.0
+    assert not leakage.check_leakage(about_zero(0), behaviour(), 0.4)["holds"]
 
 
 def test_a_small_ball_has_cells_of_its_own():
@@ -126,12 +126,12 @@ def test_a_small_ball_has_cells_of_its_own():
     draw = np.random.default_rng(0)
     anchors = bandit.draw_actions(200_000, draw)
     moved = anchors + draw.uniform(-0.1, 0.1, anchors.shape)
-    found = theory.check_leakage(moved[::2], moved[1::2], 0.1)
+    found = leakage.check_leakage(moved[::2], moved[1::2], 0.1)
     assert found["holds"] and 0.0 < found["bound"] < found["leakage"]
 
 
 def test_cells_outside_the_modes_are_those_of_the_gap_and_the_corners():
-    outside = theory.cells_outside(np.linspace(-1.0, 1.0, 21))
+    outside = leakage.cells_outside(np.linspace(-1.0, 1.0, 21))
     assert outside[0, 0] and outside[19, 19]  # corners
     assert not outside[10, 10] and not outside[10, 18]  # centre, ring
     assert outside[10, 13] and not outside[10, 12]  # the centre ends at .3

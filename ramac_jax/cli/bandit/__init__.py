@@ -1,1 +1,1 @@
-"""The risky bandit, learned by every agent: `ramac bandit`."""
+"""Agents on the risky bandit: `ramac bandit`."""

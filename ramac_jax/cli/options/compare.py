@@ -6,10 +6,11 @@ from typing import Annotated, Any, NamedTuple
 
 import ramac_jax as rj
 from ramac_jax.cli import folders
-from ramac_jax.cli.bandit import command as bandit
-from ramac_jax.cli.bandit.agents import RECIPES, RISK_LEVEL
+from ramac_jax.cli.agents import AGENTS, BANDIT_AGENTS, ROBOT_AGENTS
+from ramac_jax.cli.bandit.settings import RISK_LEVEL
+from ramac_jax.cli.options import bandit
 from ramac_jax.cli.options.checks import check_options
-from ramac_jax.cli.options.presets import AGENTS, PRESETS
+from ramac_jax.cli.options.presets import PRESETS
 from ramac_jax.cli.options.train import Arguments as TrainArguments
 from ramac_jax.cli.options.train import choices, parse
 from ramac_jax.cli.reporting.comparison import BANDIT
@@ -113,7 +114,7 @@ def make_plans(arguments: Arguments) -> list[Plan]:
     return [
         make_plan(arguments, task, agent)
         for task in dict.fromkeys(arguments.tasks)
-        for agent in dict.fromkeys(arguments.agents or AGENTS)
+        for agent in dict.fromkeys(arguments.agents or ROBOT_AGENTS)
         if task != BANDIT
     ]
 
@@ -123,7 +124,7 @@ def bandit_options(arguments: Arguments) -> bandit.Arguments:
 
     Raises `InputError` where it was, and otherwise or by other agents.
     """
-    names = [name for name in arguments.agents or AGENTS if name in RECIPES]
+    names = [name for name in arguments.agents or AGENTS if name in BANDIT_AGENTS]
     if not names:
         raise rj.InputError("--agents names none of the bandit's: name one of those")
     out = arguments.out / BANDIT

@@ -1,50 +1,77 @@
 """The presets of `ramac train`: settings by name."""
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
+from ramac_jax.cli.agents import PRESETS_FOLDER, ROBOT_AGENTS, AgentConfig
 from ramac_jax.tasks import TASKS, standard_task
 from ramac_jax.validation import check_names
 
-CONFIGS = Path(__file__).parents[1] / "presets"
+DEFAULT_AGENT = "radac"
+PUBLISHED = "published"
+
+
+def read_table(name: str) -> dict[str, Any]:
+    """Read a file of the presets, with tuples in the place of lists."""
+    return tuples(tomllib.loads((PRESETS_FOLDER / name).read_text()))
+
+
+def tuples(value: Any) -> Any:
+    """Return a value of TOML with tuples in the place of lists."""
+    if isinstance(value, dict):
+        return {key: tuples(item) for key, item in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def part_options(config: AgentConfig) -> dict[str, Any]:
+    """Return the options of `ramac train` that build an agent from its parts."""
+    if config.critic is None:
+        return {"actor": config.actor, "num_critics": 0}
+    options = {
+        "actor": config.actor,
+        "critic": config.critic,
+        "distortion": config.risk_measure,
+        "conservative": config.penalty,
+        "normalize_value": config.normalize_value,
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def read_presets() -> dict[str, dict[str, Any]]:
-    """Every preset by name: published/SECTION, and TASK/AGENT of tasks.toml.
+    """Read every preset by its name, published/NAME or TASK/AGENT.
 
-    The settings of TASK/AGENT are those of all, of the agent, of the task, and of the
-    agent in that task, each overriding the ones before.
+    The settings of TASK/AGENT are those of all agents, of the agent, of the task, and
+    of the agent on the task; each overrides the ones before.
     """
-    published = tomllib.loads((CONFIGS / "published.toml").read_text())
-    presets = {f"published/{name}": x for name, x in published.items()}
-    tuned = tomllib.loads((CONFIGS / "tasks.toml").read_text())
+    published, tuned = read_table("published.toml"), read_table("tasks.toml")
+    common = published.pop("all")
+    presets = {
+        f"{PUBLISHED}/{name}": common | settings for name, settings in published.items()
+    }
     for task, of_task in tuned["tasks"].items():
-        for agent, of_agent in tuned["agents"].items():
+        general = {k: v for k, v in of_task.items() if k not in ROBOT_AGENTS}
+        for agent, config in ROBOT_AGENTS.items():
+            of_agent = part_options(config) | tuples(config.robots)
             both = of_task.get(agent, {})
-            general = {k: v for k, v in of_task.items() if k not in tuned["agents"]}
             presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
         if (original := standard_task(TASKS[task]).name) in published:
-            presets[f"published/{task}"] = published[original]
-    return {
-        name: {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        for name, settings in presets.items()
-    }
+            presets[f"{PUBLISHED}/{task}"] = common | published[original]
+    return presets
 
 
 PRESETS = read_presets()
-AGENTS = dict.fromkeys(
-    name.partition("/")[2] for name in PRESETS if not name.startswith("published/")
-)
 
 
 def preset_name(task: str | None, preset: str | None) -> str | None:
-    """The full name of the preset asked for; with a task, radac unless told."""
+    """Return the full name of a preset; with a task alone, the one of `DEFAULT_AGENT`.
+
+    Raises `InputError` for an unknown task or preset.
+    """
     if task is not None:
         check_names("task", [task], TASKS)
-        name = preset or "radac"
+        name = preset or DEFAULT_AGENT
         if "/" not in name:
-            preset = f"published/{task}" if name == "published" else f"{task}/{name}"
+            preset = f"{PUBLISHED}/{task}" if name == PUBLISHED else f"{task}/{name}"
     if preset is not None:
         check_names("preset", [preset], PRESETS)
     return preset

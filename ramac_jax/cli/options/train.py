@@ -9,9 +9,10 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 import ramac_jax as rj
+from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options.evaluation import FIRST_SEED
 from ramac_jax.cli.options.precision import DEFAULT
-from ramac_jax.cli.options.presets import AGENTS, PRESETS, preset_name
+from ramac_jax.cli.options.presets import PRESETS, preset_name
 from ramac_jax.registry import (
     ACTORS,
     CRITICS,
@@ -65,7 +66,7 @@ class Arguments:
         str | None,
         tyro.conf.arg(
             help="TASK/AGENT or published/NAME; with --task the AGENT alone, of "
-            f"{', '.join(AGENTS)}, published."
+            f"{', '.join(ROBOT_AGENTS)}, published."
         ),
     ] = None
     overwrite: bool = False

@@ -1,7 +1,6 @@
 """What a comparison of agents tells: rows of figures, and the tables of them."""
 
 import functools
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.cli.options.presets import CONFIGS
+from ramac_jax.cli.options.presets import read_table
 from ramac_jax.cli.reporting.tables import cell, known, pipes
 from ramac_jax.population import Interval, mean_interval
 
@@ -78,7 +77,7 @@ def share_interval(values: np.ndarray) -> Interval:
 @functools.cache
 def paper_figures() -> dict[str, dict[str, dict[str, float]]]:
     """What the paper's authors report: task -> agent -> mean, cvar and maybe ood."""
-    return tomllib.loads((CONFIGS / "paper.toml").read_text())
+    return read_table("paper.toml")
 
 
 def table_of(

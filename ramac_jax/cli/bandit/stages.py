@@ -1,0 +1,90 @@
+"""One stage of the training on the bandit: a population of seeds with a checkpoint."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ramac_jax as rj
+from ramac_jax import population as populations
+from ramac_jax.cli import console
+from ramac_jax.cli.options.precision import training_in
+from ramac_jax.cli.progress import LiveProgress
+
+NUM_SNAPSHOTS = 16  # of an animated stage
+SNAPSHOT_SIZE = 500  # actions of each member in a snapshot
+
+
+class Stage(NamedTuple):
+    """What is trained, with which hyperparameters, and for how long."""
+
+    title: str  # of the progress bar and of the folder of checkpoints
+    agent: rj.Agent
+    hyperparams: rj.Hyperparams
+    num_steps: int
+    phase: str  # a name in `settings.PHASES`; decides the seeds
+    batch_size: int = 256
+    snapshot: Callable[..., Any] | None = None  # samples the actions to be drawn
+
+
+def train_stage(
+    stage: Stage,
+    dataset: rj.Transition,
+    seeds: np.ndarray,
+    folder: Path,
+    precision: str,
+    states: rj.State | None,
+) -> populations.Trained:
+    """Train one member for each seed, or resume; learning rates fall to 0.
+
+    Args:
+      stage: what to train.
+      dataset: transitions [D, ...].
+      seeds: of the members [P].
+      folder: of the checkpoints of all stages.
+      precision: name of the precision of training.
+      states: initial states, with a leading axis [P]; None: untrained ones.
+    """
+    hyperparams = stage.hyperparams._replace(decay_steps=float(stage.num_steps))
+    snapshots = None
+    every = None
+    if stage.snapshot is not None:
+        snapshots = snapshot_callback(stage.snapshot)
+        every = max(stage.num_steps // NUM_SNAPSHOTS, 1)
+    schedule = populations.Schedule(
+        stage.num_steps,
+        stage.batch_size,
+        log_every=stage.num_steps,
+        watch_every=every,
+    )
+    with LiveProgress() as bar, training_in(precision):
+        task = bar.add_task(stage.title, total=stage.num_steps)
+        return populations.train_population(
+            stage.agent,
+            dataset,
+            populations.cross(hyperparams, seeds.tolist()),
+            schedule,
+            states=states,
+            folder=folder / stage.title,
+            settings={"agent": stage.title, "batch_size": stage.batch_size},
+            watch=snapshots,
+            report=lambda progress: bar.update(task, completed=progress.step),
+            say=console.warn,
+        )
+
+
+def snapshot_callback(sample: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an eval callback that keeps `SNAPSHOT_SIZE` actions of each member."""
+    act = jax.jit(jax.vmap(sample, in_axes=(0, None, 0)))
+
+    def callback(
+        step: int, params: rj.types.Params, members: populations.Members
+    ) -> dict[str, np.ndarray]:
+        keys = jax.vmap(jax.random.key)(members.seed)
+        observation = jnp.zeros((SNAPSHOT_SIZE, 1))
+        return {"actions": np.asarray(act(params, observation, keys))}
+
+    return callback
