@@ -1,1 +1,1 @@
-"""Studies: one folder each."""
+"""Studies, one folder each, and the runner that repeats them."""

@@ -55,12 +55,12 @@ COMMANDS = {
     ),
     "report": Command(
         "make tables and figures of evaluated runs",
-        "ramac_jax.cli.report",
+        "ramac_jax.cli.options.report",
         "ramac_jax.cli.report",
     ),
     "compare": Command(
         "train several agents on several tasks and compare them",
-        "ramac_jax.cli.compare",
+        "ramac_jax.cli.options.compare",
         "ramac_jax.cli.compare",
         many_cores=True,
         simulators=True,

@@ -33,7 +33,7 @@ from ramac_jax.cli.options.sweep import (
     parse,
 )
 from ramac_jax.cli.reporting import sweep_tables
-from ramac_jax.cli.reporting.figures.runs import DPI
+from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.figures.sweep import draw_frontier
 from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.cli.runs import sinks, tracking
@@ -194,6 +194,14 @@ def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
     run_folder.print_written(arguments.out, LAYOUT)
     if found.diverged:
         sys.exit(1)
+
+
+def is_finished(arguments: SweepArguments) -> bool:
+    """Return whether --out holds a finished sweep of these options.
+
+    Raises `InputError` for a finished sweep of other options.
+    """
+    return run_folder.is_finished(arguments, LAYOUT)
 
 
 def main(argv: Sequence[str]) -> None:

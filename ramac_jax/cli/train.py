@@ -141,6 +141,14 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         sys.exit(1)
 
 
+def is_finished(arguments: Arguments) -> bool:
+    """Return whether --out holds a finished run of these options.
+
+    Raises `InputError` for a finished run of other options.
+    """
+    return run_folder.is_finished(arguments, run_folder.TRAIN)
+
+
 def main(argv: Sequence[str]) -> None:
     """Run the command with these words."""
     execute(parse(argv), argv)

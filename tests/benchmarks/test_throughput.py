@@ -26,7 +26,7 @@ from benchmarks.throughput.cases import CASES, Case, with_flow
 from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.bandit import agents as bandit
 from ramac_jax.cli.options import train as options
-from ramac_jax.cli.reporting.figures.runs import WIDTH
+from ramac_jax.cli.reporting.figures.style import WIDTH
 from ramac_jax.cli.runs import agents
 from ramac_jax.networks.vector_field import UNROLLED_STEPS
 from ramac_jax.normalization import Scaling

@@ -13,6 +13,7 @@ from ramac_jax.cli import compare, data
 from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.reporting import comparison
+from ramac_jax.cli.runs.comparison import Row
 from ramac_jax.population import Interval
 from ramac_jax.tasks import TASKS
 
@@ -174,7 +175,7 @@ def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
     assert "in truth, %" in text and "cannot be equal" not in text
     for words, message in [
         (["radac", "--num-seeds", "2"], "num_seeds 3, not 2"),
-        (["cql"], "knows nothing of cql: remove the folder"),
+        (["cql"], "holds no run of cql: remove the folder"),
     ]:
         with pytest.raises(rj.InputError, match=message):
             compare.main([*base, *words])
@@ -184,7 +185,7 @@ def test_a_damaged_record_of_the_bandit_is_refused(tmp_path):
     folder = tmp_path / "bandit"
     folder.mkdir()
     base = ["--tasks", "bandit", "--out", str(tmp_path), "--agents", "radac"]
-    for text, message in [("{", "cannot read"), ("{}", "knows nothing of radac")]:
+    for text, message in [("{", "cannot read"), ("{}", "holds no run of radac")]:
         (folder / "bandit.json").write_text(text)
         with pytest.raises(rj.InputError, match=message):
             compare.main(base)
@@ -195,7 +196,7 @@ def test_a_table_by_hand():
         "mean": Interval(1234.0, 1200.0, 1300.0),
         "ood_nearest": Interval(0.051, math.nan, math.nan),
     }
-    row = comparison.Row("hopper-medium-expert", "oraac", figures, 3, frozen=1)
+    row = Row("hopper-medium-expert", "oraac", figures, 3, frozen=1)
     other = row._replace(agent="bc-vae", frozen=0)
     assert comparison.table_of([row, other], comparison.RESULTS, 0.1) == [
         ["agent", "mean", "paper: mean", "paper: CVaR 0.1"],

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ramac_jax.cli.reporting.figures import runs
-from ramac_jax.evaluation import Episodes, summarise
+from ramac_jax.cli.runs.records import score_episodes
+from ramac_jax.evaluation import Episodes
 from ramac_jax.tasks import angle_hazard
 
 HAZARD = angle_hazard(-0.1, 0.1, -50.0)
@@ -24,7 +25,7 @@ def scored(name, returns):
         failed=np.isnan(returns),
         monitored=monitored,
     )
-    return runs.Scored(name, episodes, summarise(episodes, range(len(returns))))
+    return score_episodes(name, episodes, range(len(returns)), 0.1, None)
 
 
 def lines(axis):

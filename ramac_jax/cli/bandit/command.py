@@ -7,7 +7,6 @@ command resumes an interrupted run. Exit status 1: a seed diverged, or a bound i
 broken; 2: bad input; 130 or 143: a signal, after the run is saved.
 """
 
-import os
 import shutil
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from ramac_jax.cli.options.bandit import (
     parse,
 )
 from ramac_jax.cli.reporting import bandit_tables
+from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
 from ramac_jax.files import write_json
@@ -45,16 +45,34 @@ DPI = 300
 
 def make_dataset(arguments: Arguments) -> rj.Transition:
     """Write the dataset into --out, and read it."""
-    folder = folders.writable_folder(arguments.out / "minari").resolve()
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = str(folder)
-    try:
-        bandit.write_dataset(arguments.seed)
-        return load_datasets([bandit.DATASET_ID]).transitions
-    finally:
-        del os.environ["MINARI_DATASETS_PATH"]
-        if before is not None:
-            os.environ["MINARI_DATASETS_PATH"] = before
+    root = folders.writable_folder(arguments.out / "minari").resolve()
+    bandit.write_dataset(arguments.seed, root=root)
+    return load_datasets([bandit.DATASET_ID], root=root).transitions
+
+
+def is_finished(arguments: Arguments) -> bool:
+    """Return whether --out holds a finished run with these agents and options.
+
+    A finished run may have more agents and radii: they change no other agent. Raises
+    `InputError` for a run without some of these agents or radii, or of other options.
+    """
+    path = arguments.out / RECORD
+    if arguments.overwrite or not path.exists():
+        return False
+    record = run_folder.read_record_of(path)
+    held = {x.get("name") for x in record.get("policies", ())}
+    if missing := [name for name in arguments.names if name not in held]:
+        raise rj.InputError(
+            f"{path} holds no run of {', '.join(missing)}: remove the folder, or give "
+            "another --out"
+        )
+    options = lasting_options(arguments)
+    radii = record.get("options", {}).get("radii", ())
+    if set(options["radii"]) <= set(radii):
+        del options["radii"]
+    del options["agents"]
+    run_folder.check_options(path, options)
+    return True
 
 
 def run(arguments: Arguments) -> dict[str, Any]:

@@ -1,26 +1,29 @@
-"""The options of `ramac compare`, and what they ask to be trained."""
+"""The options of `ramac compare`, and the runs that they ask for."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+
+import tyro
 
 import ramac_jax as rj
 from ramac_jax.cli import folders
 from ramac_jax.cli.agents import AGENTS, BANDIT_AGENTS, ROBOT_AGENTS
 from ramac_jax.cli.bandit.settings import RISK_LEVEL
-from ramac_jax.cli.options import bandit
+from ramac_jax.cli.options import bandit, train
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.presets import PRESETS
-from ramac_jax.cli.options.train import Arguments as TrainArguments
-from ramac_jax.cli.options.train import choices, parse
-from ramac_jax.cli.reporting.comparison import BANDIT
-from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.tasks import TASKS
 from ramac_jax.validation import check_names
 
+BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
-"""What grows and shrinks with --num-steps."""
+"""Hyperparameters that scale with --num-steps."""
 FILES = ("comparison.md", "comparison.json")
+DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
+CVaRs and their rates of out-of-distribution actions. The same command resumes an
+interrupted comparison; with more agents, it trains only these."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,33 +31,42 @@ class Arguments:
     """The command line."""
 
     out: Path
-    """Folder for everything; what is finished there is not trained again."""
-    tasks: Annotated[tuple[str, ...], choices((BANDIT, *TASKS), "Tasks")]
-    agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
+    """Folder for all runs and tables; finished runs in it are not trained again."""
+    tasks: Annotated[tuple[str, ...], train.choices((BANDIT, *TASKS), "Tasks")]
+    agents: Annotated[
+        tuple[str, ...], train.choices(tuple(AGENTS), "Agents; all, or")
+    ] = ()
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
-    """Updates of each agent on a robot, after those of cloning; the preset's warm-up,
-    ramp and decay shrink or grow with it. None: as many as its preset says."""
+    """Updates of each agent on a robot, after behaviour cloning; the warm-up, the ramp
+    and the decay of the preset scale with them. None: those of the preset."""
     episodes: int = 100
-    """Episodes per seed of the evaluation at the end."""
+    """Episodes per seed of the final evaluation."""
     level: float = RISK_LEVEL
-    """Level of the CVaR that is told."""
+    """Level of the reported CVaR."""
     workers: int = 0
-    """Processes that step the simulators; 0: this one."""
+    """Processes that step the simulators; 0: this process."""
 
 
 class Plan(NamedTuple):
-    """One agent on one task."""
+    """One agent to be trained on one task."""
 
     task: str
     agent: str
-    options: TrainArguments
-    argv: list[str]  # of ramac train
+    options: train.Arguments
+    argv: list[str]  # words of `ramac train`
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read the command line; exit where it is malformed."""
+    return tyro.cli(
+        Arguments, prog="ramac compare", description=DESCRIPTION, args=list(argv)
+    )
 
 
 def check_arguments(arguments: Arguments) -> None:
-    """Raise `InputError` for what no comparison is made of; touches nothing."""
+    """Raise `InputError` for options that no comparison can have; change no file."""
     for name in ("num_seeds", "num_steps", "episodes"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
@@ -82,7 +94,7 @@ def check_arguments(arguments: Arguments) -> None:
 
 
 def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
-    """How one agent is trained; `InputError` where it cannot be."""
+    """Return the run of one agent on one task; `InputError` for invalid options."""
     preset = PRESETS[f"{task}/{agent}"]
     options: dict[str, Any] = {
         "task": task,
@@ -90,57 +102,41 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
         "num_seeds": arguments.num_seeds,
         "episodes": arguments.episodes,
         "eval_level": arguments.level,
-        "eval_every": None,  # scored at the end alone
+        "eval_every": None,  # only the final evaluation counts
         "workers": arguments.workers,
         "out": arguments.out / task / agent,
     }
     if arguments.num_steps is not None:
         factor = arguments.num_steps / preset["num_steps"]
         options["num_steps"] = arguments.num_steps
-        for name in [x for x in LENGTHS if x in preset]:
+        for name in LENGTHS:
             options[name] = float(round(factor * preset[name]))
     argv = []
     for name, value in options.items():
         argv += [f"--{name.replace('_', '-')}", str(value)]
-    parsed: TrainArguments = parse(argv)
+    parsed: train.Arguments = train.parse(argv)
     check_options(parsed)
-    if not run_folder.is_finished(parsed, run_folder.TRAIN):
-        run_folder.check_folder(parsed, run_folder.TRAIN)
-    return Plan(task, agent, parsed, argv)
+    return Plan(task=task, agent=agent, options=parsed, argv=argv)
 
 
 def make_plans(arguments: Arguments) -> list[Plan]:
-    """Every agent on every robot's task."""
+    """Return the runs of every agent on every task of a robot."""
+    names = dict.fromkeys(arguments.agents or ROBOT_AGENTS)
     return [
         make_plan(arguments, task, agent)
         for task in dict.fromkeys(arguments.tasks)
-        for agent in dict.fromkeys(arguments.agents or ROBOT_AGENTS)
+        for agent in names
         if task != BANDIT
     ]
 
 
-def bandit_options(arguments: Arguments) -> bandit.Arguments:
-    """How the bandit is learned, by those of the agents that it has.
-
-    Raises `InputError` where it was, and otherwise or by other agents.
-    """
+def bandit_options(arguments: Arguments) -> bandit.Arguments | None:
+    """Return the options of `ramac bandit` for its agents; None without the bandit."""
+    if BANDIT not in arguments.tasks:
+        return None
     names = [name for name in arguments.agents or AGENTS if name in BANDIT_AGENTS]
     if not names:
         raise rj.InputError("--agents names none of the bandit's: name one of those")
-    out = arguments.out / BANDIT
-    options = bandit.Arguments(out, tuple(names), arguments.num_seeds)
-    path = out / bandit.RECORD
-    if not path.exists():
-        bandit.check(options)
-        return options
-    record = run_folder.read_record_of(path)
-    held = {x.get("name") for x in record.get("policies", ())}
-    if missing := [name for name in names if name not in held]:
-        raise rj.InputError(
-            f"{path} knows nothing of {', '.join(missing)}: remove the folder, or give "
-            "another --out"
-        )
-    asked = bandit.lasting_options(options)
-    del asked["radii"], asked["agents"]  # who is beside them changes no agent
-    run_folder.check_options(path, asked)
-    return options
+    return bandit.Arguments(
+        out=arguments.out / BANDIT, agents=tuple(names), num_seeds=arguments.num_seeds
+    )

@@ -1,4 +1,4 @@
-"""The ranking of a sweep, as a table for people and as JSON."""
+"""The ranking of a sweep, in Markdown, for a terminal and for JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.cli.reporting.tables import cell, known, pipes, told
+from ramac_jax.cli.reporting.tables import cell, known, pipes, rounded
 from ramac_jax.population import Interval, Ranked
 
 COLUMNS = {
@@ -15,11 +15,11 @@ COLUMNS = {
     "mean": ("mean", 1.0),
     "risky_share": ("risky steps, %", 100.0),
 }
-"""What the tables show of a score: its title, and the unit in which it is told."""
+"""Columns of a score: the title, and the factor on the number."""
 
 
 def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
-    """The ranking as strict JSON can hold it: None for what is not known."""
+    """Return the ranking for strict JSON, with None for nan."""
     return [
         entry._asdict()
         | {
@@ -31,22 +31,22 @@ def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
 
 
 def cells(entry: Ranked, between: str = " ") -> list[str]:
-    """The figures of a row, as `titles` names them."""
+    """Return the cells of a row, in the order of `titles`."""
     chosen_by = cell(Interval(entry.chosen_by, math.nan, math.nan), 1.0)
     return [
         chosen_by,
-        *(cell(entry.score[k], unit, between) for k, (_, unit) in COLUMNS.items()),
+        *(cell(entry.score[k], factor, between) for k, (_, factor) in COLUMNS.items()),
     ]
 
 
 def titles(level: float) -> list[str]:
-    """The titles of a row's figures, the level with the CVaR."""
+    """Return the titles of the columns, with the level of the CVaR."""
     score = [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
     return ["selection", *score]
 
 
 def called(setting: int, label: str) -> str:
-    """What tables and figures call a setting."""
+    """Return the name of a setting in tables and figures."""
     return f"{setting}: {label}"
 
 
@@ -56,16 +56,20 @@ def markdown(
     how: str,
     eliminated: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The table and its notes; `how` says who chose and who scored.
+    """Return the table and its notes in Markdown.
 
-    A second table has the settings that an earlier rung was the last of.
+    Args:
+      ranked: the settings, best first.
+      level: of the CVaR.
+      how: a sentence about the agents and episodes of the selection and the scores.
+      eliminated: settings that successive halving stopped early, for a second table.
     """
     head = ["rank", "setting", *titles(level), "diverged"]
     rows = [
         [str(place), called(*entry[:2]), *cells(entry), str(entry.frozen)]
         for place, entry in enumerate(ranked, start=1)
     ]
-    said = (
+    explanation = (
         f"{how}\n\nBrackets: Student's t 95 % intervals over the scoring "
         "seeds. A setting with a selection agent that diverged or has no finite figure "
         "comes after every one without."
@@ -76,13 +80,13 @@ def markdown(
         for entry in ranked
         if entry.unscored
     ]
-    parts = [pipes(head, rows), said, "".join(notes)]
+    parts = [pipes(head, rows), explanation, "".join(notes)]
     if eliminated:
         left_out = [
             [
                 called(x["setting"], x["label"]),
                 f"{x['num_steps']:,}",
-                told({"value": x["chosen_by"]}, 1.0)[0],
+                rounded({"value": x["chosen_by"]}, 1.0)[0],
             ]
             for x in eliminated
         ]
@@ -92,9 +96,9 @@ def markdown(
 
 
 def terminal(ranked: Sequence[Ranked], level: float, most: int = 20) -> Table:
-    """The first rows of the table, narrow enough for a terminal."""
+    """Return the first `most` rows of the table, narrow enough for a terminal."""
     table = Table(title="score [95 % over seeds]", caption_justify="left")
-    table.add_column("setting", overflow="fold")  # alone gives way where it is narrow
+    table.add_column("setting", overflow="fold")  # the only column that may shrink
     for title in titles(level):
         table.add_column(title, no_wrap=True)
     for entry in ranked[:most]:

@@ -1,16 +1,14 @@
-"""Tables of evaluated runs, for people and for papers."""
+"""Tables of evaluated runs, in Markdown, in LaTeX and for a terminal."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.cli.reporting.figures.runs import Scored
+from ramac_jax.cli.runs.records import Run
 from ramac_jax.population import Interval
-from ramac_jax.tasks import Hazard
 
 COLUMNS = {
     "mean": ("mean", 1.0),
@@ -21,62 +19,52 @@ COLUMNS = {
     "risky_share": ("risky steps, %", 100.0),
     "length": ("length", 1.0),
 }
-"""What the tables show of a summary: its title, and the unit in which it is told."""
+"""Columns of a summary: the title, and the factor on the number."""
 
 
-class Run(NamedTuple):
-    """One folder, read."""
-
-    task: str
-    horizon: int
-    hazard: Hazard
-    scored: Scored
-    record: Mapping[str, Any]  # its evaluation.json
-
-
-def told(figure: Mapping[str, float | None], unit: float) -> list[str]:
-    """A figure and its interval, with the digits that it is worth."""
+def rounded(figure: Mapping[str, float | None], factor: float) -> list[str]:
+    """Return a value and its interval with digits that suit their size."""
     if figure["value"] is None:
         return ["-"] * 3
-    values = [unit * value for value in figure.values() if value is not None]
+    values = [factor * value for value in figure.values() if value is not None]
     largest = max(map(abs, values))
     digits = 0 if largest >= 100.0 else 1 if largest >= 10.0 else 2
     return [f"{value:.{digits}f}" for value in values]
 
 
 def known(interval: Interval) -> dict[str, float | None]:
-    """The interval as strict JSON can hold it."""
+    """Return an interval for strict JSON, with None for nan."""
     return {k: None if math.isnan(x) else x for k, x in interval._asdict().items()}
 
 
-def cell(interval: Interval, unit: float, between: str = " ") -> str:
-    """A figure and its bounds, where it has any."""
-    value, *bounds = told(known(interval), unit)
+def cell(interval: Interval, factor: float, between: str = " ") -> str:
+    """Return a value with its bounds, if they are known."""
+    value, *bounds = rounded(known(interval), factor)
     has_bounds = math.isfinite(interval.low)
     return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
 
 
 def cells(run: Run) -> Iterable[tuple[str, str, str]]:
-    """Each column of a row: value, lower and upper bound."""
-    for name, (_, unit) in COLUMNS.items():
-        value, low, high = told(run.scored.summary[name], unit)
+    """Yield the value, the lower and the upper bound of each column."""
+    for name, (_, factor) in COLUMNS.items():
+        value, low, high = rounded(run.scored.summary[name], factor)
         yield value, low, high
 
 
 def titles(level: float) -> list[str]:
-    """The titles of the columns after the first two, the level with each CVaR."""
+    """Return the titles of the columns after the first two, with the CVaR's level."""
     return [t.replace("CVaR", f"CVaR {level:g}") for t, _ in COLUMNS.values()]
 
 
 def pipes(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     escaped = [[text.replace("|", r"\|") for text in row] for row in rows]
     lines = [head, ["---"] * len(head), *escaped]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def markdown(runs: Sequence[Run], level: float) -> str:
-    """The table and its notes."""
+    """Return the table and its notes in Markdown."""
     head = ["task", "policy", *titles(level), "seeds x episodes x steps"]
     rows = []
     for run in runs:
@@ -84,13 +72,13 @@ def markdown(runs: Sequence[Run], level: float) -> str:
         population, num_episodes = run.scored.episodes.returns.shape
         size = f"{population} x {num_episodes} x {run.horizon}"
         rows.append([run.task, run.scored.name, *figures, size])
-    said: dict[str, list[str]] = {}
+    policies: dict[str, list[str]] = {}
     for run in runs:
         for note in run.scored.summary["notes"]:
-            said.setdefault(note, []).append(f"{run.task} {run.scored.name}")
+            policies.setdefault(note, []).append(f"{run.task} {run.scored.name}")
     notes = "\n".join(
-        f"- {'All' if len(who) == len(runs) else ', '.join(who)}: {note}."
-        for note, who in said.items()
+        f"- {'All' if len(names) == len(runs) else ', '.join(names)}: {note}."
+        for note, names in policies.items()
     )
     return (
         f"{pipes(head, rows)}\n\n"
@@ -101,7 +89,7 @@ def markdown(runs: Sequence[Run], level: float) -> str:
 
 
 def latex(runs: Sequence[Run], level: float) -> str:
-    """The table for a paper, with booktabs."""
+    """Return the table in LaTeX, for the package booktabs."""
     head = ["task", "policy", *titles(level)]
     lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
     for run in runs:
@@ -119,15 +107,15 @@ def latex(runs: Sequence[Run], level: float) -> str:
 
 
 def terminal(runs: Sequence[Run], level: float) -> Table:
-    """What matters most of runs on one task, narrow enough for a terminal."""
+    """Return the main columns of runs on one task, narrow enough for a terminal."""
     table = Table(title=f"{runs[0].task}, value [95 % of resampled episodes]")
     shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
     for title in ("policy", *(title for title, _ in shown.values())):
         table.add_column(title.replace("CVaR", f"CVaR {level:g}"))
     for run in runs:
         row = []
-        for name, (_, unit) in shown.items():
-            value, low, high = told(run.scored.summary[name], unit)
+        for name, (_, factor) in shown.items():
+            value, low, high = rounded(run.scored.summary[name], factor)
             row.append(escape(f"{value} [{low}, {high}]"))
         table.add_row(escape(run.scored.name), *row)
     return table

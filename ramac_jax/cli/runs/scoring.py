@@ -16,9 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 import ramac_jax as rj
 from ramac_jax.cli import console, folders, provenance
 from ramac_jax.cli.options.evaluation import Settings
-from ramac_jax.cli.reporting.figures.runs import DPI, Scored, draw_returns
+from ramac_jax.cli.reporting.figures.runs import draw_returns
+from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.devices.hosts import join_hosts, share_of_host
-from ramac_jax.evaluation import Environments, Episodes, evaluate, summarise
+from ramac_jax.evaluation import Environments, Episodes, evaluate
 from ramac_jax.evaluation.statistics import normalized_score
 from ramac_jax.files import write_json
 from ramac_jax.policy import Policy
@@ -109,7 +111,7 @@ def write_evaluation(
     *,
     command: str,
     run: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Write `FILES`, each whole or not at all, evaluation.json last; the summary.
 
     Args:
@@ -120,8 +122,12 @@ def write_evaluation(
       command: that repeats it.
       run: the record of the run that trained them, {} if unknown.
     """
-    summary = summarise(
-        episodes, seeds, level=settings.level, reference=settings.reference
+    scored = score_episodes(
+        str(run.get("preset") or settings.env.id),
+        episodes,
+        seeds,
+        settings.level,
+        settings.reference,
     )
     folders.writable_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
@@ -131,7 +137,6 @@ def write_evaluation(
             writer.writeheader()
             writer.writerows(rows)
         np.savez_compressed(Path(drafts, MONITORED), monitored=episodes.monitored)
-        scored = Scored(str(run.get("preset") or settings.env.id), episodes, summary)
         figure = draw_returns([scored], settings.level)
         figure.savefig(Path(drafts, RETURNS), dpi=DPI)
         for name in (EPISODES, MONITORED, RETURNS):
@@ -140,14 +145,14 @@ def write_evaluation(
         "command": command,
         "settings": settings.record(),
         "seeds": list(seeds),
-        "summary": summary,
+        "summary": scored.summary,
         "run": run,
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
         "device": jax.devices()[0].device_kind,
     }
     write_json(folder / EVALUATION, record)
-    return summary
+    return scored.summary
 
 
 def episode_rows(

@@ -16,7 +16,8 @@ from ramac_jax import policy as checkpoints
 from ramac_jax.cli.evaluate import print_summary
 from ramac_jax.cli.options.evaluation import Settings, make_settings
 from ramac_jax.cli.options.train import Arguments
-from ramac_jax.cli.reporting.figures.runs import DPI, draw_learning
+from ramac_jax.cli.reporting.figures.runs import draw_learning
+from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.recording import EVALUATIONS, FIGURES, METRICS
 from ramac_jax.cli.runs.scoring import play, read_rows, write_evaluation
 from ramac_jax.evaluation import Environments, Episodes, cvar

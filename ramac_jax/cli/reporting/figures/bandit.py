@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.runs import WIDTH
+from ramac_jax.cli.reporting.figures.style import WIDTH
 from ramac_jax.envs.bandit import CONSTANTS, in_centre, on_ring
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.

@@ -1,28 +1,16 @@
-"""Runs on a task: how learning went, and what each policy earns and risks."""
+"""Figures of runs on a task: learning curves, returns and risk."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramac_jax.evaluation import Episodes, cvar
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle, point, reach
+from ramac_jax.cli.runs.records import Scored
+from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import QUANTITIES, Hazard
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-MARKERS = "osD^vP*"
-WIDTH = 3.4  # inches: one column of a paper
 TALLEST = 8.0  # inches of the rows of a figure
-DPI = 200
-
-
-class Scored(NamedTuple):
-    """One run as the figures show it."""
-
-    name: str
-    episodes: Episodes
-    summary: Mapping[str, Any]  # of them, by `ramac_jax.evaluation.summarise`
 
 
 def draw_learning(
@@ -31,7 +19,7 @@ def draw_learning(
 ) -> Figure:
     """Draw the rows of metrics.csv and evaluations.csv over updates, a line per seed.
 
-    The thick line is the mean over the seeds.
+    A thick line is the mean over the seeds.
     """
     panels = [(metrics, name) for name in ("bc_loss", "critic_loss", "risk_value")]
     if evaluations:
@@ -140,31 +128,9 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
     return figure
 
 
-def point(index: int) -> dict[str, Any]:
-    """Colour and marker of a run, or a policy: no two share both."""
-    shift = index // len(COLOURS)
-    return {
-        "color": COLOURS[index % len(COLOURS)],
-        "marker": MARKERS[(index + shift) % len(MARKERS)],
-        "linestyle": "none",
-        "markersize": 4,
-    }
-
-
-def cycle(runs: Sequence[Scored]) -> list[str]:
-    """One colour per run, repeated where there are more runs than colours."""
-    return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
-
-
 def mean_of_finite(values: np.ndarray) -> np.ndarray:
     """The mean [M] over rows [P, M], NaN only where every one is not finite."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
     total = np.where(finite, values, 0.0).sum(axis=0)
     return np.where(count, total / np.maximum(count, 1), np.nan)
-
-
-def reach(figure: Mapping[str, float]) -> list[list[float]]:
-    """How far an interval reaches below and above its value; rounding may say less."""
-    below, above = figure["value"] - figure["low"], figure["high"] - figure["value"]
-    return [[max(below, 0.0)], [max(above, 0.0)]]

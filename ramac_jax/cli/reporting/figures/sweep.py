@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox, BboxBase
 
-from ramac_jax.cli.reporting.figures.runs import COLOURS, WIDTH, reach
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, reach
 from ramac_jax.cli.reporting.sweep_tables import called
 from ramac_jax.population import Interval, Ranked
 

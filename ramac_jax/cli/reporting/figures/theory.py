@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.runs import COLOURS, WIDTH, point
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, point
 
 
 def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:

@@ -1,0 +1,32 @@
+"""Colours, markers and sizes that all figures share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# The palette of Okabe and Ito: colour-blind readers can tell the colours apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MARKERS = "osD^vP*"
+WIDTH = 3.4  # inches: one column of a paper
+DPI = 200
+
+
+def point(index: int) -> dict[str, Any]:
+    """Return the colour and the marker of a run; no two runs share both."""
+    shift = index // len(COLOURS)
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + shift) % len(MARKERS)],
+        "linestyle": "none",
+        "markersize": 4,
+    }
+
+
+def cycle(runs: Sequence[Any]) -> list[str]:
+    """Return one colour per run; colours repeat after the last one."""
+    return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
+
+
+def reach(figure: Mapping[str, float]) -> list[list[float]]:
+    """Return the lengths of an interval below and above its value, at least 0."""
+    below, above = figure["value"] - figure["low"], figure["high"] - figure["value"]
+    return [[max(below, 0.0)], [max(above, 0.0)]]

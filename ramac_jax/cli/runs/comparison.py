@@ -1,0 +1,71 @@
+"""Rows of a comparison: the statistics of one agent on one task."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ramac_jax.population import Interval, mean_interval
+
+BANDIT = "bandit"
+OOD_RATES = ("ood_nearest", "ood_density", "ood")
+"""OOD rates by each detector, and the true one, which only the bandit has."""
+
+
+class Row(NamedTuple):
+    """The statistics of an agent on a task."""
+
+    task: str
+    agent: str
+    figures: dict[str, Interval]  # mean, cvar, risky_share and some of `OOD_RATES`
+    num_seeds: int
+    frozen: int = 0  # seeds that diverged
+
+
+def run_row(
+    task: str,
+    agent: str,
+    statistics: Mapping[str, np.ndarray],
+    ood_rates: Mapping[str, np.ndarray],
+    frozen: int,
+) -> Row:
+    """Return the row of a run.
+
+    Args:
+      task: of the run.
+      agent: of the run.
+      statistics: mean, cvar and risky_share of each seed's episodes [P].
+      ood_rates: rates of OOD actions by detector [P].
+      frozen: number of seeds that diverged.
+    """
+    figures = {name: mean_interval(statistics[name]) for name in ("mean", "cvar")}
+    figures["risky_share"] = share_interval(statistics["risky_share"])
+    figures |= {f"ood_{name}": share_interval(x) for name, x in ood_rates.items()}
+    return Row(
+        task=task,
+        agent=agent,
+        figures=figures,
+        num_seeds=len(statistics["mean"]),
+        frozen=frozen,
+    )
+
+
+def bandit_row(policy: Mapping[str, Any]) -> Row:
+    """Return the row of a policy of bandit.json, where the ring is the risky part."""
+    seeds = policy["seeds"]
+    columns = {name: np.array([seed[name] for seed in seeds]) for name in seeds[0]}
+    figures = {name: mean_interval(columns[name]) for name in ("mean", "cvar")}
+    figures["risky_share"] = share_interval(columns["ring"])
+    figures |= {name: share_interval(columns[name]) for name in OOD_RATES}
+    return Row(
+        task=BANDIT,
+        agent=policy["name"],
+        figures=figures,
+        num_seeds=len(seeds),
+        frozen=len(policy["diverged"]),
+    )
+
+
+def share_interval(values: np.ndarray) -> Interval:
+    """Return the mean of shares [P] with Student's interval, clipped to [0, 1]."""
+    return Interval(*(min(max(x, 0.0), 1.0) for x in mean_interval(values)))
