@@ -1,9 +1,9 @@
 """Run a study: `python -m experiments.run STUDY`.
 
-The runner goes through the commands of the study. It skips a run that is finished and
-resumes one that was interrupted, so the same command resumes a study. Exit status 1: a
-seed diverged, or a bound is broken; 2: bad input; 130 or 143: a signal, after the
-current run is saved.
+The runner reads the options of every command of the study, and then runs the
+commands. It skips a run that is finished and resumes one that was interrupted, so the
+same command resumes a study. Exit status 1: a seed diverged, or a bound is broken; 2:
+bad input; 130 or 143: a signal, after the current run is saved.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.study import STUDIES, CommandLine, read_study
 from ramac_jax.cli import process
@@ -21,11 +22,9 @@ SKIPPED_WHEN_FINISHED = ("train", "sweep", "bandit")
 """Commands that refuse a finished run; the others read finished runs again."""
 
 
-def run(line: CommandLine) -> int:
+def run(line: CommandLine, options: Any) -> int:
     """Run a command unless it is finished; return its exit status, 0 or 1."""
-    command = COMMANDS[line.command]
-    options = importlib.import_module(command.options).parse(line.words)
-    module = importlib.import_module(command.module)
+    module = importlib.import_module(COMMANDS[line.command].module)
     if line.command in SKIPPED_WHEN_FINISHED and module.is_finished(options):
         print("finished already", flush=True)
         return 0
@@ -48,12 +47,17 @@ def main(argv: Sequence[str]) -> None:
     )
     arguments = parser.parse_args(argv)
     out = arguments.out or Path("runs", arguments.study)
-    statuses = []
-    for line in read_study(arguments.study, out):
+    lines = read_study(arguments.study, out)
+    options = [
+        importlib.import_module(COMMANDS[line.command].options).parse(line.words)
+        for line in lines
+    ]
+    status = 0
+    for line, each in zip(lines, options, strict=True):
         print(shlex.join(["ramac", line.command, *line.words]), flush=True)
         if not arguments.dry_run:
-            statuses.append(run(line))
-    sys.exit(max(statuses, default=0))
+            status = max(status, run(line, each))
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from benchmarks.throughput.operations import profile
 from benchmarks.throughput.tables import case_table, draw_scaling
 from ramac_jax.cli.options.precision import DEFAULT, training_in
 from ramac_jax.cli.options.train import choices
-from ramac_jax.cli.reporting.figures.runs import DPI
+from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.devices.mesh import are_cores
 from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS

@@ -9,7 +9,7 @@ replaced. Exit status 2: bad input, and nothing is touched.
 import dataclasses
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Arguments:
     """Gymnasium id to act in, instead of a task's."""
 
 
-def print_summary(summary: dict[str, Any], settings: Settings, folder: Path) -> None:
+def print_summary(summary: Mapping[str, Any], settings: Settings, folder: Path) -> None:
     """Print the figures with their intervals, the notes, and where the files are."""
     table = Table(
         title=f"{settings.env.id}, {settings.horizon} steps: {summary['num_seeds']} "

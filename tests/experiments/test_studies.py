@@ -1,0 +1,166 @@
+"""The studies: their settings, and the runner that repeats them."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments import run, study
+from ramac_jax import InputError
+from ramac_jax.cli.main import COMMANDS
+from ramac_jax.cli.options import bandit, compare, report, sweep, train
+from ramac_jax.cli.options.checks import check_options
+
+CHECKS = {
+    "bandit": bandit.check,
+    "train": check_options,
+    "sweep": sweep.make_search,
+    "report": report.check,
+    "compare": lambda options: (
+        compare.check_arguments(options),
+        compare.bandit_options(options),
+        compare.make_plans(options),
+    ),
+}
+PARSERS = {
+    "bandit": bandit.parse,
+    "train": train.parse,
+    "sweep": sweep.parse,
+    "report": report.parse,
+    "compare": compare.parse,
+}
+
+
+@pytest.mark.parametrize("name", study.STUDIES)
+def test_every_study_names_known_tasks_agents_and_options(name, tmp_path):
+    lines = study.read_study(name, tmp_path / "out")
+    assert lines
+    for command, words in lines:
+        CHECKS[command](PARSERS[command](words))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", study.STUDIES)
+def test_a_study_explains_its_results(name):
+    folder = study.FOLDER / name
+    text = (folder / "README.md").read_text()
+    for item in ("Command:", "Machine:", "Date:", "Commit:", "What the study found"):
+        assert item in text
+    for link in text.split("](")[1:]:
+        assert (folder / link.partition(")")[0]).is_file()
+
+
+def test_folders_without_settings_are_no_studies():
+    folders = {x.parent.name for x in study.FOLDER.glob("*/README.md")}
+    assert folders == set(study.STUDIES)
+
+
+def test_a_report_reads_the_folders_of_earlier_steps(tmp_path):
+    *runs, last = study.read_study("hopper", tmp_path)
+    folders = [words[words.index("--out") + 1] for _, words in runs]
+    assert last.command == "report"
+    assert sorted(last.words[: len(runs)]) == sorted(folders)
+    assert len(set(folders)) == len(runs)
+
+
+def test_a_step_repeats_for_every_combination():
+    step = {
+        "command": "train",
+        "out": "{task}/{preset}",
+        "each": {"task": ["a", "b"], "preset": ["x", "y"]},
+        "options": {"num_seeds": 2, "normalize": True, "radii": [0.1, 1.0]},
+    }
+    lines = list(study.command_lines(step, Path("out")))
+    assert [words[-1] for _, words in lines] == [
+        "out/a/x",
+        "out/a/y",
+        "out/b/x",
+        "out/b/y",
+    ]
+    assert lines[1].words[:4] == ["--task", "a", "--preset", "y"]
+    assert lines[1].words[4:-2] == [
+        *("--num-seeds", "2"),
+        "--normalize",
+        *("--radii", "0.1", "1.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps = [", "is no study"),
+        ("", "is no study"),
+        ("steps = [{}]", "is no study"),
+    ],
+)
+def test_a_malformed_study_is_refused(text, message, tmp_path, monkeypatch):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "study.toml").write_text(text)
+    monkeypatch.setattr(study, "FOLDER", tmp_path)
+    monkeypatch.setattr(study, "STUDIES", ("broken",))
+    with pytest.raises(InputError, match=message):
+        study.read_study("broken", tmp_path)
+
+
+def test_an_unknown_study_is_refused(tmp_path):
+    with pytest.raises(InputError, match="unknown study 'hoper': did you mean hopper"):
+        study.read_study("hoper", tmp_path)
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """Commands whose runs are counted and that end with status 1 where asked."""
+    executed, finished, failing = [], set(), set()
+
+    def fake(name):
+        class Module:
+            @staticmethod
+            def parse(words):
+                return words[-1]
+
+            @staticmethod
+            def is_finished(out):
+                return out in finished
+
+            @staticmethod
+            def execute(out, words):
+                executed.append((name, out))
+                if out in failing:
+                    raise SystemExit(1)
+                finished.add(out)
+
+        return Module
+
+    modules = {COMMANDS[name].module: fake(name) for name in COMMANDS}
+    modules |= {COMMANDS[name].options: fake(name) for name in COMMANDS}
+    monkeypatch.setattr(run.importlib, "import_module", modules.__getitem__)
+    return executed, failing
+
+
+def test_the_runner_resumes_where_it_was_interrupted(commands, tmp_path, capsys):
+    executed, failing = commands
+    words = ["hopper", "--out", str(tmp_path)]
+    failing.add(str(tmp_path / "hopper-medium-replay" / "rafmac"))
+    with pytest.raises(SystemExit) as ended:
+        run.main(words)
+    assert ended.value.code == 1
+    assert len(executed) == 11 and executed[-1] == ("report", str(tmp_path / "report"))
+    failing.clear()
+    executed.clear()
+    with pytest.raises(SystemExit) as ended:
+        run.main(words)
+    assert ended.value.code == 0
+    assert executed == [
+        ("train", str(tmp_path / "hopper-medium-replay" / "rafmac")),
+        ("report", str(tmp_path / "report")),
+    ]
+    assert capsys.readouterr().out.count("finished already") == 9
+
+
+def test_a_dry_run_prints_the_commands_and_runs_none(commands, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run.main(["sweep", "--dry-run"])
+    assert ended.value.code == 0
+    assert not commands[0]
+    assert capsys.readouterr().out.startswith(
+        "ramac sweep --task hopper-medium-replay "
+    )
