@@ -93,12 +93,13 @@ def build_agent(
     """Build an agent with this actor."""
     if config.critic is None:
         return build_cloner(actor)
+    penalty = None if config.penalty is None else PENALTIES[config.penalty].load()
     return rj.ramac_agent(
         actor,
         build_critic(config.critic, dtype),
         RISK_MEASURES[config.risk_measure].load(),
         settings.NUM_QUANTILES,
-        conservative=config.penalty and PENALTIES[config.penalty].load(),
+        conservative=penalty,
         num_candidates=settings.NUM_CANDIDATES,
         normalize_value=config.normalize_value,
         micro_batch=choose_micro_batch(config.critic),
