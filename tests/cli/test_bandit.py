@@ -16,7 +16,7 @@ SOME = ["bc-flow", "oraac-flow", "rafmac"]
 
 
 def shrink(patch):
-    """The command with networks and samples that take no time."""
+    """Shrink the networks and the samples of the command."""
     for name, value in [
         ("WIDTHS", (8,)),
         ("NARROW", (8,)),
@@ -33,7 +33,7 @@ def out(tmp_path_factory):
     words = ["--agents", *SOME, "--num-seeds", "2", "--radii", "0.5", *TINY]
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        patch.chdir(folder.parent)  # a relative --out, as most people give
+        patch.chdir(folder.parent)  # for a relative --out
         main(["--out", folder.name, *words])
     return folder
 
@@ -57,7 +57,7 @@ def test_the_record_has_every_agent_and_seed(record):
     assert record["options"]["precision"] == "tf32"
 
 
-def test_detectors_are_judged_where_the_truth_is_known(record):
+def test_detectors_are_scored_against_the_truth(record):
     assert record["detection"].keys() == {"nearest", "density"}
     for rates in record["detection"].values():
         assert rates["precision"] > 0.8 and rates["recall"] > 0.95
@@ -74,8 +74,8 @@ def test_every_bound_is_checked(record):
 
 
 @pytest.mark.parametrize("name", ["rafmac", "oraac-flow", "fql"])
-def test_an_agent_goes_on_from_its_clone_and_its_critics(name, tmp_path, monkeypatch):
-    """Nothing is trained here: stages give states that tell where they come from."""
+def test_an_agent_starts_from_its_clone_and_its_critics(name, tmp_path, monkeypatch):
+    """No stage is trained: each returns states that are marked with its number."""
     shrink(monkeypatch)
     trainer = training.Trainer(dataset(), 2, 0, settings.Lengths(4, 4, 4), tmp_path)
 
@@ -105,7 +105,7 @@ def test_an_agent_goes_on_from_its_clone_and_its_critics(name, tmp_path, monkeyp
     assert (states.step == 0).all()
 
 
-# What is in bfloat16 of each stage, in the order of training, if anything.
+# The stages of each agent that compute in bfloat16.
 NARROW = {
     "radac": {"bc-diffusion", "quantile-critic", "radac"},
     "fql": {"bc-flow", "student-of-flow", "fql"},
@@ -117,7 +117,7 @@ NARROW = {
 
 @pytest.mark.parametrize("name", NARROW)
 def test_agents_learn_in_bfloat16_and_act_in_float32(name, tmp_path, monkeypatch):
-    """Programs are written down here, none is compiled."""
+    """Programs are traced and not compiled."""
     shrink(monkeypatch)
     data, lengths = dataset(), settings.Lengths(4, 4, 4)
     trainer = training.Trainer(data, 1, 0, lengths, tmp_path, "bfloat16")
@@ -145,7 +145,9 @@ def dataset():
     return rj.Transition(column, np.zeros((4, 2)), row, column, row + 1.0)
 
 
-def test_what_is_to_be_mistrusted_ends_with_status_1(monkeypatch, tmp_path, capsys):
+def test_diverged_seeds_and_broken_bounds_end_with_status_1(
+    monkeypatch, tmp_path, capsys
+):
     policies = [{"name": "radac", "seeds": [{}, {}], "diverged": [1]}]
     theory = {"policies": {"radac": [{"holds": False}]}, "leakage": {}}
     record = {"policies": policies, "theory": theory}
@@ -159,7 +161,7 @@ def test_what_is_to_be_mistrusted_ends_with_status_1(monkeypatch, tmp_path, caps
     ]
 
 
-def test_the_figures_are_drawn_and_nothing_else_is_left(out):
+def test_the_command_leaves_the_figures_and_no_other_file(out):
     figures = {"bandit.png", "cloning.png", "dynamics.png", "theory.png"}
     written = {x.name for x in out.iterdir() if not x.name.startswith(".")}
     assert written == figures | {"bandit.json", "minari"}
@@ -168,24 +170,24 @@ def test_the_figures_are_drawn_and_nothing_else_is_left(out):
         assert image.shape[1] > 900 and image[..., :3].std() > 0.05
 
 
-def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed_without_repeated_stages(tmp_path, monkeypatch):
     shrink(monkeypatch)
     words = ["--agents", "bc-vae", "cvae-ql", "--num-seeds", "1", *TINY]
     train = stages.populations.train_population
     seen = []
 
-    def broken_off(agent, dataset, members, schedule, *, folder, **others):
+    def interrupt_third(agent, dataset, members, schedule, *, folder, **others):
         seen.append((folder.name, saved(folder)))
         if len(seen) == 3:
             raise KeyboardInterrupt
         return train(agent, dataset, members, schedule, folder=folder, **others)
 
     def saved(folder):
-        """When each checkpoint of a stage was made."""
+        """Return the time of each checkpoint of a stage."""
         made = folder.rglob("carry")
         return {str(x.relative_to(folder)): x.stat().st_mtime_ns for x in made}
 
-    monkeypatch.setattr(stages.populations, "train_population", broken_off)
+    monkeypatch.setattr(stages.populations, "train_population", interrupt_third)
     with pytest.raises(KeyboardInterrupt):
         main(["--out", str(tmp_path), *words])
     after = {x.name: saved(x) for x in (tmp_path / "population").iterdir()}
@@ -200,13 +202,13 @@ def test_a_run_that_was_broken_off_trains_nothing_twice(tmp_path, monkeypatch):
         main(["--out", str(tmp_path), *words])
     names = ["bc-vae", "value-critic", "cvae-ql"]
     assert [name for name, _ in seen] == names * 2
-    for name, checkpoints in seen[3:5]:  # gone on with, and there at its end
+    for name, checkpoints in seen[3:5]:  # resumed, and kept to the end
         assert checkpoints == after[name] and checkpoints
     assert not seen[5][1]
     assert not (tmp_path / "population").exists()
 
 
-def test_a_score_by_hand():
+def test_a_score_equals_one_made_by_hand():
     actions = np.array([[0.8, 0.0]] * 5 + [[0.0, 0.0]] * 4 + [[0.5, 0.0]])
     rewards = np.array([2.0, 2, 2, 2, -10, 1, 1, 1, 1, 0])
     score = scoring.score(actions, rewards)
@@ -227,7 +229,7 @@ def test_a_score_by_hand():
         ("--agents", "--agents names none"),
     ],
 )
-def test_what_makes_no_run_is_refused(tmp_path, words, message):
+def test_bad_input_is_refused_before_any_work(tmp_path, words, message):
     out = tmp_path / "new"
     with pytest.raises(rj.InputError, match=message):
         main(["--out", str(out), *words.split()])

@@ -1,4 +1,4 @@
-"""Agents compared on tasks: what is trained, what is told, and what is refused."""
+"""Comparisons: the runs they train, the tables they write, and bad input."""
 
 import json
 import math
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny(tmp_path_factory, leaning_hopper):
-    """The stochastic dataset of the leaning hopper, and presets that take no time."""
+    """Make the stochastic dataset of the leaning hopper, and tiny presets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINARI_DATASETS_PATH", str(tmp_path_factory.mktemp("datasets")))
         env = gym.make("Hopper-v5", disable_env_checker=True)
@@ -77,14 +77,15 @@ def test_one_row_for_each_agent_and_task(out):
 
 
 def test_the_schedule_shrinks_with_the_number_of_steps(out):
-    told = json.loads((out / TASK / "radac" / "run.json").read_text())
-    assert told["options"]["num_steps"] == 4 and told["options"]["bc_steps"] == 20
-    assert told["options"]["eval_every"] is None
-    knobs = told["hyperparams"]
-    assert (knobs["risk_warmup"], knobs["risk_ramp"], knobs["decay_steps"]) == (1, 2, 4)
+    record = json.loads((out / TASK / "radac" / "run.json").read_text())
+    assert record["options"]["num_steps"] == 4
+    assert record["options"]["bc_steps"] == 20
+    assert record["options"]["eval_every"] is None
+    lengths = ("risk_warmup", "risk_ramp", "decay_steps")
+    assert [record["hyperparams"][x] for x in lengths] == [1, 2, 4]
 
 
-def test_the_tables_and_figures_are_there(out):
+def test_tables_and_figures_are_written(out):
     text = (out / "comparison.md").read_text()
     assert f"--agents {' '.join(AGENTS)}" in text
     assert (
@@ -97,7 +98,7 @@ def test_the_tables_and_figures_are_there(out):
     assert (out / "report.tex").is_file()
 
 
-def test_what_is_finished_is_not_trained_again(out, monkeypatch):
+def test_a_finished_run_is_not_trained_again(out, monkeypatch):
     before, run, trained = read(out)["rows"], compare.train.run, []
 
     def noted(arguments, argv):
@@ -147,7 +148,7 @@ def bandit_record():
     return {"policies": policies, "detection": detection, "theory": theory}
 
 
-def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
+def test_the_bandit_is_trained_once(tmp_path, monkeypatch, capsys):
     asked = []
 
     def run(arguments):
@@ -169,7 +170,7 @@ def test_the_bandit_is_learned_once(tmp_path, monkeypatch, capsys):
     (row,) = read(tmp_path)["rows"]
     assert (row["agent"], row["frozen"]) == ("rafmac", 1)
     assert row["figures"]["ood"]["value"] == pytest.approx(0.6)
-    # Student's interval of .5 and .7 reaches beyond what a share can be.
+    # Student's interval of .5 and .7 exceeds [0, 1].
     assert (row["figures"]["ood"]["low"], row["figures"]["ood"]["high"]) == (0.0, 1.0)
     text = (tmp_path / "comparison.md").read_text()
     assert "in truth, %" in text and "cannot be equal" not in text
@@ -191,7 +192,7 @@ def test_a_damaged_record_of_the_bandit_is_refused(tmp_path):
             compare.main(base)
 
 
-def test_a_table_by_hand():
+def test_a_table_equals_one_made_by_hand():
     figures = {
         "mean": Interval(1234.0, 1200.0, 1300.0),
         "ood_nearest": Interval(0.051, math.nan, math.nan),
@@ -209,10 +210,10 @@ def test_a_table_by_hand():
     ]
 
 
-def test_every_figure_of_the_paper_is_of_a_task_and_an_agent():
-    told = comparison.paper_figures()
-    assert set(told) == set(TASKS) - {"hopper-medium-expert-older"}
-    for agents in told.values():
+def test_every_number_of_the_paper_belongs_to_a_task_and_an_agent():
+    reported = comparison.paper_figures()
+    assert set(reported) == set(TASKS) - {"hopper-medium-expert-older"}
+    for agents in reported.values():
         assert len(agents) == 7 and set(agents) <= set(ROBOT_AGENTS)
         for figures in agents.values():
             assert {"mean", "cvar"} <= figures.keys() <= {"mean", "cvar", "ood"}

@@ -1,4 +1,4 @@
-"""What the figures of runs show, read off their artists."""
+"""The figures of runs, read from their artists."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def lines(axis):
     return [line.get_xdata()[0] for line in axis.lines]
 
 
-def test_histograms_hold_every_episode_and_mark_the_tail():
+def test_histograms_count_every_episode_and_mark_the_tail():
     several = [scored("a", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]), scored("b", [[9] * 10])]
     figure = runs.draw_returns(several, 0.2)
     for axis, expected in zip(figure.axes, ((0.5, 4.5), (9.0, 9.0)), strict=True):
@@ -41,7 +41,7 @@ def test_histograms_hold_every_episode_and_mark_the_tail():
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["a", "b"]
 
 
-def test_risk_and_return_stand_where_the_summary_says():
+def test_risk_and_return_are_those_of_the_summary():
     run = scored("a", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]])
     (axis,) = runs.draw_risk_return([run], 0.1).axes
     marker = axis.lines[0]
@@ -62,7 +62,7 @@ def test_the_band_of_the_hazard_is_shaded_outside_its_bounds():
     assert axis.get_title(loc="left") == "a: 50.0% of steps risky"
 
 
-def test_learning_curves_are_of_seeds_and_their_mean():
+def test_learning_curves_show_each_seed_and_the_mean():
     rows = [
         {"step": step, "seed": seed, "bc_loss": x, "critic_loss": y, "risk_value": "1"}
         for step, seed, x, y in [
@@ -76,4 +76,4 @@ def test_learning_curves_are_of_seeds_and_their_mean():
     first, second, mean = (line.get_ydata().tolist() for line in bc.lines)
     assert (first, second, mean) == ([1.0, 0.5], [3.0, 1.5], [2.0, 1.0])
     assert bc.lines[0].get_xdata().tolist() == [10, 20]
-    assert critic.lines[-1].get_ydata().tolist() == [2.0, 4.0]  # of those that live
+    assert critic.lines[-1].get_ydata().tolist() == [2.0, 4.0]  # over the finite seeds

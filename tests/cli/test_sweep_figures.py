@@ -1,4 +1,4 @@
-"""What the frontier of a sweep shows, read off its artists."""
+"""The figure of a sweep, read from its artists."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from ramac_jax.cli.reporting.figures import sweep
 from ramac_jax.population import Interval, Ranked
 
 NAN = float("nan")
-# The third is best of all by neither alone; the fourth is beaten by it in both.
+# The third is best in neither coordinate alone; it dominates the fourth in both.
 POINTS = [(4.0, 1.0), (1.0, 4.0), (3.0, 3.0), (2.0, 2.0)]
 
 
 def entries(points, reach=0.5, labels=None, **changes):
-    """Settings in the order of the ranking, numbered from 10 on."""
+    """Return settings in the order of the ranking, numbered from 10."""
     return [
         Ranked(
             setting=10 + place,
@@ -33,7 +33,7 @@ def entries(points, reach=0.5, labels=None, **changes):
 
 
 def shown(axis):
-    """Each setting's marker, by its place."""
+    """Return the marker of each setting by its position."""
     return {
         tuple(float(x) for x in bars.lines[0].get_xydata()[0]): bars.lines[0]
         for bars in axis.containers
@@ -50,16 +50,16 @@ def legend(figure):
         (POINTS, [1, 2, 0]),
         ([(1.0, 1.0)], [0]),
         ([(1.0, 2.0), (1.0, 3.0), (0.0, 3.0)], [1]),  # equal in one, worse in one
-        ([(1.0, 1.0), (0.0, 0.0), (1.0, 1.0)], [0, 2]),  # equals do not beat
+        ([(1.0, 1.0), (0.0, 0.0), (1.0, 1.0)], [0, 2]),  # equal points do not dominate
         ([(NAN, 9.0), (1.0, 1.0), (9.0, NAN), (np.inf, 9.0)], [1]),
         ([(NAN, NAN)], []),
     ],
 )
-def test_the_front_is_what_none_beats_by_rising_x(points, front):
+def test_the_front_holds_the_points_that_no_point_dominates(points, front):
     assert sweep.pareto_front(np.array(points)).tolist() == front
 
 
-def test_settings_stand_at_their_scores_and_the_line_joins_the_front():
+def test_settings_are_drawn_at_their_scores_and_a_line_joins_the_front():
     figure = sweep.draw_frontier(entries(POINTS), 0.2)
     (axis,) = figure.axes
     line, *_ = axis.lines
@@ -74,20 +74,20 @@ def test_settings_stand_at_their_scores_and_the_line_joins_the_front():
     assert axis.get_xlabel() == "CVaR$_{0.2}$ of the returns"
 
 
-def test_the_legend_names_the_numbers_in_the_plot():
+def test_the_legend_explains_the_numbers_in_the_plot():
     figure = sweep.draw_frontier(entries(POINTS), 0.1)
     (axis,) = figure.axes
     assert legend(figure) == [
         "10: x=0 (chosen)",
         "11: x=1",
         "12: x=2",
-        "other settings, each beaten by one on the line",
+        "other settings, each dominated by one on the line",
     ]
     numbers = {text.get_text(): text.xy for text in axis.texts}
     assert numbers == {"10": POINTS[0], "11": POINTS[1], "12": POINTS[2]}
 
 
-def test_the_star_may_stand_off_the_front():
+def test_the_star_may_be_off_the_front():
     figure = sweep.draw_frontier(entries([(0.0, 0.0), (2.0, 1.0), (1.0, 2.0)]), 0.1)
     (axis,) = figure.axes
     assert shown(axis)[0.0, 0.0].get_marker() == "*"
@@ -95,11 +95,11 @@ def test_the_star_may_stand_off_the_front():
     assert legend(figure) == ["10: x=0 (chosen)", "12: x=2", "11: x=1"]
 
 
-def test_settings_without_a_finite_score_are_left_out_and_told():
+def test_settings_without_a_finite_score_are_left_out_with_a_note():
     points = [(NAN, NAN), (1.0, 4.0), (NAN, 3.0)]
     (axis,) = sweep.draw_frontier(entries(points), 0.1).axes
     assert set(shown(axis)) == {(1.0, 4.0)}
-    assert shown(axis)[1.0, 4.0].get_marker() == "o"  # the first has no place
+    assert shown(axis)[1.0, 4.0].get_marker() == "o"  # the first has no finite score
     note = "2 of 3 settings left out: no finite score"
     assert axis.get_title(loc="left") == note
     (axis,) = sweep.draw_frontier(entries(points[:1]), 0.1).axes
@@ -107,7 +107,7 @@ def test_settings_without_a_finite_score_are_left_out_and_told():
     assert axis.get_title(loc="left") == "1 of 1 settings left out: no finite score"
 
 
-def test_a_score_that_lacks_agents_is_hollow_and_told():
+def test_a_score_that_lacks_agents_is_hollow_with_a_note():
     several = entries(POINTS)
     several[2] = several[2]._replace(unscored=1)
     (axis,) = sweep.draw_frontier(several, 0.1).axes
@@ -122,17 +122,17 @@ def test_a_score_that_lacks_agents_is_hollow_and_told():
     assert axis.get_title(loc="left") == ""
 
 
-def test_a_wide_interval_leaves_the_points_their_room():
+def test_a_wide_interval_does_not_squeeze_the_points():
     (axis,) = sweep.draw_frontier(entries(POINTS, reach=1000.0), 0.1).axes
     low, high = axis.get_xlim()
-    # 0.6 of the span of 3 on either side, and a tenth of that frame.
+    # 0.6 of the span of 3 on each side, and a tenth of that frame.
     assert (low, high) == pytest.approx((1.0 - 1.8 - 0.66, 4.0 + 1.8 + 0.66))
     (axis,) = sweep.draw_frontier(entries(POINTS[:1], reach=1000.0), 0.1).axes
     assert axis.get_xlim() == pytest.approx((-996.0 - 200.0, 1004.0 + 200.0))
 
 
 @pytest.mark.parametrize("spread", [1.0, 0.05])
-def test_numbers_and_long_labels_fit_and_overlap_nothing(spread):
+def test_numbers_and_long_labels_fit_without_overlap(spread):
     angles = spread * np.linspace(0.1, 1.4, 8)
     points = [(1000.0 * np.cos(x), 2000.0 * np.sin(x)) for x in angles]
     points += [(0.0, 0.0), (900.0, 0.0)]

@@ -1,4 +1,4 @@
-"""The ranking of a sweep as people and programs read it."""
+"""The tables of a sweep, and its ranking in JSON."""
 
 import json
 
@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def ranked(selection, scores=None, frozen=None):
-    """Rank the rows by figures of one measure, the scores near each other."""
+    """Rank settings by rows of a selection measure and similar scores."""
     scores = np.zeros((len(selection), 2)) if scores is None else np.array(scores)
     if frozen is None:
         num_seeds = len(selection[0]) + scores.shape[1]
@@ -25,7 +25,7 @@ def ranked(selection, scores=None, frozen=None):
     )
 
 
-def test_the_table_says_what_chose_and_what_it_scored():
+def test_the_table_shows_selections_and_scores():
     frozen = np.zeros((2, 4), bool)
     frozen[0, 3] = True
     found = ranked([[4.0, 5.0], [400.0, 600.0]], [[1.0, 3.0], [NAN, NAN]], frozen)
@@ -46,7 +46,7 @@ def test_the_table_says_what_chose_and_what_it_scored():
     )
 
 
-def test_the_table_lists_who_was_left_out():
+def test_the_table_lists_eliminated_settings():
     found = ranked([[4.0], [3.0]], [[1.0], [2.0]])
     out = [
         {"setting": 7, "label": "a|b", "num_steps": 2000, "chosen_by": 3.25},
@@ -61,7 +61,7 @@ def test_the_table_lists_who_was_left_out():
     assert "Left out" not in sweep_tables.markdown(found, 0.2, "Seed 0 chose.")
 
 
-def test_a_bar_in_a_label_leaves_the_table_whole():
+def test_a_bar_in_a_label_is_escaped():
     (entry,) = ranked([[1.0]])
     row = sweep_tables.markdown([entry._replace(label="a|b")], 0.1, "").splitlines()[2]
     assert r"| 0: a\|b |" in row
@@ -74,7 +74,7 @@ def printed(table, width):
     return captured.get()
 
 
-def test_the_terminal_shows_the_first_and_counts_the_rest():
+def test_the_terminal_shows_the_best_settings_and_counts_the_rest():
     frozen = np.zeros((5, 3), bool)
     frozen[4, :2] = True
     found = ranked([[5.0], [4.0], [3.0], [2.0], [1.0]], frozen=frozen)
@@ -86,7 +86,7 @@ def test_the_terminal_shows_the_first_and_counts_the_rest():
     assert "more" not in text
 
 
-def test_a_narrow_terminal_loses_no_letter_of_a_label():
+def test_a_narrow_terminal_shows_whole_labels():
     label = "risk_weight=0.3 [bold] actor_learning_rate=0.000313"
     (entry,) = ranked([[1234.0]], [[1000.0, 1001.0]])
     text = printed(sweep_tables.terminal([entry._replace(label=label)], 0.1), 80)

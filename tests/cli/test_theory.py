@@ -1,4 +1,4 @@
-"""The paper's bounds on the bandit: policies that are known, and a check that fails."""
+"""The paper's bounds on the bandit, for known policies and broken bounds."""
 
 import math
 
@@ -17,7 +17,7 @@ def behaviour(seed=0, size=SIZE):
 
 
 def smeared(spread, seed=0):
-    """The behaviour with normal noise: it leaks, the more the wider."""
+    """Return actions of the behaviour with normal noise, which leak."""
     noise = np.random.default_rng([seed, 1]).normal(size=(SIZE, 2))
     return behaviour(seed) + spread * noise
 
@@ -27,13 +27,13 @@ def test_shares_of_the_behaviour_are_those_of_its_actions():
     assert exact.sum() == pytest.approx(1.0) and counted.sum() == pytest.approx(1.0)
     assert exact[-1] == counted[-1] == 0.0
     np.testing.assert_allclose(exact, counted, atol=4.0 * np.sqrt(0.05 / SIZE))
-    # The centre, the gap, and the inner and outer half of the ring.
+    # The centre, the gap, the inner half and the outer half of the ring.
     rings = exact[:-1].reshape(4, -1).sum(axis=1)
     np.testing.assert_allclose(rings, [0.2, 0.0, 0.4, 0.4])
 
 
 def test_every_action_has_one_cell():
-    """By hand: cells of a ring go round from angle 0, and the last is all the rest."""
+    """By hand: cells of a ring start at angle 0, and the last cell is the rest."""
     actions = np.array([[0.1, 0.01], [0.7, -0.01], [-0.9, 0.0], [0.0, 0.3], [0.5, 0.0]])
     shares = theory.policy_shares(actions)
     angles = theory.NUM_ANGLES
@@ -46,44 +46,44 @@ def check(counted, measured):
     return theory.check_policy(counted, measured, np.random.default_rng(5))
 
 
-def test_the_behaviour_itself_is_far_from_no_bound():
+def test_the_behaviour_itself_meets_every_bound():
     found = check(behaviour(0), behaviour(1))
     assert found["ood"] == 0.0 and found["holds"]
     assert found["divergence"] < 0.01 and found["cvar_gap"] < 0.3
 
 
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.5])
-def test_bounds_hold_for_a_behaviour_that_is_smeared(spread):
+def test_bounds_hold_for_the_behaviour_with_noise(spread):
     found = check(smeared(spread, 0), smeared(spread, 1))
     assert found["holds"]
     assert found["ood"] > 0.0 and found["cvar_gap"] < found["cvar_gap_bound"]
-    # Smearing alone is what proposition 1 is about: it is nearly met.
+    # A policy that only leaks nearly meets proposition 1.
     if spread == 0.02:
         assert found["ood"] == pytest.approx(found["ood_bound"], rel=0.2)
 
 
-def test_a_measurement_beyond_its_bound_is_found_out():
-    """The divergence of one policy and the actions of another, who leaks more."""
+def test_a_measurement_beyond_its_bound_breaks_the_bound():
+    """The divergence of one policy, and the actions of another that leaks more."""
     wide, narrow = smeared(0.1, 1), smeared(0.02, 0)
     found = check(narrow, wide)
     assert found["ood"] > 2.0 * found["ood_bound"] and not found["holds"]
-    # Who never leaves the modes and moves between them breaks the other bound alone:
-    # the behaviour's own divergence, and actions of the centre.
+    # The behaviour's divergence with actions of the centre breaks the other bound
+    # alone: these actions never leave the modes.
     centre = behaviour(1)[bandit.in_centre(behaviour(1))]
     found = check(behaviour(0), centre)
     assert found["ood"] == 0.0 and found["cvar_gap"] > found["cvar_gap_bound"]
     assert not found["holds"]
 
 
-def test_what_is_broken_is_named():
+def test_broken_bounds_are_named():
     policies = {"oraac": [{"holds": True}, {"holds": False}]}
     leaks = {"oraac": [{"radius": 0.2, "holds": False}, {"radius": 1, "holds": True}]}
     found = theory.broken({"policies": policies, "leakage": leaks})
     assert found == ["oraac, seed 1", "oraac, radius 0.2"]
 
 
-def test_who_never_leaves_a_mode_leaves_the_behaviour():
-    """A policy of the centre alone is in distribution, and its divergence infinite."""
+def test_a_policy_of_one_mode_has_an_infinite_divergence():
+    """A policy of the centre alone is in distribution, with an infinite divergence."""
     halves = [behaviour(x)[bandit.in_centre(behaviour(x))] for x in range(2)]
     found = check(*halves)
     assert found["ood"] == 0.0 and found["divergence"] == math.inf
@@ -98,31 +98,31 @@ def test_actions_that_are_not_finite_are_refused():
 
 
 @pytest.mark.parametrize("radius", [0.1, 0.4, 1.0])
-def test_anchors_moved_at_random_leak_what_the_lemma_says(radius):
+def test_anchors_moved_at_random_meet_the_lemma_with_equality(radius):
     found = leakage.uniform_leakage(radius, seed=3)
     assert found["holds"] and found["leakage"] > 0.0
     assert found["leakage"] == pytest.approx(found["bound"], abs=0.01)
 
 
 def about_zero(seed):
-    """Uniform in the square of side .8 about 0."""
+    """Return actions that are uniform in the square of side .8 about 0."""
     return np.random.default_rng(seed).uniform(-0.4, 0.4, (200_000, 2))
 
 
 def test_leakage_of_a_policy_about_one_anchor():
-    """All of the square but the centre's disc leaks; whole cells are what counts."""
+    """The square without the disc of the centre leaks; only whole cells count."""
     found = leakage.check_leakage(about_zero(0), about_zero(1), 0.4)
     truly = 1.0 - math.pi * 0.3**2 / 0.64
     assert found["leakage"] == pytest.approx(truly, abs=0.01)
     assert found["holds"] and 0.0 < found["bound"] < truly
-    # Who perturbs nothing has no density in most of the ball, and so no bound; who
-    # leaks less than the density says is found out.
+    # Actions without perturbation have no density in most of the ball: the bound is 0.
+    # Actions that leak less than the density allows break the bound.
     assert leakage.check_leakage(behaviour(), behaviour(), 0.4)["bound"] == 0.0
     assert not leakage.check_leakage(about_zero(0), behaviour(), 0.4)["holds"]
 
 
-def test_a_small_ball_has_cells_of_its_own():
-    """At radius .1 there is a bound too."""
+def test_a_small_radius_has_a_bound():
+    """The cells shrink with the radius, so that whole cells fit into the ball."""
     draw = np.random.default_rng(0)
     anchors = bandit.draw_actions(200_000, draw)
     moved = anchors + draw.uniform(-0.1, 0.1, anchors.shape)

@@ -1,4 +1,4 @@
-"""The risky bandit: where the actions of each policy lie, and how they came there."""
+"""Figures of the risky bandit: the actions of each policy, and how they change."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,15 +11,20 @@ from matplotlib.figure import Figure
 from ramac_jax.cli.reporting.figures.style import WIDTH
 from ramac_jax.envs.bandit import CONSTANTS, in_centre, on_ring
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness too.
+# Colours of the palette of Okabe and Ito, for colour-blind readers.
 MODES = {"ring": "#0072B2", "centre": "#E69F00", "out of distribution": "#000000"}
-SHOWN = 3000  # actions of a panel
+SHOWN = 3000  # actions in a panel
 
 
 def draw_panels(
     panels: Mapping[str, tuple[np.ndarray, Mapping[str, float]]], columns: int = 3
 ) -> Figure:
-    """Draw one panel per policy: title to actions [M, 2] and their score."""
+    """Draw one panel per policy.
+
+    Args:
+      panels: title of a policy -> its actions [M, 2] and their score.
+      columns: panels in a row.
+    """
     rows = -(-len(panels) // columns)
     width = WIDTH / columns
     figure = Figure(figsize=(WIDTH, rows * (width + 0.24) + 0.3), layout="constrained")
@@ -42,7 +47,7 @@ def draw_dynamics(
     rows: Mapping[str, Sequence[tuple[str, np.ndarray]]],
     shares: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> Figure:
-    """Draw the paper's Figure 2: a strip of snapshots per policy, and its shares.
+    """Draw the paper's Figure 2: snapshots of each policy, and shares of the modes.
 
     Args:
       rows: title of a policy -> (title of a snapshot, actions [M, 2]).
@@ -75,7 +80,7 @@ def draw_dynamics(
 
 
 def scatter(axis: Axes, actions: np.ndarray, size: float = 0.5) -> None:
-    """Draw actions [M, 2] by mode, and the edges of the modes."""
+    """Draw actions [M, 2], coloured by mode, and the edges of the modes."""
     ring, centre = on_ring(actions), in_centre(actions)
     masks = (ring, centre, ~ring & ~centre)
     for mask, (mode, colour) in zip(masks, MODES.items(), strict=True):
@@ -101,7 +106,7 @@ def scatter(axis: Axes, actions: np.ndarray, size: float = 0.5) -> None:
 
 
 def legend(figure: Figure, axis: Axes) -> None:
-    """One legend of the modes above all panels."""
+    """Draw one legend of the modes above the panels."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(
         handles,
@@ -117,12 +122,12 @@ def legend(figure: Figure, axis: Axes) -> None:
 
 
 def bold(title: str) -> str:
-    """A title for matplotlib's bold mathematics."""
+    """Return a title as bold mathematics of matplotlib."""
     return title.replace(" ", r"\ ").replace("-", r"\text{-}")
 
 
 def mode_edges() -> tuple[float, ...]:
-    """The radii at which the modes of the bandit begin and end."""
+    """Return the radii at which the modes of the bandit begin and end."""
     reach = CONSTANTS.reach * CONSTANTS.ring_spread
     centre = CONSTANTS.reach * CONSTANTS.centre_spread
     return centre, CONSTANTS.ring_radius - reach, CONSTANTS.ring_radius + reach

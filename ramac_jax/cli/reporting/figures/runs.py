@@ -44,7 +44,7 @@ def draw_learning(
 
 
 def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
-    """Draw the histogram of episode returns of each run, its CVaR marked."""
+    """Draw the histogram of each run's episode returns, with the mean and the CVaR."""
     height = min(len(runs), TALLEST)
     figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
@@ -67,7 +67,7 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
 
 
 def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
-    """Draw mean against CVaR, both with their 95 % intervals: best is up and right."""
+    """Draw mean against CVaR with 95 % confidence intervals; best is top right."""
     lines = -(-len(runs) // 3)
     figure = Figure(figsize=(WIDTH, 2.7 + 0.13 * lines), layout="constrained")
     axis = figure.subplots()
@@ -95,10 +95,10 @@ def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
 
 
 def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
-    """Draw the distribution of the watched quantity, the hazard's side shaded.
+    """Draw the distribution of the monitored quantity, with the risky range shaded.
 
-    The paper's Figure 4: one violin's half per run would hide the tails, so each run
-    has its own row of one common scale.
+    This is the paper's Figure 4. The paper's half violins hide the tails, so each run
+    has a row of its own here, on a common scale.
     """
     height = min(0.8 * len(runs), TALLEST)
     figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
@@ -108,8 +108,8 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
     ]
     bounds = [x for x in (hazard.low, hazard.high) if np.isfinite(x)]
     ends = [np.quantile(x, (0.001, 0.999)) for x in values if x.size]
-    told = np.concatenate([bounds, *ends]) if bounds or ends else np.zeros(1)
-    low, high = told.min(), told.max()
+    shown = np.concatenate([bounds, *ends]) if bounds or ends else np.zeros(1)
+    low, high = shown.min(), shown.max()
     margin = 0.05 * (high - low) or 1.0
     edges = np.linspace(low - margin, high + margin, 81)
     for axis, run, seen, colour in zip(axes, runs, values, cycle(runs), strict=True):
@@ -119,8 +119,8 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
             if start < stop:
                 axis.axvspan(start, stop, color="#D55E00", alpha=0.15, linewidth=0)
         share = run.summary["risky_share"]["value"]
-        said = "" if share is None else f": {share:.1%} of steps risky"
-        axis.set_title(f"{run.name}{said}", fontsize=8, loc="left", pad=2)
+        risky = "" if share is None else f": {share:.1%} of steps risky"
+        axis.set_title(f"{run.name}{risky}", fontsize=8, loc="left", pad=2)
         axis.set(xlim=(edges[0], edges[-1]), yticks=())
         axis.tick_params(labelsize=7)
     unit = QUANTITIES[hazard.quantity]
@@ -129,7 +129,7 @@ def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
 
 
 def mean_of_finite(values: np.ndarray) -> np.ndarray:
-    """The mean [M] over rows [P, M], NaN only where every one is not finite."""
+    """Return the mean [M] of the finite values of rows [P, M]; NaN without any."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
     total = np.where(finite, values, 0.0).sum(axis=0)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# The palette of Okabe and Ito: colour-blind readers can tell the colours apart.
+# The palette of Okabe and Ito, for colour-blind readers.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vP*"
 WIDTH = 3.4  # inches: one column of a paper

@@ -1,4 +1,4 @@
-"""A sweep: what each of its settings earns, and what it risks for it."""
+"""The figure of a sweep: the mean return of each setting against its CVaR."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -16,22 +16,22 @@ from ramac_jax.cli.reporting.sweep_tables import called
 from ramac_jax.population import Interval, Ranked
 
 AXES = ("cvar", "mean")
-STYLES = {  # colour, marker, its size, what lies above what
+STYLES = {  # colour, marker, size of the marker, order of drawing
     "chosen": (COLOURS[5], "*", 10.0, 5),
     "front": (COLOURS[0], "o", 4.0, 4),
     "other": ("0.65", "o", 3.0, 3),
 }
-LETTERS = 62  # of a line of the legend
-FARTHEST = 0.6  # of the points' span: how far the frame follows an interval
+LETTERS = 62  # in a line of the legend
+FARTHEST = 0.6  # of the points' span: largest reach of the frame beyond the points
 OFFSETS = sorted(((x, y) for x in range(3, 48, 3) for y in range(3, 48, 3)), key=sum)
-"""Where a number may stand, in typographic points up and right of its setting."""
+"""Possible places of a number, in typographic points right of and above a setting."""
 
 
 def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
-    """Draw the mean of each setting against its CVaR, both of the scoring agents.
+    """Draw the mean of each setting against its CVaR, both on held-out seeds.
 
-    A line joins the settings that none beats; the star is the one that the selection
-    put first. The legend names these by the numbers beside them.
+    A line joins the Pareto front; the star is the selected setting. The legend explains
+    the numbers of these settings.
     """
     points = np.array([[x.score[name].value for name in AXES] for x in ranked])
     shown: list[int] = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()
@@ -61,16 +61,16 @@ def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
         )
     named = [i for i in roles if roles[i] != "other"]
     named.sort(key=lambda index: points[index, 0])
-    figure.draw_without_rendering()  # lays it out
+    figure.draw_without_rendering()  # computes the layout
     write_numbers(axis, [(ranked[index], roles[index]) for index in named])
     return figure
 
 
 def pareto_front(points: np.ndarray) -> np.ndarray:
-    """Indices of the points [S, 2] that none beats, by rising x; higher is better.
+    """Return the indices of the Pareto front of points [S, 2], by rising x.
 
-    One beats another that is at least as good in both and better in one. A point that
-    is not finite neither beats nor stands.
+    Higher is better. A point dominates another if it is at least as good in both
+    coordinates and better in one. Points that are not finite are left out.
     """
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
     kept = points[finite]
@@ -81,7 +81,7 @@ def pareto_front(points: np.ndarray) -> np.ndarray:
 
 
 def draw_setting(axis: Axes, entry: Ranked, role: str) -> None:
-    """Draw one setting with its intervals; hollow where its score lacks agents."""
+    """Draw a setting with its intervals; hollow if agents lack a finite score."""
     colour, marker, size, order = STYLES[role]
     x, y = (entry.score[name] for name in AXES)
     axis.errorbar(
@@ -102,7 +102,7 @@ def draw_setting(axis: Axes, entry: Ranked, role: str) -> None:
 
 
 def limits(intervals: Sequence[Interval]) -> tuple[float, float]:
-    """Hold all values, and of wide intervals no more than leaves the values room."""
+    """Return limits that hold all values, and all intervals that are not wide."""
     values, low, high = np.array(intervals).T
     farthest = FARTHEST * np.ptp(values) or np.inf
     start = max(np.nanmin([*values, *low]), values.min() - farthest)
@@ -112,9 +112,9 @@ def limits(intervals: Sequence[Interval]) -> tuple[float, float]:
 
 
 def write_numbers(axis: Axes, named: Sequence[tuple[Ranked, str]]) -> None:
-    """Write the number of each setting above and right of it, where there is room.
+    """Write the number of each setting right of and above it, without overlap.
 
-    Nothing of the front lies there. The layout must be final: it says what overlaps.
+    The layout of the figure must be final.
     """
     centres = [(x.score["cvar"].value, x.score["mean"].value) for x, _ in named]
     pixels = [axis.transData.transform(centre) for centre in centres]
@@ -138,11 +138,11 @@ def write_numbers(axis: Axes, named: Sequence[tuple[Ranked, str]]) -> None:
 
 
 def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
-    """Move a number to the nearest offset where it overlaps nothing; its place."""
+    """Move a number to the nearest offset without overlap; return its box."""
     for offset in [*OFFSETS, OFFSETS[0]]:
         text.set_position(offset)
-        text.get_window_extent()  # lays it out
-        box = Text.get_window_extent(text)  # without the line that leads to it
+        text.get_window_extent()  # computes the layout
+        box = Text.get_window_extent(text)  # without its line
         inside = box.x1 < room.x1 and box.y1 < room.y1
         if inside and not box.count_overlaps(taken):
             break
@@ -150,12 +150,12 @@ def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
 
 
 def legend_of(ranked: Sequence[Ranked], roles: Mapping[int, str]) -> list[Line2D]:
-    """The chosen setting, those of the front by rising CVaR, and what the rest are."""
+    """Return the legend: the chosen setting, the front by rising CVaR, the rest."""
     labels: dict[str, str] = {}
     for index, role in roles.items():
-        said = called(*ranked[index][:2]) + " (chosen)" * (role == "chosen")
-        other = "other settings, each beaten by one on the line"
-        labels[other if role == "other" else said] = role
+        name = called(*ranked[index][:2]) + " (chosen)" * (role == "chosen")
+        other = "other settings, each dominated by one on the line"
+        labels[other if role == "other" else name] = role
     return [
         Line2D(
             [],
@@ -172,11 +172,11 @@ def legend_of(ranked: Sequence[Ranked], roles: Mapping[int, str]) -> list[Line2D
 
 
 def notes(ranked: Sequence[Ranked], shown: Sequence[int]) -> str:
-    """What the reader must know of the settings shown, and of those that are not."""
-    said = []
+    """Return remarks about hollow settings and about settings that are not drawn."""
+    remarks = []
     if len(shown) < len(ranked):
         missing = len(ranked) - len(shown)
-        said.append(f"{missing} of {len(ranked)} settings left out: no finite score")
+        remarks.append(f"{missing} of {len(ranked)} settings left out: no finite score")
     if any(ranked[index].unscored for index in shown):
-        said.append("hollow: some agents have no finite score")
-    return "\n".join(said)
+        remarks.append("hollow: some agents have no finite score")
+    return "\n".join(remarks)

@@ -1,4 +1,4 @@
-"""The paper's bounds beside what was measured on the bandit."""
+"""The figure of the paper's bounds and the measurements on the bandit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, point
 
 
 def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
-    """Draw proposition 1, the stability of the CVaR and lemma 4.1, from above.
+    """Draw proposition 1, the stability of the CVaR and lemma 4.1, one below another.
 
     Args:
-      theory: what bandit.json holds by this name.
+      theory: the entry "theory" of bandit.json.
       titles: of the policies, by name.
     """
     figure = Figure(figsize=(WIDTH, 7.2), layout="constrained")
@@ -41,7 +41,7 @@ def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
 def draw_ood(
     axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
 ) -> None:
-    """Rates of out-of-distribution actions under 1 - exp(-KL)."""
+    """Draw rates of out-of-distribution actions below their bound 1 - exp(-KL)."""
     shown = np.geomspace(3e-3, 30.0, 200)
     axis.plot(shown, -np.expm1(-shown), color="black", linewidth=1.0)
     for index, (name, seeds) in enumerate(policies.items()):
@@ -58,7 +58,7 @@ def draw_points(
     right: float,
     label: str | None = None,
 ) -> None:
-    """Draw one policy's points (x, y), hollow at the right edge where x is infinite."""
+    """Draw a policy's points (x, y); hollow at the right edge for infinite x."""
     x, y = np.asarray(points, np.float64).T
     finite = np.isfinite(x)
     axis.plot(x[finite], y[finite], **point(index), label=label)
@@ -67,7 +67,7 @@ def draw_points(
 
 
 def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Gaps of the CVaR below their bounds."""
+    """Draw gaps of the CVaR below their bounds."""
     for index, seeds in enumerate(policies.values()):
         known = [
             (seed["cvar_gap_bound"], max(seed["cvar_gap"], 1e-2)) for seed in seeds
@@ -87,7 +87,7 @@ def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) ->
 def draw_leakage(
     axis: Axes, leakage: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
 ) -> None:
-    """Leakage of perturbed policies over the radius, above its lower bound."""
+    """Draw the leakage of perturbed policies above its lower bound, over the radius."""
     for index, (name, rows) in enumerate(leakage.items()):
         colour = COLOURS[index % len(COLOURS)]
         seen = [row["radius"] for row in rows]
