@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.registry import ACTORS
 from ramac_jax.storage import (
@@ -29,7 +30,6 @@ from ramac_jax.storage import (
     write_tree,
 )
 from ramac_jax.types import Actor, Array, Key, Params, State
-from ramac_jax.validation import InputError, check_names, first_line
 
 RECORD = "policy.json"
 PARAMS = "actor_params"  # the field of `State` that acts

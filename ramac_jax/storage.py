@@ -4,6 +4,7 @@ The checkpoint of a policy and those of a population in training store their sta
 alike: in a folder `STATE`, which `read_tree` reads, whole or in part.
 """
 
+import importlib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +13,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from ramac_jax.compute.flat_params import unpack
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
+from ramac_jax.extras import require
 
 STATE = "state"
 OTHER_NUMBERS = "its numbers are not those that were written"
 
 
+def import_orbax() -> Any:
+    """Import Orbax, which takes seconds, when it is first used."""
+    require("orbax.checkpoint", "ramac_jax.storage")
+    return importlib.import_module("orbax.checkpoint")
+
+
 def write_tree(folder: Path, tree: Any) -> None:
     """Write a pytree of arrays to a new folder, from this host alone."""
+    ocp = import_orbax()
     with local_checkpointer() as checkpointer:
         checkpointer.save(folder, args=ocp.args.PyTreeSave(tree))
 
@@ -33,14 +41,16 @@ def read_tree(folder: Path, like: Any) -> Any:
     Leaves keep the type and shape that they were written with, whichever device they
     were on. Damage raises any error, or none: `check_files` first.
     """
+    ocp = import_orbax()
     on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
     arguments = ocp.args.PyTreeRestore(like, restore_args=on_host, partial_restore=True)
     with local_checkpointer() as checkpointer:
         return checkpointer.restore(folder, args=arguments)
 
 
-def local_checkpointer() -> ocp.Checkpointer:
-    """Return a checkpointer that does not wait for other hosts."""
+def local_checkpointer() -> Any:
+    """Return an Orbax checkpointer that does not wait for other hosts."""
+    ocp = import_orbax()
     host = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=host,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         density_detector,
         nearest_detector,
     )
+    from ramac_jax.evaluation.environments import Environments
     from ramac_jax.evaluation.intervals import (
         Interval,
         mean_interval,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     )
     from ramac_jax.evaluation.ranking import Ranked, rank
     from ramac_jax.evaluation.rollouts import Cancelled, Episodes, evaluate
-    from ramac_jax.evaluation.simulators import Environments
     from ramac_jax.evaluation.statistics import (
         cvar,
         iqm,
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "detectors": ("Detector", "density_detector", "nearest_detector"),
+    "environments": ("Environments",),
     "intervals": ("Interval", "mean_interval", "stratified_bootstrap"),
     "ood_evaluator": ("OODEvaluator", "make_ood_evaluator", "ood_rates"),
     "ranking": ("Ranked", "rank"),
     "rollouts": ("Cancelled", "Episodes", "evaluate"),
-    "simulators": ("Environments",),
     "statistics": ("cvar", "iqm", "normalized_score", "per_seed_cvar", "pooled"),
     "summary": ("summarise",),
 }

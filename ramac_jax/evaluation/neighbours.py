@@ -30,7 +30,7 @@ def scores(
     def one_query(query: Pairs) -> Array:
         nearest = data.action
         if num_neighbours < size:
-            # |s - s_i|^2 without |s|^2, which is the same for all i.
+            # |s - s_i|^2 without |s|^2, which does not depend on i.
             product = jnp.matmul(
                 data.observation, query.observation, precision="highest"
             )

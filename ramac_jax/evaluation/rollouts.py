@@ -22,7 +22,8 @@ from ramac_jax.types import Actor, Array, Params
 from ramac_jax.validation import InputError
 
 if TYPE_CHECKING:
-    from ramac_jax.evaluation.simulators import Environments, Step
+    from ramac_jax.evaluation.environments import Environments
+    from ramac_jax.evaluation.simulators import Step
     from ramac_jax.policy import Policy
 
 TILE = 8  # episodes of each agent in a lane

@@ -7,7 +7,7 @@ import mujoco
 import pytest
 
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings, log_warning
-from ramac_jax.evaluation.simulators import Environments
+from ramac_jax.evaluation import Environments
 
 ROBOT = "HalfCheetah-v5"  # MuJoCo 4 warns about an attribute of its file
 

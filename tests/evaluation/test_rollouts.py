@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -318,3 +320,35 @@ def test_bad_input_is_refused_in_one_line(options, message):
     with pytest.raises(rj.InputError, match=message) as refused:
         play(constant_policy(0.0), **settings)
     assert "\n" not in str(refused.value)
+
+
+def test_statistics_need_no_simulator_and_environments_name_the_extra():
+    program = """
+import sys
+sys.modules["gymnasium"] = sys.modules["mujoco"] = None
+import ramac_jax as rj
+from ramac_jax.evaluation import cvar, evaluate, rank, summarise
+assert not {"scipy.stats", "scipy.special"} & {*sys.modules}
+try:
+    from ramac_jax.evaluation import Environments
+except rj.InputError as error:
+    print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip().endswith("needs gymnasium: pip install 'ramac_jax[data]'")
+
+
+def test_a_robot_without_its_simulator_names_the_extra(monkeypatch):
+    def lacks_mujoco(**options):
+        raise gymnasium.error.DependencyNotInstalled("no MuJoCo; run pip")
+
+    robot = EnvSpec("Robot-v0", entry_point=lacks_mujoco)
+    with pytest.raises(rj.InputError, match="cannot make Robot-v0: no MuJoCo; run pip"):
+        Environments(robot, horizon=1)
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(
+        rj.InputError, match="cannot make Robot-v0: .* needs mujoco: pip"
+    ):
+        Environments(robot, horizon=1)

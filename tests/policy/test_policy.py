@@ -9,6 +9,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint
 import pytest
 
 import ramac_jax as rj
@@ -128,7 +129,7 @@ def test_a_save_that_fails_keeps_the_earlier_checkpoint(flow, tmp_path, monkeypa
     def full_disk(*args, **kwargs):
         raise OSError("no space left")
 
-    monkeypatch.setattr(storage.ocp.Checkpointer, "save", full_disk)
+    monkeypatch.setattr(orbax.checkpoint.Checkpointer, "save", full_disk)
     with pytest.raises(OSError, match="no space left"):
         checkpoints.save_policy(folder, states._replace(step=states.step + 5), spec)
     monkeypatch.undo()
@@ -347,12 +348,28 @@ def test_what_a_policy_refuses(flow):
         policy(OBSERVATION[:, :1], jax.random.key(0))
 
 
-def test_the_library_alone_imports_no_checkpoints():
-    code = "import sys, ramac_jax; print({'orbax', 'minari', 'h5py'} & {*sys.modules})"
+def test_a_policy_acts_without_orbax_and_saving_names_the_extra():
+    program = """
+import sys
+sys.modules["orbax"] = sys.modules["minari"] = sys.modules["h5py"] = None
+import jax.numpy as jnp
+import ramac_jax as rj
+from ramac_jax.normalization import Scaling
+from ramac_jax.policy import PolicySpec
+from ramac_jax.storage import write_tree
+ones = jnp.ones(2)
+spec = PolicySpec(scaling=Scaling(0 * ones, ones, -ones, ones))
+try:
+    write_tree("nowhere", {})
+except rj.InputError as error:
+    print(error)
+"""
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == "set()"
+    assert run.stdout.strip() == (
+        "ramac_jax.storage needs orbax: pip install 'ramac_jax[checkpoints]'"
+    )
 
 
 def test_a_population_in_training_stores_its_states_alike(flow, tmp_path):

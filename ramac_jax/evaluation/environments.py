@@ -1,0 +1,123 @@
+"""Environments for evaluation, stepped in this process or in worker processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ramac_jax.envs.mujoco_log import log_mujoco_warnings
+from ramac_jax.errors import InputError
+from ramac_jax.evaluation.simulators import Rows, Step, find_spec
+
+if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
+
+
+def serve(connection: Connection, env: EnvSpec, horizon: int) -> None:
+    """Run a worker: answer calls of `Rows` until None arrives.
+
+    A worker ignores signals; the process that started it ends it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    log_mujoco_warnings()
+    rows = Rows(env, horizon)
+    while (call := connection.recv()) is not None:
+        name, *arguments = call
+        connection.send(getattr(rows, name)(*arguments))
+    rows.close()
+
+
+class Environments:
+    """Environments of one kind, as many as needed, kept between evaluations.
+
+    Use it in a `with`. Workers are separate processes: a script that uses workers needs
+    `if __name__ == "__main__":`, and environments must be registered by an import.
+    """
+
+    def __init__(
+        self, env: str | EnvSpec, *, horizon: int, num_workers: int = 0
+    ) -> None:
+        """Make the first environment and start the workers.
+
+        Args:
+          env: a Gymnasium id or spec, usually of a task: `ramac_jax.tasks.env_id`.
+          horizon: largest number of steps of an episode.
+          num_workers: processes that step the environments; 0: this process does.
+
+        Raises `InputError` for an unknown environment, and where observations or
+        actions are not vectors.
+        """
+        for name, count, least in (
+            ("horizon", horizon, 1),
+            ("num_workers", num_workers, 0),
+        ):
+            if count < least:
+                raise InputError(f"{name} is {count}: give {least} or more")
+        self.spec, self.horizon = find_spec(env), horizon
+        self.rows = Rows(self.spec, horizon)
+        self.observation_dim = self.rows.observation_dim
+        self.action_dim = self.rows.action_dim
+        self.connections: list[Connection] = []
+        self.workers: list[Any] = []
+        spawn = multiprocessing.get_context("spawn")  # forking a process with JAX hangs
+        for _ in range(num_workers):
+            ours, theirs = spawn.Pipe()
+            arguments = (theirs, self.spec, horizon)
+            worker = spawn.Process(target=serve, args=arguments, daemon=True)
+            worker.start()
+            theirs.close()
+            self.connections.append(ours)
+            self.workers.append(worker)
+
+    def reset(self, lane: int, seeds: np.ndarray) -> Step:
+        """Start N episodes in a lane, each with its own seed [N]."""
+        return self.call("reset", lane, seeds)
+
+    def step(self, lane: int, actions: np.ndarray, running: np.ndarray) -> Step:
+        """Step the running [N] environments with their actions [N, A]."""
+        return self.call("step", lane, actions, running)
+
+    def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
+        """Call `Rows` in this process, or in every worker with a part of the rows."""
+        if not self.connections:
+            return getattr(self.rows, name)(lane, *arguments)
+        parts = [np.array_split(x, len(self.connections)) for x in arguments]
+        try:
+            for connection, *part in zip(self.connections, *parts, strict=True):
+                connection.send((name, lane, *part))
+            answers = [connection.recv() for connection in self.connections]
+        except (EOFError, OSError) as error:
+            raise RuntimeError(f"a worker stepping {self.spec.id} died") from error
+        columns = zip(Step._fields, zip(*answers, strict=True), strict=True)
+        return Step(**{name: np.concatenate(rows) for name, rows in columns})
+
+    def close(self) -> None:
+        """Free the simulators and end the workers."""
+        for connection in self.connections:
+            try:
+                connection.send(None)
+            except OSError:  # the worker died before
+                continue
+        for worker in self.workers:
+            worker.join(timeout=10)
+            if worker.is_alive():
+                worker.kill()
+        self.connections, self.workers = [], []
+        self.rows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
