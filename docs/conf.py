@@ -14,6 +14,7 @@ copyright = "the ramac_jax developers"  # noqa: A001 (Sphinx reads this name)
 release = version = __version__
 
 extensions = [
+    "command_help",
     "myst_nb",
     "public_coverage",
     "sphinx.ext.autodoc",

@@ -1,8 +1,8 @@
 """A Sphinx extension: docstrings are plain text with formulas, not reStructuredText.
 
 A bar in |x| would be a substitution and the star in Z* an emphasis; both are escaped
-outside of code. A table of bars becomes a literal block. A field of a named tuple without
-a docstring is described by the comment behind it.
+outside of code. A table of bars becomes a literal block. The comment behind a field of a
+named tuple describes the field where it has no docstring.
 """
 
 import importlib
