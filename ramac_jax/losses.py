@@ -1,4 +1,4 @@
-"""The equations of the paper, each for one transition; the caller vmaps a batch."""
+"""The equations of the paper, each for one transition; callers vmap over a batch."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ def quantile_huber(
     """E_{tau, tau'}[ |tau - 1{delta < 0}| H_kappa(delta) ], delta = target - predicted.
 
     predicted [N] are quantiles at the fractions tau [N]; target [M] are draws of the
-    return they should describe, on an axis of their own: tau weighs the prediction.
+    return, on a separate axis: tau belongs to the prediction.
     H_kappa is delta^2 / 2 up to kappa, then kappa (|delta| - kappa / 2).
     """
     error = target[None, :] - predicted[:, None]  # [N, M]
@@ -26,9 +26,9 @@ def quantile_huber(
 def squared_error(
     predicted: Array, target: Array, tau: Array, kappa: Scalar = 1.0
 ) -> Array:
-    """Mean squared error of predicted [N] beside target [M]: what a mean minimises.
+    """Mean squared error of predicted [N] against target [M], minimal at the mean.
 
-    For `value_critic`; tau and kappa are those of `quantile_huber` and not used.
+    The loss of `value_critic`; tau and kappa are unused arguments of `quantile_huber`.
     """
     del tau, kappa
     return jnp.mean((target[None, :] - predicted[:, None]) ** 2)
@@ -37,7 +37,7 @@ def squared_error(
 def quantile_gap(candidates: Array, taken: Array) -> Array:
     """E_tau[ log mean_c exp Z(s, a_c; tau) - Z(s, a; tau) ]: [C, N], [N] -> [].
 
-    CODAC's penalty (Ma et al., 2021), for every quantile on its own.
+    CODAC's penalty (Ma et al., 2021), for each quantile separately.
     """
     return jnp.mean(log_mean_exp(candidates) - taken)
 
@@ -45,7 +45,7 @@ def quantile_gap(candidates: Array, taken: Array) -> Array:
 def value_gap(candidates: Array, taken: Array) -> Array:
     """log mean_c exp Q(s, a_c) - Q(s, a), Q = E_tau Z: [C, N], [N] -> [].
 
-    CQL's penalty (Kumar et al., 2020), with a mean for its sum: a constant apart.
+    CQL's penalty (Kumar et al., 2020) plus a constant: a mean replaces its sum.
     """
     return log_mean_exp(jnp.mean(candidates, axis=1)) - jnp.mean(taken)
 

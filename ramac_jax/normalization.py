@@ -1,4 +1,4 @@
-"""The units an agent works in, and how they relate to its environment's."""
+"""Conversion between the units of an agent and of its environment."""
 
 from typing import NamedTuple
 

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Agent,
     Array,
-    Hyperparams,
     Key,
     Metrics,
     MetricSums,
@@ -41,7 +41,7 @@ def all_finite(tree: Any) -> Array:
         zeros = 0.0 * leaf  # NaN where the leaf is not finite
         shape = leaf.shape
         alike[shape] = alike[shape] + zeros if shape in alike else zeros
-    # One sum for all leaves of a shape, and no chain of "and"s, which XLA would copy
+    # One sum for the leaves of each shape, and no chain of "and"s, which XLA would copy
     # into everything that depends on it.
     sums = jnp.stack([jnp.sum(x) for x in alike.values()])
     return jnp.dot(sums, sums) == 0.0
@@ -97,7 +97,7 @@ def advance(
       active: whether to update at all; False refuses every update.
     """
 
-    def one_update(_: Any, carry: tuple) -> tuple:
+    def one_update(_: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
         state, sums, updates = carry
         batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
         batch = sample_batch(dataset, batch_key, batch_size)

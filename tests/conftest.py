@@ -11,8 +11,8 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.registry import ACTORS
 
-# Tests compile much and run little: most of the time goes to XLA's optimiser. The second
-# run of .ci/run keeps the optimiser for the tests of the equations.
+# Tests compile much and run little, so XLA's optimiser would take most of the time.
+# The second run of .ci/run keeps the optimiser, for the tests of the equations.
 OPTIMISED = os.environ.get("RAMAC_TEST_OPTIMISED") == "1"
 jax.config.update("jax_disable_most_optimizations", not OPTIMISED)
 

@@ -124,7 +124,7 @@ def test_levels_are_traced(measure):
 def test_each_measure_trains_each_actor(actor_name, make_agent, make_batch, distance):
     measures = list(LEVELS)
 
-    def chosen(tau, level):  # one program for all: the level says which measure, too
+    def chosen(tau, level):  # one program: the level also selects the measure
         index, level = level
         return jnp.stack([measure(tau, level) for measure in measures])[index]
 
@@ -133,10 +133,10 @@ def test_each_measure_trains_each_actor(actor_name, make_agent, make_batch, dist
     update = jax.jit(agent.update)
     values = set()
     for index, measure in enumerate(measures):
-        knobs = rj.Hyperparams(
+        hyperparams = rj.Hyperparams(
             bc_weight=0.0, risk_weight=1.0, risk_level=(index, LEVELS[measure][0])
         )
-        new, metrics = update(state, batch, key, knobs)
+        new, metrics = update(state, batch, key, hyperparams)
         assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves((new, metrics)))
         assert distance(new.actor_params, state.actor_params) > 0.0
         values.add(float(metrics["risk_value"]))

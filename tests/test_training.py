@@ -43,8 +43,8 @@ def test_one_trace_serves_every_hyperparameter(setting, run):
     before = len(TRACES)
     for name, value in rj.Hyperparams()._asdict().items():
         other = 7.0 if np.isinf(value) else 0.5 * value + 0.1
-        knobs = rj.Hyperparams()._replace(**{name: other})
-        state, metrics = run(copy(setting[2]), KEY, knobs)
+        hyperparams = rj.Hyperparams()._replace(**{name: other})
+        state, metrics = run(copy(setting[2]), KEY, hyperparams)
         assert all(np.isfinite(x) for x in metrics.values()), name
     assert state.step == 2
     assert len(TRACES) == before > 0
@@ -59,14 +59,14 @@ def test_a_donated_state_is_used_up_without_complaint(setting, run, recwarn):
 
 def test_a_run_cut_in_two_is_the_same_run(setting, run, close):
     agent, dataset, state = setting
-    knobs = rj.Hyperparams(actor_learning_rate=1e-2, risk_warmup=1.0)
-    first, _ = run(copy(state), KEY, knobs)
-    cut, _ = run(first, KEY, knobs)
+    hyperparams = rj.Hyperparams(actor_learning_rate=1e-2, risk_warmup=1.0)
+    first, _ = run(copy(state), KEY, hyperparams)
+    cut, _ = run(first, KEY, hyperparams)
 
     @jax.jit
     def four_updates(state):
         return rj.make_train(agent, num_steps=4, batch_size=8)(
-            state, dataset, KEY, knobs
+            state, dataset, KEY, hyperparams
         )
 
     whole, _ = four_updates(state)
@@ -75,7 +75,7 @@ def test_a_run_cut_in_two_is_the_same_run(setting, run, close):
 
 
 def test_a_vmapped_population_equals_a_loop_over_it(setting, run, close, distance):
-    knobs = rj.grid(
+    hyperparams = rj.grid(
         rj.Hyperparams(),
         risk_weight=[0.0, 1.0],
         actor_learning_rate=[1e-3, 1e-2],
@@ -88,10 +88,10 @@ def test_a_vmapped_population_equals_a_loop_over_it(setting, run, close, distanc
     ]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *scaled)
     states = states._replace(actor_params=stacked)
-    many, metrics = jax.jit(jax.vmap(run))(states, keys, knobs)
+    many, metrics = jax.jit(jax.vmap(run))(states, keys, hyperparams)
     members = []
     for i in range(4):
-        member = jax.tree.map(lambda x, i=i: x[i], (states, keys, knobs))
+        member = jax.tree.map(lambda x, i=i: x[i], (states, keys, hyperparams))
         members.append(run(*member))
         close(jax.tree.map(lambda x, i=i: x[i], (many, metrics)), members[i], atol=1e-5)
     assert distance(members[0][0].actor_params, members[1][0].actor_params) > 1e-3
@@ -108,7 +108,7 @@ def test_the_key_decides_the_run(setting, run, distance):
 
 COUNTING = keyed_agent(
     init=lambda key, example: None,
-    update=lambda state, batch, key, knobs: (
+    update=lambda state, batch, key, hyperparams: (
         state._replace(step=state.step + 1),
         {"step": state.step, "reward": jnp.mean(batch.reward)},
     ),
@@ -227,11 +227,13 @@ def test_train_refuses_an_empty_dataset(setting):
 
 
 def test_grid_varies_its_last_axis_fastest():
-    knobs = rj.grid(rj.Hyperparams(), risk_level=[0.1, 0.5], discount=[0.9, 0.95, 0.99])
-    np.testing.assert_allclose(knobs.risk_level, [0.1] * 3 + [0.5] * 3)
-    np.testing.assert_allclose(knobs.discount, [0.9, 0.95, 0.99] * 2)
-    np.testing.assert_allclose(knobs.risk_weight, [0.05] * 6)
-    assert {leaf.dtype for leaf in knobs} == {jnp.dtype("float32")}
+    hyperparams = rj.grid(
+        rj.Hyperparams(), risk_level=[0.1, 0.5], discount=[0.9, 0.95, 0.99]
+    )
+    np.testing.assert_allclose(hyperparams.risk_level, [0.1] * 3 + [0.5] * 3)
+    np.testing.assert_allclose(hyperparams.discount, [0.9, 0.95, 0.99] * 2)
+    np.testing.assert_allclose(hyperparams.risk_weight, [0.05] * 6)
+    assert {leaf.dtype for leaf in hyperparams} == {jnp.dtype("float32")}
 
 
 def test_grid_of_nothing_is_a_population_of_one():

@@ -1,6 +1,7 @@
-"""RADAC's actor: denoising diffusion over actions, unrolled so that gradients pass."""
+"""RADAC's actor: denoising diffusion over actions, differentiable in every step."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ def variance_preserving_betas(num_steps: int) -> np.ndarray:
 def linear_betas(num_steps: int) -> np.ndarray:
     """Ho et al. (2020): 1e-4 to .02 over 1000 steps, rescaled to T, at most .999.
 
-    Made for long chains: at 20 steps or fewer the last betas reach the bound.
+    Suited to long chains: at 20 steps or fewer the last betas reach the bound.
     """
     return np.minimum(np.linspace(0.1, 20.0, num_steps) / num_steps, 0.999)
 
@@ -58,8 +59,8 @@ def diffusion_actor(
       betas: schedule of noise, from T to beta_1..beta_T.
       widths: hidden layers of the denoiser.
       time_width: units of the time embedding.
-      dtype: that the network computes in, such as "bfloat16"; weights, actions and
-        loss keep theirs. None: the weights' own.
+      dtype: that the network computes in, such as "bfloat16"; parameters, actions
+        and loss keep theirs. None: the dtype of the parameters.
     """
     denoiser = functional(VectorField(action_dim, tuple(widths), time_width), dtype)
     beta = betas(num_steps)
@@ -81,7 +82,7 @@ def diffusion_actor(
         times = jnp.arange(num_steps, dtype=noise.dtype)
         field = denoiser.apply(params, observation, times[:, None])
 
-        def denoise(action, step):
+        def denoise(action: Array, step: Any) -> tuple[Array, None]:
             from_time, kept, clean_weight, noisy_weight, added = step
             predicted = field._replace(from_time=from_time).vector(action)
             clean = (action - jnp.sqrt(1.0 - kept) * predicted) / jnp.sqrt(kept)

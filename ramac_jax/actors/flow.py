@@ -27,8 +27,8 @@ def flow_actor(
       num_steps: T, Euler steps from noise at time 0 to the action at time 1.
       widths: hidden layers of the velocity field.
       time_width: units of the time embedding.
-      dtype: that the network computes in, such as "bfloat16"; weights, actions and
-        loss keep theirs. None: the weights' own.
+      dtype: that the network computes in, such as "bfloat16"; parameters, actions
+        and loss keep theirs. None: the dtype of the parameters.
     """
     velocity = functional(VectorField(action_dim, tuple(widths), time_width), dtype)
 
@@ -43,7 +43,7 @@ def flow_actor(
         times = jnp.arange(num_steps, dtype=noise.dtype) / num_steps
         field = velocity.apply(params, observation, times[:, None])
 
-        def euler(action, from_time):
+        def euler(action: Array, from_time: Array) -> tuple[Array, None]:
             step = field._replace(from_time=from_time).vector(action)
             return action + step / num_steps, None
 

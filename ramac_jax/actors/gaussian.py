@@ -1,4 +1,4 @@
-"""A Gaussian actor: one mode, whatever the data; the policy of CQL and CODAC."""
+"""A Gaussian actor with a single mode: the policy of CQL and CODAC."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ LOG_STD_RANGE = (-5.0, 2.0)
 def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Actor:
     """Build a Gaussian `Actor`; its noise z is [..., A], a = clip(mu(s) + sigma(s) z).
 
-    tanh holds mu within the box; log sigma lies within `LOG_STD_RANGE`.
+    tanh keeps mu within the box; log sigma is clipped to `LOG_STD_RANGE`.
 
     Args:
       action_dim: A.
-      widths: hidden layers of the network that gives both.
+      widths: hidden layers of the network of mu and log sigma.
     """
     network = functional(MLP(tuple(widths), 2 * action_dim))
 
@@ -40,12 +40,12 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
         return jnp.clip(mean + jnp.exp(log_std) * noise, -1.0, 1.0)
 
     def draw_bc_noise(observation: Array, key: Key) -> None:
-        """There is none."""
+        """Draw nothing: the loss needs no noise."""
 
     def bc_loss_from_noise(
         params: Params, observation: Array, action: Array, noise: None
     ) -> Array:
-        """-log N(a; mu, sigma^2) / A without its constant, as if never clipped."""
+        """-log N(a; mu, sigma^2) / A without its constant, before clipping."""
         mean, log_std = moments(params, observation)
         error = (action - mean) * jnp.exp(-log_std)
         return jnp.mean(0.5 * error**2 + log_std)

@@ -27,8 +27,9 @@ def vae_actor(
     Args:
       action_dim: A; there are twice as many latents.
       widths: hidden layers of encoder and decoder.
-      latent_bound: how far a latent may lie from 0 when acting; inf: anywhere.
-      kl_weight: of the prior's divergence, beside the squared error.
+      latent_bound: largest absolute value of a latent when acting; inf: no bound.
+      kl_weight: weight of the divergence from the prior, relative to the squared
+        error.
     """
     latent_dim = 2 * action_dim
     encoder = functional(MLP(tuple(widths), 2 * latent_dim))

@@ -17,9 +17,9 @@ from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import descend
 from ramac_jax.compute import gradient, mean_over_rows, random_numbers
 from ramac_jax.compute.flat_params import unpack
+from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Array,
-    Hyperparams,
     Key,
     MeanFn,
     Metrics,
@@ -52,7 +52,7 @@ class CriticRows(NamedTuple):
 
     transition: Transition
     next_action: Array  # [B, A]
-    candidates: Array | None  # [B, 2 C, A]: uniform ones, then the policy's
+    candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
 
 
 def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 
+from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Agent,
     Array,
-    Hyperparams,
     MeanFn,
     Metrics,
     Noise,

@@ -45,7 +45,7 @@ def gradient(
         shapes = jax.eval_shape(slope, layers, first)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-        def add(total, batch):
+        def add(total: Any, batch: Any) -> tuple[Any, None]:
             return jax.tree.map(jnp.add, total, slope(layers, batch)), None
 
         # Added up in the loop: XLA takes several times as long to reduce a stack.

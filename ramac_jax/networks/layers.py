@@ -1,13 +1,14 @@
 """Layers and their initial parameters, and the multi-layer perceptron."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
-from ramac_jax.types import Array
+from ramac_jax.types import Array, Key
 
 FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
 
@@ -15,7 +16,12 @@ FAN_IN_UNIFORM = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform"
 def symmetric_uniform(bound: float) -> Initializer:
     """Initial parameters from U(-bound, bound)."""
 
-    def init(key, shape, dtype=jnp.float32, out_sharding=None):
+    def init(
+        key: Key,
+        shape: Sequence[int],
+        dtype: Any = jnp.float32,
+        out_sharding: Any = None,
+    ) -> Array:
         del out_sharding
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -33,7 +39,9 @@ def dense(x: Array, width: int, kernel_init: Initializer = FAN_IN_UNIFORM) -> Ar
     )(x)
 
 
-def cast_to_kernel(x, kernel, bias, **unused):
+def cast_to_kernel(
+    x: Array, kernel: Array, bias: Array, **unused: Any
+) -> tuple[Array, Array, Array]:
     """Cast the inputs to the dtype of the kernel.
 
     Inputs arrive in full precision: rounding a time or a fraction to bfloat16 turns the
@@ -66,7 +74,7 @@ def mish(x: Array) -> Array:
     return _mish_and_slope(x)[0]
 
 
-def _mish_and_slope(x):
+def _mish_and_slope(x: Array) -> tuple[Array, Array]:
     power = jnp.exp(jnp.minimum(x, 20.0))
     excess = power * (power + 2.0)  # (1 + e^x)^2 - 1
     below = excess + 2.0
@@ -75,7 +83,7 @@ def _mish_and_slope(x):
 
 
 @mish.defjvp
-def _mish_jvp(primals, tangents):
+def _mish_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     # Keeps one slope for the gradient, not every intermediate result.
     value, slope = _mish_and_slope(*primals)
     return value, slope * tangents[0]

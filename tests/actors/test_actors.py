@@ -21,7 +21,7 @@ MOVED_BY_VALUE = {
     "perturbed-flow": "perturbation",
 }
 """The part that gradients of a sample reach, where it is not the whole."""
-OTHERS = (diffusion.linear_betas, diffusion.cosine_betas)  # beside the default
+OTHERS = (diffusion.linear_betas, diffusion.cosine_betas)  # other than the default
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +57,10 @@ def test_a_key_is_one_draw(actor, params, make_batch):
     other = actor.sample(params, observation, jax.random.key(12))
     assert np.mean(one != other) > 0.5  # some are clipped alike
     alike = actor.sample(params, jnp.zeros((8, 3)), KEY)
-    assert len(np.unique(alike, axis=0)) > 1  # rows draw noise of their own
-
-
-def test_sampling_is_pushing_drawn_noise(actor, params, make_batch):
-    if actor.draw_noise is None:
-        pytest.skip("this actor keeps its noise to itself")
-    observation = make_batch().observation
-    noise = actor.draw_noise(observation, KEY)
-    pushed = actor.sample_from_noise(params, observation, noise)
-    np.testing.assert_array_equal(pushed, actor.sample(params, observation, KEY))
+    assert len(np.unique(alike, axis=0)) > 1  # each row has its own noise
 
 
 def test_rows_of_a_batch_do_not_mix(actor, params, make_batch):
-    if actor.draw_noise is None:
-        pytest.skip("this actor keeps its noise to itself")
     observation = make_batch().observation
     noise = 0.3 * actor.draw_noise(observation, KEY)
     batch = actor.sample_from_noise(params, observation, noise)
@@ -87,12 +76,14 @@ def test_the_action_depends_on_the_observation(actor, params):
 
 
 def variants():
-    """Every kind with its loop unrolled and not, and with every schedule it knows."""
+    """Every actor with its loop unrolled and not, and with every schedule of noise."""
     for name, entry in ACTORS.items():
         known = inspect.signature(entry.load()).parameters
         options = [{"num_steps": diffusion.UNROLLED_STEPS + n} for n in (-7, 2)]
         alone = "num_steps" in known and name not in MOVED_BY_VALUE
-        options = options if alone else [{}]  # what is made of others has their loop
+        options = (
+            options if alone else [{}]
+        )  # composed actors have the loop of their parts
         if "betas" in known:
             options += [{"num_steps": 3, "betas": schedule} for schedule in OTHERS]
         for chosen in options:
@@ -122,8 +113,6 @@ def test_the_gradient_is_that_of_finite_differences(
     name, options, make_actor, make_batch
 ):
     actor, batch = make_actor(name, **options), make_batch(4)
-    if actor.sample_from_noise is None:
-        pytest.skip("this actor keeps its noise to itself")
     initial = actor.init(KEY, batch.observation, batch.action)
     noise = 0.5 * actor.draw_noise(batch.observation, KEY)
     with jax.enable_x64(True):
@@ -170,12 +159,12 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
     action = jnp.stack([0.5 * side, 0.1 - 0.6 * side], axis=-1)
     data = rj.Transition(observation, action, side, observation, 0.0 * side)
     agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
-    knobs = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
+    hyperparams = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit
     def clone(state):
         state, _ = rj.make_train(agent, num_steps=1500, batch_size=64)(
-            state, data, KEY, knobs
+            state, data, KEY, hyperparams
         )
         return agent.act(state, observation, KEY)
 
@@ -186,14 +175,17 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
 def test_without_a_critic_an_update_is_cloning_at_its_own_price(
     compiled, make_agent, close
 ):
-    """The same step as beside a critic of no weight, and XLA drops the sampler."""
+    """The same step as with a critic of no weight, and XLA drops the sampler."""
     agent = make_agent(compiled.actor_name, critic=rj.constant_critic())
     batch = compiled.batch
-    state, knobs = agent.init(jax.random.key(0), batch), rj.Hyperparams(risk_weight=0.0)
+    state, hyperparams = (
+        agent.init(jax.random.key(0), batch),
+        rj.Hyperparams(risk_weight=0.0),
+    )
     close(state.actor_params, compiled.state.actor_params)
-    program = jax.jit(agent.update).lower(state, batch, KEY, knobs).compile()
-    cloned, metrics = program(state, batch, KEY, knobs)
-    usual, expected = compiled.update(compiled.state, batch, KEY, knobs)
+    program = jax.jit(agent.update).lower(state, batch, KEY, hyperparams).compile()
+    cloned, metrics = program(state, batch, KEY, hyperparams)
+    usual, expected = compiled.update(compiled.state, batch, KEY, hyperparams)
     close(cloned.actor_params, usual.actor_params, atol=1e-5)
     close(cloned.actor_opt_state, usual.actor_opt_state, atol=1e-5)
     np.testing.assert_allclose(metrics["bc_loss"], expected["bc_loss"], rtol=1e-5)

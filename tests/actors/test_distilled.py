@@ -47,7 +47,7 @@ def test_a_trained_student_acts_as_its_teacher_from_the_same_noise(make_batch):
     teacher = flow_actor(2, num_steps=4, widths=(16,), time_width=4)
     actor, batch = distilled_actor(teacher, 2, widths=(32, 32)), make_batch(256)
     agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
-    knobs = rj.Hyperparams(actor_learning_rate=5e-3, decay_steps=1000.0)
+    hyperparams = rj.Hyperparams(actor_learning_rate=5e-3, decay_steps=1000.0)
     state = agent.init(KEY, batch)
     noise = actor.draw_noise(batch.observation, KEY)
 
@@ -60,19 +60,13 @@ def test_a_trained_student_acts_as_its_teacher_from_the_same_noise(make_batch):
     @jax.jit
     def clone(state):
         train = rj.make_train(agent, num_steps=1000, batch_size=64)
-        return train(state, batch, KEY, knobs)
+        return train(state, batch, KEY, hyperparams)
 
     after = distance(clone(state)[0].actor_params)
     assert after < 0.1 < distance(state.actor_params)
 
 
-def test_a_teacher_that_hides_its_noise_is_refused(case):
-    teacher = case[0]._replace(sample_from_noise=None)
-    with pytest.raises(rj.InputError, match="keeps its noise to itself"):
-        distilled_actor(teacher, 2)
-
-
 def test_a_teacher_whose_noise_is_no_action_is_refused():
     actor = distilled_actor(rj.diffusion_actor(2, 3, widths=(8,)), 2)
-    with pytest.raises(rj.InputError, match=r"noise has shape \[3, 4, 2\] and its"):
+    with pytest.raises(rj.InputError, match=r"noise has shapes \[\[3, 4, 2\]\]"):
         actor.init(KEY, jnp.zeros((4, 3)), jnp.zeros((4, 2)))

@@ -56,8 +56,8 @@ def test_the_value_alone_moves_the_perturbation_and_leaves_the_prior(case, make_
     state = agent.init(KEY, batch)
     update = jax.jit(agent.update)
     for weights, learning in [((0.0, 1.0), "perturbation"), ((1.0, 0.0), "prior")]:
-        knobs = rj.Hyperparams(bc_weight=weights[0], risk_weight=weights[1])
-        new, _ = update(state, batch, KEY, knobs)
+        hyperparams = rj.Hyperparams(bc_weight=weights[0], risk_weight=weights[1])
+        new, _ = update(state, batch, KEY, hyperparams)
         for part in params:
             before, after = (
                 jax.tree.leaves(x.actor_params[part]) for x in (state, new)

@@ -64,12 +64,12 @@ def test_it_learns_both_modes_of_its_data():
     column, row = jnp.zeros((512, 1)), jnp.zeros(512)
     data = rj.Transition(column, action, row, column, row)
     agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
-    knobs = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
+    hyperparams = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit
     def clone(state):
         state, _ = rj.make_train(agent, num_steps=1500, batch_size=128)(
-            state, data, KEY, knobs
+            state, data, KEY, hyperparams
         )
         return agent.act(state, jnp.zeros((4000, 1)), KEY)
 

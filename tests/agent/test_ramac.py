@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.agent.optimizer import ADAM, descend
 from tests.helpers import noiseless_actor
 
 KEY = jax.random.key(7)
@@ -131,19 +130,6 @@ def test_buffers_of_a_fresh_state_are_all_its_own(compiled):
     assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
 
 
-def test_descend_is_one_adam_step_along_clipped_gradients():
-    grads = jnp.array([3.0, 4.0])  # norm 5: clipped to 1 it is .6, .8
-    opt_state = ADAM.init(jnp.zeros(2))
-    params, opt_state = descend(ADAM, jnp.ones(2), grads, opt_state, 0.1, 1.0)
-    np.testing.assert_allclose(opt_state[0].mu, [0.06, 0.08], rtol=1e-5)
-    np.testing.assert_allclose(opt_state[0].nu, [0.36e-3, 0.64e-3], rtol=1e-4)
-    np.testing.assert_allclose(params, [0.9, 0.9], rtol=1e-5)
-    short = jnp.array([0.3, 0.4])  # norm .5: left alone
-    opt_state = (opt_state[0]._replace(mu=short), *opt_state[1:])
-    _, opt_state = descend(ADAM, jnp.ones(2), short, opt_state, 0.1, 1.0)
-    np.testing.assert_allclose(opt_state[0].mu, short, rtol=1e-5)
-
-
 # A worked example small enough for pen and paper: the action is the actor's one
 # weight, and critic e values it at gain_e w_e a, whatever the fraction.
 
@@ -174,7 +160,7 @@ ROWS = rj.Transition(
     next_observation=jnp.zeros((2, 1)),
     terminated=jnp.array([0.0, 1.0]),
 )
-KNOBS = rj.Hyperparams(
+HYPERPARAMS = rj.Hyperparams(
     actor_learning_rate=0.01,
     critic_learning_rate=0.1,
     max_grad_norm=0.5,
@@ -194,7 +180,7 @@ def worked():
         target_actor_params=jnp.array([0.25]),
         target_critic_params=jnp.array([3.0, -1.0]),
     )
-    return jax.jit(agent.update)(state, ROWS, KEY, KNOBS)
+    return jax.jit(agent.update)(state, ROWS, KEY, HYPERPARAMS)
 
 
 def test_truncated_rows_bootstrap_and_terminated_ones_do_not(worked):
@@ -217,7 +203,7 @@ def test_the_actor_weighs_cloning_against_risk(worked):
     np.testing.assert_allclose(metrics["bc_loss"], 0.125, rtol=1e-6)
     np.testing.assert_allclose(metrics["actor_loss"], 0.25 - 0.275, rtol=1e-5)
     slope = 2.0 * 0.7 - 0.5 * 1.1  # .85, clipped to .5; Adam keeps a tenth
-    assert slope > KNOBS.max_grad_norm
+    assert slope > HYPERPARAMS.max_grad_norm
     np.testing.assert_allclose(state.actor_opt_state[0].mu, [0.05], rtol=1e-5)
     np.testing.assert_allclose(state.actor_params, [0.49], rtol=1e-5)
 
@@ -230,11 +216,11 @@ def test_averages_of_the_worked_example(worked):
 
 def test_gradients_are_clipped_per_critic():
     rows = ROWS._replace(terminated=jnp.ones(2))
-    knobs = KNOBS._replace(max_grad_norm=1e-3)
+    hyperparams = HYPERPARAMS._replace(max_grad_norm=1e-3)
 
     def after_one_update(gains):
         agent = rj.ramac_agent(POINT_ACTOR, linear_critic(gains), num_quantiles=4)
-        state, _ = jax.jit(agent.update)(agent.init(KEY, rows), rows, KEY, knobs)
+        state, _ = jax.jit(agent.update)(agent.init(KEY, rows), rows, KEY, hyperparams)
         return state.critic_opt_state[0].mu
 
     plain, scaled = after_one_update((1.0, 1.0)), after_one_update((1000.0, 1.0))
@@ -245,7 +231,7 @@ def test_gradients_are_clipped_per_critic():
 
 @pytest.mark.parametrize("normalize", [False, True])
 def test_a_normalised_value_moves_the_actor_alike_whatever_its_unit(normalize):
-    knobs = KNOBS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
+    hyperparams = HYPERPARAMS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
 
     def gradient(gain):
         agent = rj.ramac_agent(
@@ -254,7 +240,7 @@ def test_a_normalised_value_moves_the_actor_alike_whatever_its_unit(normalize):
             num_quantiles=4,
             normalize_value=normalize,
         )
-        state, _ = jax.jit(agent.update)(agent.init(KEY, ROWS), ROWS, KEY, knobs)
+        state, _ = jax.jit(agent.update)(agent.init(KEY, ROWS), ROWS, KEY, hyperparams)
         return float(state.actor_opt_state[0].mu[0]) / 0.1
 
     # 2 * .7 of cloning; the lesser critic, of weight 1, has slope 1 and value .5
@@ -276,8 +262,8 @@ def test_a_value_is_normalised_by_its_mean_size_not_by_the_size_of_its_mean():
     critic = rj.Critic(init=init, quantiles=quantiles, loss=rj.losses.quantile_huber)
     agent = rj.ramac_agent(POINT_ACTOR, critic, num_quantiles=4, normalize_value=True)
     rows = ROWS._replace(observation=jnp.array([[1.0], [-3.0]]))
-    knobs = KNOBS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
-    state, _ = jax.jit(agent.update)(agent.init(KEY, rows), rows, KEY, knobs)
+    hyperparams = HYPERPARAMS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
+    state, _ = jax.jit(agent.update)(agent.init(KEY, rows), rows, KEY, hyperparams)
     gradient = float(state.actor_opt_state[0].mu[0]) / 0.1
     assert gradient == pytest.approx(2.0 * 0.7 + 0.5 * 1.0 / 1.0, rel=1e-4)
 
@@ -299,7 +285,7 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
     asked = jnp.linspace(-1.0, 1.0, 21)[:, None]
 
     def learned(weight):
-        knobs = rj.Hyperparams(
+        hyperparams = rj.Hyperparams(
             actor_learning_rate=0.0,
             critic_learning_rate=1e-2,
             decay_steps=300.0,
@@ -307,7 +293,7 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
         )
         state = agent.init(KEY, data)._replace(actor_params=jnp.array([-0.9]))
         run = jax.jit(rj.make_train(agent, num_steps=300, batch_size=16))
-        state, metrics = run(state, data, KEY, knobs)
+        state, metrics = run(state, data, KEY, hyperparams)
         args = (state.critic_params, jnp.zeros((21, 1)), asked, jnp.ones(1))
         return critic.quantiles(*args).mean(axis=(0, 2)), metrics
 

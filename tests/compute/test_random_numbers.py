@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from ramac_jax.compute import random_numbers as randomness
+from ramac_jax.compute import random_numbers
 
 KEY = jax.random.key(3)
 LEVEL = 0.1
@@ -16,16 +16,16 @@ CVAR = -norm.pdf(norm.ppf(LEVEL)) / LEVEL  # of N(0, 1)
 @pytest.mark.parametrize("shape", [(), (7,), (3, 5, 2)])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_numbers_are_those_of_jax_bit_by_bit(shape, dtype):
-    one = randomness.normal(KEY, shape, dtype)
+    one = random_numbers.normal(KEY, shape, dtype)
     np.testing.assert_array_equal(one, jax.random.normal(KEY, shape, dtype))
-    one = randomness.uniform(KEY, shape, dtype, -1.0, 3.0)
+    one = random_numbers.uniform(KEY, shape, dtype, -1.0, 3.0)
     other = jax.random.uniform(KEY, shape, dtype, -1.0, 3.0)
     np.testing.assert_array_equal(one, other)
     assert one.dtype == other.dtype and one.shape == other.shape
 
 
 def stratified(key, size):
-    return randomness.stratified(randomness.uniform(key, (size,)))
+    return random_numbers.stratified(random_numbers.uniform(key, (size,)))
 
 
 @pytest.mark.parametrize("size", [1, 8, 33])
@@ -34,7 +34,7 @@ def test_each_stratum_has_one_number(size):
     assert tau.shape == (size,) and tau.dtype == jnp.float32
     np.testing.assert_array_equal(np.floor(np.asarray(tau) * size), np.arange(size))
     inside = np.asarray(tau) * size % 1.0
-    assert size == 1 or inside.std() > 0.1  # not one share for all of them
+    assert size == 1 or inside.std() > 0.1  # not the same offset in every part
 
 
 def cvar_estimates(draw, size, count=20_000):
@@ -45,7 +45,7 @@ def cvar_estimates(draw, size, count=20_000):
 
 
 def test_strata_scatter_less_than_four_times_as_many_free_draws():
-    free = cvar_estimates(lambda key, size: randomness.uniform(key, (size,)), 32)
+    free = cvar_estimates(lambda key, size: random_numbers.uniform(key, (size,)), 32)
     strata = cvar_estimates(stratified, 8)
     for seen in (free, strata):  # the same expectation, five standard errors wide
         error = 5.0 * seen.std() / np.sqrt(len(seen))

@@ -115,7 +115,7 @@ def readings(request):
         dtype="bfloat16" if request.param == "bfloat16" else None,
     )
     agent = rj.ramac_agent(actor, critic, num_quantiles=16)
-    knobs = rj.Hyperparams(
+    hyperparams = rj.Hyperparams(
         critic_learning_rate=1e-2,
         max_grad_norm=1e9,
         value_min=-jnp.inf,
@@ -135,7 +135,7 @@ def readings(request):
     @jax.vmap
     def fit(state, dataset, key):
         return rj.make_train(agent, num_steps=steps, batch_size=256)(
-            state, dataset, key, knobs
+            state, dataset, key, hyperparams
         )
 
     jax.config.update("jax_disable_most_optimizations", False)  # this run is long
@@ -177,11 +177,11 @@ def test_a_plain_value_is_the_mean_of_skewed_returns(make_batch):
         critic,
         num_quantiles=3,
     )
-    knobs = rj.Hyperparams(
+    hyperparams = rj.Hyperparams(
         actor_learning_rate=0.0, critic_learning_rate=1e-2, decay_steps=1000.0
     )
     run = functools.partial(rj.train, agent, num_steps=1000, batch_size=100)
-    state, _ = jax.jit(run)(agent.init(KEY, data), data, KEY, knobs)
+    state, _ = jax.jit(run)(agent.init(KEY, data), data, KEY, hyperparams)
     params = state.critic_params
     values = critic.quantiles(params, *same[:2], jnp.array([0.1, 0.5, 0.9]))
     assert values.shape == (2, 1000, 3)

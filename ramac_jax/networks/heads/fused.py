@@ -1,6 +1,7 @@
 """The head as Pallas kernels, whose activations stay on the chip."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,13 +26,13 @@ def fused_head(
 ) -> Array:
     """Keep [B, N, E] and [B, N, W] on the chip: Pallas kernels, forward and backward.
 
-    A program takes ROWS of B and COLUMNS of W and goes through the fractions; what it
-    leaves in memory is one share of each result, and the shares are added up outside.
-    Products have factors of the arguments' type; sums and the rest are float32.
-    On a CPU the kernels are interpreted, for tests; on other than CUDA devices XLA
-    computes the same. Matrix products follow `jax.default_matmul_precision`, whose
-    default is TF32 as XLA's is; "highest" makes them slow. Differentiable in reverse
-    mode only; made for E up to 128, beyond which a program's tiles spill.
+    A program takes ROWS of B and COLUMNS of W and loops over the fractions. It writes
+    one partial result; the partial results are summed outside. Factors of products
+    have the dtype of the arguments; everything else is float32. On a CPU the kernels
+    are interpreted, for tests; on devices other than CUDA, XLA computes the same.
+    Matrix products follow `jax.default_matmul_precision`, whose default is TF32 as in
+    XLA; "highest" makes them slow. Differentiable in reverse mode only; designed for E
+    up to 128, above which the tiles of a program spill.
     """
     arguments = feature, weight, kernel, bias, out_kernel, out_bias
     dtype = jnp.result_type(*arguments)
@@ -60,31 +61,42 @@ def _padded(size: int, block: int) -> int:
 
 
 def _pad(x: Array, *shape: int) -> Array:
-    """Fill up with zeros: no padded entry then adds to a result or to a gradient."""
+    """Pad with zeros, which add nothing to a result or a gradient."""
     return jnp.pad(x, [(0, new - old) for new, old in zip(shape, x.shape, strict=True)])
 
 
 # In the kernels feature [R, E] is a block of rows, kernel [E, C], bias [C] and out [C]
 # are blocks of columns, weight [N, E] and the cotangent [N, R] of the quantiles [N, R]
-# have all fractions. Each goes through them one by one, as far as relu(before) out of
+# have all fractions. Each kernel loops over them, computing relu(before) out of
 #     before = (feature * weight[n]) kernel + bias  # [R, C]
-# and the derivatives of that; a fraction's activations are gone with the next.
+# and its derivatives; the activations of a fraction are overwritten by the next.
 
 
-def _quantiles_kernel(feature, weight, kernel, bias, out, quantiles):
+def _quantiles_kernel(
+    feature: Any, weight: Any, kernel: Any, bias: Any, out: Any, quantiles: Any
+) -> None:
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
-    def fraction(n, _):
+    def fraction(n: Any, _: Any) -> Any:
         before = matmul(rows * weight[n], columns) + offset
         quantiles[n] = jnp.sum(jnp.maximum(before, 0.0) * slope, axis=1)
 
     jax.lax.fori_loop(0, weight.shape[0], fraction, None)
 
 
-def _inputs_kernel(feature, weight, kernel, bias, out, cotangent, d_feature, d_weight):
+def _inputs_kernel(
+    feature: Any,
+    weight: Any,
+    kernel: Any,
+    bias: Any,
+    out: Any,
+    cotangent: Any,
+    d_feature: Any,
+    d_weight: Any,
+) -> None:
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
-    def fraction(n, total):
+    def fraction(n: Any, total: Any) -> Any:
         before = matmul(rows * weight[n], columns) + offset
         d_before = jnp.where(before > 0.0, cotangent[n][:, None] * slope, 0.0)
         d_product = matmul(d_before.astype(columns.dtype), columns.T)  # [R, E]
@@ -96,11 +108,19 @@ def _inputs_kernel(feature, weight, kernel, bias, out, cotangent, d_feature, d_w
 
 
 def _parameters_kernel(
-    feature, weight, kernel, bias, out, cotangent, d_kernel, d_bias, d_out
-):
+    feature: Any,
+    weight: Any,
+    kernel: Any,
+    bias: Any,
+    out: Any,
+    cotangent: Any,
+    d_kernel: Any,
+    d_bias: Any,
+    d_out: Any,
+) -> None:
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
-    def fraction(n, totals):
+    def fraction(n: Any, totals: Any) -> Any:
         product = rows * weight[n]
         before = matmul(product, columns) + offset
         slant = cotangent[n][:, None]
@@ -118,11 +138,13 @@ def _parameters_kernel(
     )
 
 
-def _on_blocks(kernel, results, interpret, *args):
-    """Run a kernel over the blocks of B and of W and add up the shares.
+def _on_blocks(
+    kernel: Any, results: Any, interpret: Any, *args: Any
+) -> tuple[Array, ...]:
+    """Run a kernel over the blocks of B and of W and sum the partial results.
 
     An array's axes are written as letters: B and W go by blocks, N and E are whole;
-    a result has in front b or w, an axis of its shares, one from each block of B or W.
+    a result has b or w in front, an axis of partial results, one from each block.
     """
     (rows, inner), (fractions, _), (_, columns) = (x.shape for x in args[:3])
     block = {"N": fractions, "E": inner, "b": None, "w": None}
@@ -131,21 +153,21 @@ def _on_blocks(kernel, results, interpret, *args):
     size = {"N": fractions, "E": inner, "B": rows, "W": columns}
     size |= {"b": grid[0], "w": grid[1]}
 
-    def spec(axes):
-        def index(b, w):
+    def spec(axes: Any) -> pl.BlockSpec:
+        def index(b: Any, w: Any) -> tuple[Any, ...]:
             at = {"B": b, "b": b, "W": w, "w": w}
             return tuple(at.get(axis, 0) for axis in axes)
 
         return pl.BlockSpec(tuple(block[axis] for axis in axes), index)
 
-    def shape(axes):
+    def shape(axes: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(tuple(size[axis] for axis in axes), jnp.float32)
 
     arguments = ("BE", "NE", "EW", "W", "W", "NB")[: len(args)]
-    # Imported late: JAX means to drop Triton one day, and only this form needs it.
+    # Imported late: JAX plans to drop Triton, and only this head needs it.
     from jax.experimental.pallas import triton
 
-    shares = pl.pallas_call(
+    partials = pl.pallas_call(
         kernel,
         tuple(map(shape, results)),
         grid=grid,
@@ -155,13 +177,13 @@ def _on_blocks(kernel, results, interpret, *args):
         compiler_params=triton.CompilerParams(num_warps=WARPS),
     )(*args)
     return tuple(
-        jnp.sum(share, axis=tuple(i for i, axis in enumerate(axes) if axis in "bw"))
-        for share, axes in zip(shares, results, strict=True)
+        jnp.sum(part, axis=tuple(i for i, axis in enumerate(axes) if axis in "bw"))
+        for part, axes in zip(partials, results, strict=True)
     )
 
 
-def _run(kernel, results, elsewhere, args):
-    """Run a kernel on CUDA, interpret it on a CPU, or leave it to XLA."""
+def _run(kernel: Any, results: Any, elsewhere: Any, args: Any) -> tuple[Array, ...]:
+    """Run a kernel on CUDA, interpret it on a CPU, or use XLA elsewhere."""
     return jax.lax.platform_dependent(
         *args,
         cuda=partial(_on_blocks, kernel, results, False),
@@ -170,30 +192,32 @@ def _run(kernel, results, elsewhere, args):
     )
 
 
-def _with_xla(feature, weight, kernel, bias, out):
+def _with_xla(
+    feature: Any, weight: Any, kernel: Any, bias: Any, out: Any
+) -> tuple[Array]:
     head = plain_head(feature, weight, kernel, bias, out[:, None], jnp.zeros(1))
     return (head.T,)
 
 
-def _pulled_back(which, *args):
+def _pulled_back(which: Any, *args: Any) -> tuple[Array, ...]:
     *primals, cotangent = args
     gradients = jax.vjp(_with_xla, *primals)[1]((cotangent,))[which]
     return tuple(x.astype(jnp.float32) for x in gradients)
 
 
 @jax.custom_vjp
-def _fused(*args):
-    """Quantiles [N, B] without the last bias, of arguments padded to whole blocks."""
+def _fused(*args: Any) -> Array:
+    """Quantiles [N, B] without the last bias; arguments are padded to whole blocks."""
     return _run(_quantiles_kernel, ("wNB",), _with_xla, args)[0]
 
 
-def _fused_forward(*args):
+def _fused_forward(*args: Any) -> tuple[Array, tuple[Array, ...]]:
     return _fused(*args), args
 
 
-def _fused_backward(args, cotangent):
-    # Two kernels: whoever wants the gradient of the feature alone, as the actor does,
-    # leaves the second without use, and it is removed.
+def _fused_backward(args: Any, cotangent: Any) -> tuple[Array, ...]:
+    # Two kernels: where only the gradient of the feature is used, as for the actor, XLA
+    # removes the second.
     args = *args, cotangent
     elsewhere = partial(_pulled_back, slice(0, 2))
     inputs = _run(_inputs_kernel, ("wBE", "bwNE"), elsewhere, args)

@@ -1,4 +1,4 @@
-"""The head left to XLA, with its activations kept or computed once more."""
+"""The head as XLA compiles it, with its activations stored or recomputed."""
 
 from collections.abc import Callable
 
@@ -28,16 +28,20 @@ def pairwise_sum(x: Array) -> Array:
 def outer_product(feature: Array, weight: Array) -> Array:
     """feature [B, E] and weight [N, E] to their product [B, N, E].
 
-    Its gradient is written out, so that it can be differentiated in reverse mode only.
+    Its gradient is written by hand, so only reverse mode can differentiate it.
     """
     return feature[:, None, :] * weight[None, :, :]
 
 
-def _outer_product_forward(feature, weight):
+def _outer_product_forward(
+    feature: Array, weight: Array
+) -> tuple[Array, tuple[Array, Array]]:
     return outer_product(feature, weight), (feature, weight)
 
 
-def _outer_product_backward(inputs, cotangent):
+def _outer_product_backward(
+    inputs: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, Array]:
     feature, weight = inputs
     by_fraction = jnp.swapaxes(cotangent * weight[None, :, :], 0, 1)  # [N, B, E]
     return pairwise_sum(by_fraction), pairwise_sum(cotangent * feature[:, None, :])
@@ -47,7 +51,7 @@ outer_product.defvjp(_outer_product_forward, _outer_product_backward)
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """a b, summed and left in float32 at least."""
+    """a b, accumulated and returned in float32 at least."""
     wide = jnp.promote_types(a.dtype, jnp.float32)
     return jnp.dot(a, b, preferred_element_type=wide)
 
@@ -60,7 +64,7 @@ def plain_head(
     out_kernel: Array,
     out_bias: Array,
 ) -> Array:
-    """Leave it all to XLA, which keeps [B, N, E] and [B, N, W] for the gradient."""
+    """Let XLA compile it; it stores [B, N, E] and [B, N, W] for the gradient."""
     product = outer_product(feature, weight).reshape(-1, feature.shape[-1])
     hidden = jax.nn.relu(product @ kernel + bias)  # [B N, W]
     quantiles = matmul(hidden, out_kernel)
@@ -68,5 +72,5 @@ def plain_head(
     return quantiles.reshape(feature.shape[0], weight.shape[0])
 
 
-# Keeps the arguments alone, and computes the rest once more for the gradient.
+# Stores only the arguments, and recomputes the rest for the gradient.
 rematerialized_head: HeadFn = jax.checkpoint(plain_head)
