@@ -1,4 +1,5 @@
 import json
+import os
 
 import chex
 import jax
@@ -10,6 +11,7 @@ import pytest
 from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.bandit import agents, command, scoring, settings, stages, training
 from ramac_jax.cli.bandit.command import main, rj
+from ramac_jax.envs import bandit
 
 TINY = ["--bc-steps", "40", "--critic-steps", "20", "--risk-steps", "8"]
 SOME = ["bc-flow", "oraac-flow", "rafmac"]
@@ -36,6 +38,16 @@ def out(tmp_path_factory):
         patch.chdir(folder.parent)  # for a relative --out
         main(["--out", folder.name, *words])
     return folder
+
+
+def test_the_command_changes_no_environment_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "elsewhere"))
+    before = dict(os.environ)
+    arguments = command.Arguments(out=tmp_path / "out")
+    data = command.make_dataset(arguments)
+    assert len(data.reward) == bandit.CONSTANTS.num_samples
+    assert dict(os.environ) == before
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.fixture

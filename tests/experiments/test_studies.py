@@ -1,11 +1,13 @@
 """The studies: their settings, and the runner that repeats them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from experiments import run, study
 from ramac_jax import InputError
+from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.main import COMMANDS
 from ramac_jax.cli.options import bandit, compare, report, sweep, train
 from ramac_jax.cli.options.checks import check_options
@@ -47,6 +49,41 @@ def test_a_study_explains_its_results(name):
         assert item in text
     for link in text.split("](")[1:]:
         assert (folder / link.partition(")")[0]).is_file()
+
+
+def spread(values, factor, digits):
+    """Return the mean, the lowest and the highest value as the README writes them."""
+    mean = sum(values) / len(values)
+    numbers = [f"{factor * x:.{digits}f}" for x in (mean, min(values), max(values))]
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+
+
+def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
+    folder = study.FOLDER / "bandit"
+    text = (folder / "README.md").read_text()
+    record = json.loads((folder / "results" / "bandit.json").read_text())
+    columns = [("mean", 1, 2), ("cvar", 1, 2)]
+    columns += [(name, 100, 1) for name in ("ring", "centre", "ood")]
+    for policy in record["policies"]:
+        cells = [
+            spread([seed[name] for seed in policy["seeds"]], factor, digits)
+            for name, factor, digits in columns
+        ]
+        assert f"| {AGENTS[policy['name']].title} | {' | '.join(cells)} |" in text
+
+
+def test_the_scores_of_the_sweep_readme_are_those_of_its_report():
+    folder = study.FOLDER / "sweep"
+    text = (folder / "README.md").read_text()
+    report = (folder / "results" / "report.md").read_text()
+    shown = [x.strip("| ").split(" | ") for x in text.splitlines() if x[:3] == "| 0"]
+    ranked = [x.strip("| ").split(" | ") for x in report.splitlines()[2:6]]
+    assert len(shown) == len(ranked)
+    for (name, *numbers), (_, setting, *expected, risky, _) in zip(
+        shown, ranked, strict=True
+    ):
+        assert setting.endswith(f"risk_weight={name.partition(',')[0]}")
+        assert numbers == [*expected, risky.partition(" ")[0]]
 
 
 def test_folders_without_settings_are_no_studies():
