@@ -65,8 +65,8 @@ def train(
             log_every=num_steps,
             save_every=arguments.save_every,
         ),
-        folder=folder,
-        report=report,
+        callbacks=populations.Callbacks(report=report),
+        storage=None if folder is None else populations.Storage(folder=folder),
     )
 
 

@@ -11,6 +11,7 @@ ran beside training.
 import dataclasses
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +76,7 @@ class Run(NamedTuple):
 
 
 class Player:
-    """A watcher that plays the agents of a case and notes when."""
+    """An eval callback that plays the agents of a case and notes when."""
 
     def __init__(self, case: Case, environments: TimedEnvironments, episodes: int):
         mean, std = jnp.zeros(case.observation_dim), jnp.ones(case.observation_dim)
@@ -92,7 +93,11 @@ class Player:
         self.spans: list[tuple[float, float]] = []
 
     def __call__(
-        self, step: int, params: Any, members: populations.Members
+        self,
+        step: int,
+        params: Any,
+        members: populations.Members,
+        cancelled: threading.Event,
     ) -> dict[str, np.ndarray]:
         """The mean return of each agent."""
         begin = time.perf_counter()
@@ -136,9 +141,8 @@ def train(
             case.dataset(),
             populations.cross(rj.Hyperparams(), range(arguments.population)),
             schedule._replace(batch_size=case.batch_size),
-            folder=None if player is None else folder,
-            watch=player,
-            report=report,
+            callbacks=populations.Callbacks(evaluate=player, report=report),
+            storage=None if player is None else populations.Storage(folder=folder),
         )
 
 
@@ -147,7 +151,7 @@ def timed_run(arguments: Arguments, player: Player | None) -> Run:
     schedule = populations.Schedule(
         arguments.num_steps,
         save_every=arguments.save_every,
-        watch_every=None if player is None else arguments.eval_every,
+        eval_every=None if player is None else arguments.eval_every,
     )
     clock = Clock()
     if player is not None:
@@ -211,7 +215,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     ) as environments:
         player = Player(CASES[arguments.case], environments, arguments.episodes)
         # Makes the simulators, and compiles what the timed runs compile no more.
-        brief = populations.Schedule(2, log_every=1, save_every=1, watch_every=1)
+        brief = populations.Schedule(2, log_every=1, save_every=1, eval_every=1)
         train(arguments, brief, player)
         for _ in range(arguments.repeats):
             bare.append(timed_run(arguments, None))

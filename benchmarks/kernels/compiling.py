@@ -11,7 +11,7 @@ from jax.sharding import AxisType, Mesh
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
-from ramac_jax.devices.mesh import AXIS, SHARES
+from ramac_jax.devices.mesh import AXIS, SHARDS
 from ramac_jax.population.programs import Programs
 
 NAME = "H200"
@@ -62,7 +62,7 @@ def absent_gpu() -> Mesh:
         ) from error
     return Mesh(
         np.asarray(described.devices).reshape(1, 1),
-        (AXIS, SHARES),
+        (AXIS, SHARDS),
         axis_types=(AxisType.Auto, AxisType.Auto),
     )
 
@@ -76,4 +76,4 @@ def compile_population(case: Case, size: int, gpu: Mesh) -> jax.stages.Compiled:
         gpu,
         case.batch_size,
     )
-    return programs.going_on.compile(OPTIONS)
+    return programs.lowered_advance.compile(OPTIONS)

@@ -33,11 +33,11 @@ class Population:
         self.programs = Programs(case.agent(), dataset, size, mesh, case.batch_size)
         self.dataset = spread(dataset, mesh, None)
         begin = time.perf_counter()
-        self.program = self.programs.go_on  # compiles
+        self.program = self.programs.advance  # compiles
         self.compile_seconds = time.perf_counter() - begin
         seeds = spread(members.seed.astype(np.uint32), mesh)
-        knobs = spread(members.hyperparams, mesh)
-        self.carry = self.programs.begin(seeds, knobs, self.dataset)
+        hyperparams = spread(members.hyperparams, mesh)
+        self.carry = self.programs.init(seeds, hyperparams, self.dataset)
         self.advance(1)
         one = min(seconds(lambda: self.advance(1)) for _ in range(2))
         self.seconds_per_update = one

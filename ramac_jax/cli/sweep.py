@@ -23,7 +23,6 @@ from rich.console import Console
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
-from ramac_jax import population as populations
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import (
     Search,
@@ -42,6 +41,7 @@ from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS, recording
 from ramac_jax.cli.runs.searching import Found, Leg, Searcher, write_agents
 from ramac_jax.cli.train import training_datasets
 from ramac_jax.data.loading import OfflineDataset, load_datasets
+from ramac_jax.devices import first_host_first, is_first_host
 from ramac_jax.files import write_json
 from ramac_jax.population import Members
 
@@ -152,7 +152,7 @@ def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
     search = make_search(arguments)
     run_folder.check_folder(arguments, LAYOUT)
-    names = populations.first_host_first(lambda: training_datasets(arguments))
+    names = first_host_first(lambda: training_datasets(arguments))
     dataset = load_datasets(names, normalize=arguments.normalize)
     specs = [policy_spec(variant, dataset.scaling) for variant in search.variants]
     with contextlib.ExitStack() as stack:
@@ -174,7 +174,7 @@ def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
             console.warn("no agent is played, so the settings are not ranked")
         record |= describe_search(search, selection)
         holding = run_folder.hold(arguments, LAYOUT, record)
-        record = populations.first_host_first(lambda: stack.enter_context(holding))
+        record = first_host_first(lambda: stack.enter_context(holding))
         say_plan(arguments, search)
         begin = time.perf_counter()
         with recording(arguments, columns_of, record) as report:
@@ -187,7 +187,7 @@ def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
             "agents": {str(leg.variant): members_of(leg) for leg in found.legs},
             "wall_time_s": round(time.perf_counter() - begin, 3),
         }
-        if populations.is_first_host():
+        if is_first_host():
             write_found(arguments, search, dataset, found)
             if found.ranked:
                 write_best(arguments, search, dataset, found, argv, settings)

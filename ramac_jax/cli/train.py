@@ -27,6 +27,7 @@ from ramac_jax.cli.runs.agents import policy_spec, train_members
 from ramac_jax.cli.runs.recording import recording
 from ramac_jax.cli.runs.task_data import find_or_make
 from ramac_jax.data.loading import OfflineDataset, load_datasets
+from ramac_jax.devices import first_host_first, is_first_host
 from ramac_jax.tasks import env_id
 
 
@@ -48,12 +49,13 @@ def fit(
     """Train the population, telling and saving as it goes."""
     members = populations.cross(arguments.hyperparams, arguments.seeds)
 
-    def watch(step, params, some):
+    def evaluate(step, params, some, cancelled):
         assert arena is not None
         episodes = arena.play(
             params,
             tracking.position(some, members),
             episodes=arguments.eval_episodes,
+            cancelled=cancelled,
         )
         return tracking.figures_of(episodes, arguments.eval_level)
 
@@ -63,7 +65,7 @@ def fit(
             dataset,
             members,
             arguments.out / run_folder.POPULATION,
-            watch=None if arena is None else watch,
+            evaluate=None if arena is None else evaluate,
             report=functools.partial(report, ""),
         )
 
@@ -94,7 +96,7 @@ def write_outcome(
     episodes = None
     if arena is not None:
         episodes = arena.play(trained.states.actor_params, progress=True)
-    if not populations.is_first_host():
+    if not is_first_host():
         return
     out = arguments.out
     checkpoints.save_policy(out / "checkpoint", trained.states, spec)
@@ -107,7 +109,7 @@ def write_outcome(
 def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
     """Train and score as the checked options say; `argv` is what repeats it."""
     run_folder.check_folder(arguments, run_folder.TRAIN)
-    names = populations.first_host_first(lambda: training_datasets(arguments))
+    names = first_host_first(lambda: training_datasets(arguments))
     dataset = load_datasets(names, normalize=arguments.normalize)
     spec = policy_spec(arguments, dataset.scaling)
     with contextlib.ExitStack() as stack:
@@ -117,7 +119,7 @@ def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
             arena = stack.enter_context(tracking.open_arena(spec, settings))
         record = run_folder.describe(arguments, argv, dataset, spec, settings)
         holding = run_folder.hold(arguments, run_folder.TRAIN, record)
-        record = populations.first_host_first(lambda: stack.enter_context(holding))
+        record = first_host_first(lambda: stack.enter_context(holding))
         begin = time.perf_counter()
         trained = fit(arguments, dataset, arena, record)
         record |= {

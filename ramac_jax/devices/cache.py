@@ -1,31 +1,37 @@
-"""Micro-batches that suit the cache of a CPU."""
+"""Micro-batches whose activations fit the cache of a CPU."""
 
 import jax
 
-from ramac_jax.compute.microbatches import count_micro_batches
+from ramac_jax.devices.mesh import divisors
 from ramac_jax.types import MicroBatchFn
 
-# float32 activations: the number that suits the cache, and the number above which
-# micro-batches pay (docs/performance.md).
-ALL_CORES = 1024 * 256, 4096 * 256  # 1 MB and 4 MB, where one device has all cores
-ONE_CORE = 512 * 256, 512 * 256  # where each core is a device
+# Activations in float32. The measurements are in docs/performance.md.
+ALL_CORES = 1024 * 256, 4096 * 256  # (fitting, too many) if one device has all cores
+ONE_CORE = 512 * 256, 512 * 256  # the same if every core is a device
 
 
 def fit_cache(width: int) -> MicroBatchFn:
-    """Build the `micro_batch` of an agent whose critics are `width` units wide.
+    """Choose the sizes of micro-batches for the cache of the present CPU.
 
-    On a CPU it chooses as many rows as keep the [rows, fractions, width] activations in
-    the cache; on an accelerator, which is fastest with all rows at once, it chooses
-    none.
+    Only a CPU benefits, and only with many activations: an accelerator is fastest with
+    the whole batch, and small micro-batches leave a second core without work.
+
+    Args:
+      width: units of the widest layer with an axis of fractions; 0: no such layer.
+
+    Returns a function (rows of a batch, fractions for each row) -> rows of a
+    micro-batch, a divisor of the rows; None: the whole batch. The function starts JAX
+    and looks at its devices.
     """
 
-    def rows_at_a_time(num_rows: int, num_fractions: int) -> int | None:
-        activations = num_fractions * width
-        few, many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
-        if jax.default_backend() != "cpu" or num_rows * activations <= many:
+    def micro_batch(num_rows: int, num_fractions: int) -> int | None:
+        activations = num_fractions * width  # of each row
+        fitting, too_many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
+        if jax.default_backend() != "cpu" or num_rows * activations <= too_many:
             return None
-        wanted = max(1, few // max(activations, 1))
-        size = num_rows // count_micro_batches(num_rows, wanted)
-        return size if 2 * size > wanted else None  # one row at a time never pays
+        wanted = max(1, fitting // activations)
+        size = max(n for n in divisors(num_rows) if n <= wanted)
+        # A batch without a divisor of about that size stays whole.
+        return size if 2 * size > wanted else None
 
-    return rows_at_a_time
+    return micro_batch

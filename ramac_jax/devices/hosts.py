@@ -1,4 +1,4 @@
-"""Several hosts as one: who they are, and what they agree on, share out and join."""
+"""Several hosts as one program: they join, agree on numbers and divide work."""
 
 import math
 import os
@@ -17,31 +17,34 @@ T = TypeVar("T")
 def initialize_hosts() -> None:
     """Join the other hosts of this program, where a launcher started several.
 
-    Call it before anything else of JAX. SLURM, Open MPI, indexed Kubernetes jobs and
-    Cloud TPU are told by their own environment; any other launcher sets
-    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. JAX_NUM_PROCESSES=1
-    says that there are no others. Raises `InputError` where they cannot be joined.
+    Call the function before anything else of JAX. SLURM, Open MPI, indexed Kubernetes
+    jobs and Cloud TPU are recognised by their environment variables; any other launcher
+    sets JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+    JAX_NUM_PROCESSES=1 disables joining.
+
+    Raises `InputError` where the other hosts cannot be joined.
     """
-    told = os.environ
-    alone = told.get("JAX_NUM_PROCESSES") == "1"
+    environment = os.environ
+    disabled = environment.get("JAX_NUM_PROCESSES") == "1"
+    slurm_tasks = environment.get("SLURM_NTASKS", "1")
     launched = (
-        "JAX_NUM_PROCESSES" in told
-        or ("SLURM_STEP_NODELIST" in told and told.get("SLURM_NTASKS", "1") != "1")
-        or told.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
-        or "JOB_COMPLETION_INDEX" in told
-        or "," in told.get("TPU_WORKER_HOSTNAMES", "")
+        "JAX_NUM_PROCESSES" in environment
+        or ("SLURM_STEP_NODELIST" in environment and slurm_tasks != "1")
+        or environment.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
+        or "JOB_COMPLETION_INDEX" in environment
+        or "," in environment.get("TPU_WORKER_HOSTNAMES", "")
     )
-    if alone or not launched:
+    if disabled or not launched:
         return
-    given: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     try:
-        if "JAX_NUM_PROCESSES" in told:
-            given["num_processes"] = int(told["JAX_NUM_PROCESSES"])
-            given["process_id"] = int(told["JAX_PROCESS_ID"])
-        jax.distributed.initialize(**given)
+        if "JAX_NUM_PROCESSES" in environment:
+            options["num_processes"] = int(environment["JAX_NUM_PROCESSES"])
+            options["process_id"] = int(environment["JAX_PROCESS_ID"])
+        jax.distributed.initialize(**options)
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"the launcher tells of several hosts, which cannot be joined ({error}): "
+            f"the launcher started several hosts, which cannot be joined ({error}): "
             "set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or "
             "JAX_NUM_PROCESSES=1 to run alone"
         ) from error
@@ -52,8 +55,15 @@ def is_first_host() -> bool:
     return jax.process_index() == 0
 
 
-def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
-    """The same numbers on every host: the least of what each says, or as told."""
+def agree(values: Sequence[float], reduce: Callable[..., Any] = np.min) -> list[float]:
+    """Reduce the numbers of all hosts to the same numbers on every host.
+
+    Args:
+      values: K numbers of this host, rounded to float32 where there are several hosts.
+      reduce: NumPy reduction over the hosts, called with `axis=0`.
+
+    Returns K numbers. Every host must make the call, in the same order as the others.
+    """
     if jax.process_count() == 1:
         return list(values)
     everyone = multihost_utils.process_allgather(np.asarray(values, np.float32))
@@ -61,7 +71,11 @@ def agree(values: Sequence[float], reduce: Callable = np.min) -> list[float]:
 
 
 def first_host_first(make: Callable[[], T]) -> T:
-    """Make something on the first host, and once it is there on the others."""
+    """Call a function on the first host, and after its return on the other hosts.
+
+    Returns the result of this host's call. Raises `InputError` on every host where the
+    call on the first host raises it.
+    """
     if jax.process_count() == 1:
         return make()
     if is_first_host():
@@ -73,26 +87,30 @@ def first_host_first(make: Callable[[], T]) -> T:
         agree([0.0])
         return made
     if agree([0.0])[0] < 0.0:
-        raise InputError("the first host refused: its own message says why")
+        raise InputError("the first host refused the input: see its message")
     return make()
 
 
-def share_of_host(size: int) -> np.ndarray:
-    """Which of `size` things, all known to every host, this one works on.
+def rows_of_host(size: int) -> np.ndarray:
+    """Rows [share] of `size` rows that this host works on.
 
-    Every host has as many, the last thing again where they run out.
+    All hosts have the same number of rows; the last row repeats where the rows run out.
     """
     each = math.ceil(size / jax.process_count())
-    return np.minimum(jax.process_index() * each + np.arange(each), size - 1)
+    first = jax.process_index() * each
+    return np.minimum(np.arange(first, first + each), size - 1)
 
 
 def join_hosts(tree: Any, size: int) -> Any:
-    """The hosts' shares together again, NumPy leaves [share, ...] as [size, ...]."""
+    """Join the rows of all hosts: NumPy leaves [share, ...] become [size, ...].
+
+    The rows are those of `rows_of_host(size)`.
+    """
     if jax.process_count() == 1:
         return tree
 
     def join(leaf: np.ndarray) -> np.ndarray:
-        # As bytes: JAX would make 32-bit numbers of 64-bit ones.
+        # As bytes: JAX would convert 64-bit numbers to 32-bit numbers.
         raw = np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8)
         everyone = multihost_utils.process_allgather(raw)
         rows = np.ascontiguousarray(everyone.reshape(-1, raw.shape[1])[:size])

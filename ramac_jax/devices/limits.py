@@ -1,4 +1,4 @@
-"""What a process may have of this host, or of a container: cores and memory."""
+"""Cores and memory that this host, or its container, grants to a process."""
 
 import math
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-GROUP = Path("/sys/fs/cgroup")  # of a container, in the second version or the first
+CGROUP = Path("/sys/fs/cgroup")  # limits of a container, cgroup version 2 or 1
 MEMORY_FILES = (
     ("memory.max", "memory.current"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -14,34 +14,35 @@ MEMORY_FILES = (
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use: the affinity mask, cut by the CPU quota."""
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     quota, period = (
-        group_numbers("cpu.max")
+        cgroup_numbers("cpu.max")
         or (
-            *group_numbers("cpu/cpu.cfs_quota_us"),
-            *group_numbers("cpu/cpu.cfs_period_us"),
+            *cgroup_numbers("cpu/cpu.cfs_quota_us"),
+            *cgroup_numbers("cpu/cpu.cfs_period_us"),
         )
         or (0, 0)
     )
     return min(cores, math.ceil(quota / period)) if quota > 0 < period else cores
 
 
-def free_on_host() -> int:
-    """Bytes that this process may still take."""
-    free = psutil.virtual_memory().available
-    for limit, used in MEMORY_FILES:
-        told = *group_numbers(limit), *group_numbers(used)
-        if len(told) == 2:
-            free = min(free, told[0] - told[1])
+def free_host_bytes() -> int:
+    """Bytes of memory that this process may still allocate."""
+    free: int = psutil.virtual_memory().available
+    for limit_file, usage_file in MEMORY_FILES:
+        numbers = *cgroup_numbers(limit_file), *cgroup_numbers(usage_file)
+        if len(numbers) == 2:
+            limit, usage = numbers
+            free = min(free, limit - usage)
     return free
 
 
-def group_numbers(name: str) -> tuple[int, ...]:
-    """The numbers that a file of the group holds; none: no such file, or no limit."""
+def cgroup_numbers(name: str) -> tuple[int, ...]:
+    """The numbers in a cgroup file; empty without the file and for "max"."""
     try:
-        return tuple(int(word) for word in (GROUP / name).read_text().split())
+        return tuple(int(word) for word in (CGROUP / name).read_text().split())
     except (OSError, ValueError):
         return ()

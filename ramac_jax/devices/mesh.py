@@ -1,8 +1,7 @@
-"""Where a population lives: its axis over every device of every host.
+"""The placement of a population: its axis over all devices of all hosts.
 
-No member needs another, so each device runs its own share, and nothing is communicated
-while they train; but where that is the sooner done, several cores of a CPU share each
-batch.
+No member needs another, so every device trains its own members and no device waits for
+another. Several cores of a CPU share each batch where that is faster.
 """
 
 import contextlib
@@ -22,48 +21,51 @@ from ramac_jax.devices.limits import count_cores
 from ramac_jax.validation import InputError
 
 AXIS = "population"
-SHARES = "shares"  # of a batch
-FEWEST_ROWS = 32  # of a share: fewer are not worth it
-# Two cores that share a batch do 2**.77 = 1.7 times what one does, as was measured; how
-# far that holds of more of them is a guess.
-GAIN = 0.77
+SHARDS = "shards"  # of a batch
+SMALLEST_SHARD = 32  # rows; smaller shards cost more than they gain
+# Two cores with one shard each are 2**.77 = 1.7 times as fast as one core with the
+# whole batch (measured); more cores are extrapolated.
+SPEEDUP_EXPONENT = 0.77
 
 
 def use_every_core() -> None:
-    """Make each core that this process may use a device of its own.
+    """Make every core that this process may use a device of JAX.
 
-    Call it before anything else of JAX, but for `initialize_hosts`. Members, or shares
-    of a batch, are then at work side by side, which wait for each other less than the
-    threads of one of them do (docs/performance.md). Nothing is changed where
-    JAX_NUM_CPU_DEVICES or XLA_FLAGS tell a number, where JAX has started, or where
-    there are several hosts.
+    This is a global setting of JAX: only a program may change it, so the library never
+    calls this function. Call it before anything else of JAX except `initialize_hosts`.
+    Members, or shards of a batch, then run on one core each, which is faster than the
+    threads of one device (docs/performance.md).
+
+    The function changes nothing where JAX_NUM_CPU_DEVICES or XLA_FLAGS give a number of
+    devices, where JAX has started, and where there are several hosts.
     """
-    told = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
-    told |= "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if not told and not jax.distributed.is_initialized():
+    chosen = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
+    flags = os.environ.get("XLA_FLAGS", "")
+    chosen |= "xla_force_host_platform_device_count" in flags
+    if not chosen and not jax.distributed.is_initialized():
         with contextlib.suppress(RuntimeError):  # JAX has started
             jax.config.update("jax_num_cpu_devices", count_cores())
 
 
 def count_rows(population: int, batch_size: int, devices: int) -> int:
-    """Rows of devices that a population is best dealt to; see `make_mesh`."""
+    """Rows of devices that train a population fastest; see `make_mesh`."""
     if not are_cores():
         return devices
     return fastest(population, range(1, devices + 1), devices, batch_size)[0]
 
 
 def make_mesh(size: int, batch_size: int = 1, devices: int | None = None) -> Mesh:
-    """Devices [members, shares]: each row has as many members as any other.
+    """Devices [rows, shards]: each row trains the same number of members.
 
-    Where a row has several devices, each has a share of every batch. So it is only on
-    the cores of one host; all other devices are one column.
+    A row of several devices divides every batch into shards. Only the cores of one host
+    form such rows; other devices form rows of one device.
 
     Args:
-      size: members, as many for each row.
-      batch_size: transitions of an update; 1: they are not shared.
-      devices: how many to use at most, of cores; None: all.
+      size: members, a multiple of the rows.
+      batch_size: transitions of an update; 1: the batches cannot be divided.
+      devices: how many cores to use at most; None: all.
 
-    Raises `InputError` for members that cannot be dealt to the devices.
+    Raises `InputError` where the devices cannot have equal numbers of members.
     """
     devices = devices or jax.device_count()
     rows, columns = devices, 1
@@ -71,12 +73,12 @@ def make_mesh(size: int, batch_size: int = 1, devices: int | None = None) -> Mes
         rows, columns = fastest(size, divisors(size), devices, batch_size)
     elif size % devices:
         raise InputError(
-            f"{size} members cannot be dealt to {devices} devices: give a number of "
-            f"devices that divides {size}"
+            f"{size} members cannot be divided equally among {devices} devices: give a "
+            f"number of devices that divides {size}"
         )
     return jax.make_mesh(
         (rows, columns),
-        (AXIS, SHARES),
+        (AXIS, SHARDS),
         axis_types=(AxisType.Auto, AxisType.Auto),
         devices=jax.devices()[: rows * columns],
     )
@@ -85,22 +87,27 @@ def make_mesh(size: int, batch_size: int = 1, devices: int | None = None) -> Mes
 def fastest(
     population: int, rows: Iterable[int], devices: int, batch_size: int
 ) -> tuple[int, int]:
-    """Rows of devices, and shares of a batch, that train a population the soonest.
+    """Rows of devices, and shards of a batch, that train a population fastest.
 
-    Of those that are as fast the fewest devices.
+    Equally fast choices are decided by the fewest devices.
     """
     found = [
-        (math.ceil(population / row) / shares**GAIN, row * shares, row, shares)
-        for shares in divisors(batch_size)
-        if shares == 1 or batch_size >= FEWEST_ROWS * shares
+        (
+            math.ceil(population / row) / shards**SPEEDUP_EXPONENT,
+            row * shards,
+            row,
+            shards,
+        )
+        for shards in divisors(batch_size)
+        if shards == 1 or batch_size >= SMALLEST_SHARD * shards
         for row in rows
-        if row * shares <= devices
+        if row * shards <= devices
     ]
     return min(found)[2:]
 
 
 def divisors(number: int) -> list[int]:
-    """All numbers that divide one."""
+    """All divisors of a number, in rising order."""
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
@@ -109,28 +116,28 @@ def are_cores() -> bool:
     return jax.default_backend() == "cpu" and jax.process_count() == 1
 
 
-def shares_axis(mesh: Mesh) -> str | None:
-    """The name of the axis whose devices share every batch, None where none do."""
-    return SHARES if mesh.shape[SHARES] > 1 else None
+def shard_axis(mesh: Mesh) -> str | None:
+    """The axis whose devices share every batch; None: no batch is shared."""
+    return SHARDS if mesh.shape[SHARDS] > 1 else None
 
 
 def sharding(mesh: Mesh, axis: int | None = 0) -> NamedSharding:
-    """Leaves [P, ...] in shares along their first axis; None: whole on every device."""
+    """The placement of leaves [P, ...] over the rows; None: whole on every device."""
     return NamedSharding(mesh, PartitionSpec() if axis is None else PartitionSpec(AXIS))
 
 
 def spread(tree: Any, mesh: Mesh, axis: int | None = 0) -> Any:
-    """Put leaves that every host holds whole on the devices, as `sharding` says."""
+    """Place leaves that every host holds whole on the devices; see `sharding`."""
     where = sharding(mesh, axis)
 
-    def put(leaf):
+    def put(leaf: Any) -> jax.Array:
         leaf = np.asarray(leaf)
         return jax.make_array_from_callback(leaf.shape, where, lambda i: leaf[i])
 
     placed = jax.tree.map(put, tree)
     if axis is None:
         return placed
-    # Device memory of its own: what may be donated must not be the caller's array.
+    # Buffers of their own: the caller's arrays must survive a donation.
     return copier(where)(placed)
 
 
@@ -141,9 +148,9 @@ def copier(where: NamedSharding) -> Callable[[Any], Any]:
 
 
 def gather(tree: Any) -> Any:
-    """Leaves [P, ...] as NumPy arrays, whole on every host."""
+    """Copy leaves [P, ...] into NumPy arrays, whole on every host."""
     if jax.process_count() == 1:
-        # Not device_get: what it has looked at, JAX 0.11 copies instead of donating.
+        # Not device_get: JAX 0.11 then copies the leaves instead of donating them.
         return jax.tree.map(np.array, tree)
     return multihost_utils.process_allgather(tree, tiled=True)
 
@@ -154,25 +161,24 @@ def pick(tree: Any, rows: np.ndarray | slice) -> Any:
 
 
 def per_member(
-    function: Callable, mesh: Mesh, in_axes: Sequence[int | None]
-) -> Callable:
-    """A function of one member as one of the population, each device doing its share.
+    function: Callable[..., Any], mesh: Mesh, in_axes: Sequence[int | None]
+) -> Callable[..., Any]:
+    """Map a function of one member over the population, on all devices of the mesh.
 
-    An accelerator has all members of its share at work at once. A CPU, which one member
-    keeps busy, takes them one after another: side by side they would drive each other
-    out of its cache.
+    An accelerator computes its members in parallel. A core of a CPU computes one member
+    after another, since members in parallel would evict each other from its cache.
 
     Args:
       function: of one member.
-      mesh: where the members are.
-      in_axes: for each argument 0, where members differ in it, or None.
+      mesh: devices [rows, shards] with the members.
+      in_axes: 0 for each argument with a first axis of members, None for the others.
     """
     specs = tuple(
         PartitionSpec() if axis is None else PartitionSpec(AXIS) for axis in in_axes
     )
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     return jax.shard_map(
-        (in_turn if on_cpu else jax.vmap)(function, tuple(in_axes)),
+        (sequential_map if on_cpu else jax.vmap)(function, tuple(in_axes)),
         mesh=mesh,
         in_specs=specs,
         out_specs=PartitionSpec(AXIS),
@@ -180,13 +186,15 @@ def per_member(
     )
 
 
-def in_turn(function: Callable, in_axes: Sequence[int | None]) -> Callable:
+def sequential_map(
+    function: Callable[..., Any], in_axes: Sequence[int | None]
+) -> Callable[..., Any]:
     """As `jax.vmap` along first axes, but one member after another."""
 
-    def everyone(*args):
+    def everyone(*args: Any) -> Any:
         mapped = [x for x, axis in zip(args, in_axes, strict=True) if axis is not None]
 
-        def one(own):
+        def one(own: Any) -> Any:
             rows = iter(own)
             pairs = zip(args, in_axes, strict=True)
             return function(*(x if axis is None else next(rows) for x, axis in pairs))

@@ -1,9 +1,10 @@
-"""Populations: many seeds and hyperparameters as one program, and no run lost."""
+"""Populations: many seeds and hyperparameters as one program, resumable bit for bit."""
 
-from ramac_jax.devices.hosts import first_host_first, initialize_hosts, is_first_host
-from ramac_jax.devices.mesh import use_every_core
-from ramac_jax.evaluation.ranking import Interval, Ranked, mean_interval, rank
-from ramac_jax.population.checkpoints import check_settings, lock
+from ramac_jax.population.callbacks import (
+    Callbacks,
+    EvalCallback,
+    Interrupted,
+)
 from ramac_jax.population.halving import (
     Eliminated,
     Halved,
@@ -11,43 +12,43 @@ from ramac_jax.population.halving import (
     train_rungs,
 )
 from ramac_jax.population.history import History
-from ramac_jax.population.interrupts import Interrupted
 from ramac_jax.population.members import (
     Members,
-    Rung,
     cross,
-    halving,
     random_search,
     select_settings,
 )
-from ramac_jax.population.schedule import Progress, Schedule, Trained
+from ramac_jax.population.rungs import Rung, halving_rungs
+from ramac_jax.population.schedule import (
+    InitialStates,
+    Pretraining,
+    Progress,
+    Schedule,
+    Storage,
+    Trained,
+)
 from ramac_jax.population.train import train_population
 
 __all__ = [
+    "Callbacks",
     "Eliminated",
+    "EvalCallback",
     "Halved",
-    "Interrupted",
-    "Interval",
     "History",
+    "InitialStates",
+    "Interrupted",
     "Members",
+    "Pretraining",
     "Progress",
-    "Ranked",
     "Rung",
     "Schedule",
+    "Storage",
     "Trained",
-    "check_settings",
     "cross",
-    "first_host_first",
-    "halving",
-    "initialize_hosts",
-    "is_first_host",
-    "lock",
-    "mean_interval",
+    "halving_rungs",
     "random_search",
-    "rank",
     "select_settings",
     "successive_halving",
     "train_population",
     "train_rungs",
-    "use_every_core",
 ]

@@ -1,20 +1,15 @@
 """Successive halving: train all settings briefly, and the best of them for longer."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from ramac_jax.evaluation.ranking import Ranked, rank
-from ramac_jax.population.members import (
-    Members,
-    Rung,
-    as_columns,
-    select_settings,
-)
-from ramac_jax.population.schedule import Trained
-from ramac_jax.types import Hyperparams, State
+from ramac_jax.population.members import Members, as_columns, select_settings
+from ramac_jax.population.rungs import Rung, check_rungs
+from ramac_jax.population.schedule import InitialStates, Trained
+from ramac_jax.types import Hyperparams
 from ramac_jax.validation import InputError
 
 T = TypeVar("T")
@@ -52,7 +47,7 @@ def successive_halving(
     `rungs[0].num_settings`.
 
     Args:
-      rungs: settings and updates of each rung, as `halving` returns them.
+      rungs: settings and updates of each rung, as `halving_rungs` returns them.
       train: (index of the rung, numbers of its settings in rising order, result of the
         rung before or None) -> result of the rung.
       order: (index of the rung, numbers of its settings, result of the rung) -> the
@@ -81,7 +76,7 @@ def successive_halving(
 
 
 def train_rungs(
-    train: Callable[[int, Members, State | None], Trained],
+    train: Callable[[int, Members, InitialStates | None], Trained],
     score: Callable[[Trained], np.ndarray],
     settings: Hyperparams,
     seeds: Sequence[int],
@@ -96,14 +91,14 @@ def train_rungs(
     high.
 
     Args:
-      train: (index of the rung, members, states [P, ...] of these members at the end of
-        the rung before or None) -> the population, trained to `num_steps` of the rung.
-        Usually a function that calls `train_population`.
+      train: (index of the rung, members, their states at the end of the rung before or
+        None) -> the population, trained to `num_steps` of the rung. Usually a function
+        that calls `train_population`.
       score: scores [P] of the trained members; more is better, NaN is the worst. All
         processes must return the same scores.
       settings: hyperparameters, each leaf [S]; `members.setting` is a number below S.
       seeds: seeds of each setting.
-      rungs: settings and updates of each rung, as `halving` returns them.
+      rungs: settings and updates of each rung, as `halving_rungs` returns them.
       selection_seeds: how many of the first seeds select; None: all.
 
     Returns the population of the last rung.
@@ -117,7 +112,7 @@ def train_rungs(
     if not rungs or rungs[0].num_settings != num_settings:
         raise InputError(
             f"the rungs do not start with all {num_settings} settings: give those of "
-            "`halving`"
+            "`halving_rungs`"
         )
     num_selecting = num_seeds if selection_seeds is None else selection_seeds
     if not 1 <= num_selecting <= num_seeds:
@@ -127,8 +122,12 @@ def train_rungs(
 
     def train_rung(index: int, numbers: np.ndarray, before: Trained | None) -> Trained:
         members = select_settings(Hyperparams(**columns), numbers, seeds)
-        states = None if before is None else before.states_of(members)
-        return train(index, members, states)
+        if before is None:
+            return train(index, members, None)
+        start = InitialStates(
+            states=before.states_of(members), step=rungs[index - 1].num_steps
+        )
+        return train(index, members, start)
 
     def order(index: int, numbers: np.ndarray, trained: Trained) -> list[Ranked]:
         if index + 1 == len(rungs):
@@ -146,16 +145,3 @@ def train_rungs(
         return rank(unnamed, scores[:, :num_selecting], {}, frozen)
 
     return successive_halving(rungs, train_rung, order).trained
-
-
-def check_rungs(rungs: Sequence[Rung]) -> None:
-    """Raise `InputError` unless every rung has fewer settings and more updates."""
-    if not rungs:
-        raise InputError("there is no rung: give those of `halving`")
-    for one, later in itertools.pairwise(rungs):
-        narrows = 1 <= later.num_settings <= one.num_settings
-        if not narrows or later.num_steps <= one.num_steps:
-            raise InputError(
-                f"{one} precedes {later}: each rung needs at least one setting, no "
-                "more settings than the one before, and more updates"
-            )

@@ -1,4 +1,4 @@
-"""Which settings the members of a population have, and how many of them go on."""
+"""The members of a population: hyperparameter settings times seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,12 @@ LARGEST_SEED = 2**31 - 1
 class Members(NamedTuple):
     """The P members of a population, as NumPy arrays."""
 
-    setting: np.ndarray  # [P] int32, which setting each has
-    seed: np.ndarray  # [P] int64
-    hyperparams: Hyperparams  # every leaf [P] float32
-
-
-class Rung(NamedTuple):
-    """One stage of successive halving."""
-
-    num_settings: int
-    """Settings that are trained in it."""
-    num_steps: int
-    """Updates that a member has behind it when it ends."""
+    setting: np.ndarray
+    """[P] int32, the number of each member's setting."""
+    seed: np.ndarray
+    """[P] int64; the seed decides the first weights and the batches."""
+    hyperparams: Hyperparams
+    """Every leaf [P] float32."""
 
 
 def cross(settings: Hyperparams, seeds: Sequence[int]) -> Members:
@@ -80,20 +74,21 @@ def random_search(
     *,
     seed: int,
 ) -> Hyperparams:
-    """Draw the named fields anew, log-uniformly, for each of the given settings.
+    """Draw values of some hyperparameters, log-uniformly, for each given setting.
 
-    Every given setting meets the same `num_settings` draws, and the given ones vary
-    slowest. More draws from the same seed begin with the fewer. Returns NumPy leaves
-    [S * num_settings].
+    All given settings are combined with the same `num_settings` draws; the draws vary
+    fastest. The first draws of a seed do not depend on their number.
 
     Args:
       settings: leaves [S], or scalars for one setting.
-      ranges: the lowest and the highest value of each field to draw.
-      num_settings: draws.
-      seed: of the draws.
+      ranges: the lowest and the highest value of each hyperparameter to draw.
+      num_settings: number of draws.
+      seed: seed of the draws.
 
-    Raises `InputError` for an unknown field, no range, one that is not positive, finite
-    and in order, no draw, or a negative seed.
+    Returns NumPy leaves [S * num_settings].
+
+    Raises `InputError` for an unknown hyperparameter, an empty `ranges`, a range that
+    is not positive, finite and in order, no draw, or a negative seed.
     """
     columns = as_columns(settings)
     check_names("hyperparameter", ranges, columns)
@@ -122,37 +117,10 @@ def random_search(
     return Hyperparams(**crossed)
 
 
-def halving(num_settings: int, num_steps: int, factor: int) -> list[Rung]:
-    """The rungs of successive halving (Jamieson and Talwalkar 2016).
-
-    There are R = floor(log_factor num_settings) + 1 of them. Rung k keeps
-    num_settings / factor^k settings and ends after num_steps / factor^(R-1-k) updates,
-    both rounded down, so that every rung costs about the same. Raises `InputError` for
-    a factor below 2, no setting, or too few updates for the first rung to have one.
-    """
-    if factor < 2 or num_settings < 1:
-        raise InputError(
-            f"factor is {factor} and num_settings {num_settings}: give a factor of 2 "
-            "or more and at least one setting"
-        )
-    powers = [1]  # integers: a logarithm may fall just short of a whole number
-    while powers[-1] * factor <= num_settings:
-        powers.append(powers[-1] * factor)
-    if num_steps < powers[-1]:
-        raise InputError(
-            f"num_steps is {num_steps}: halving {num_settings} settings by {factor} "
-            f"needs {powers[-1]} updates or more; give more updates or fewer settings"
-        )
-    return [
-        Rung(num_settings // kept, num_steps // left)
-        for kept, left in zip(powers, reversed(powers), strict=True)
-    ]
-
-
 def as_columns(settings: Hyperparams) -> dict[str, np.ndarray]:
     """Each leaf as float32 [S], a scalar as [1].
 
-    Raises `InputError` for leaves of different lengths, of more axes or without values.
+    Raises `InputError` for leaves of different lengths, with more axes or no values.
     """
     columns = {
         name: np.atleast_1d(np.asarray(leaf, np.float32))

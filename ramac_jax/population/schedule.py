@@ -1,63 +1,104 @@
-"""What the training of a population is asked for, and what it tells."""
+"""The inputs and outputs of the training of a population."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ramac_jax.population.checkpoints import dataset_digest
 from ramac_jax.population.history import History
 from ramac_jax.population.members import LARGEST_SEED, Members
-from ramac_jax.types import Params, State, Transition
+from ramac_jax.types import Agent, Hyperparams, State, Transition
 from ramac_jax.validation import InputError, check_hyperparams, check_transitions
 
-FORMAT = 4  # of checkpoints: another where arrays or random numbers are others
+FORMAT = 5  # of checkpoints; changes with their arrays and with random numbers
 
 
 class Schedule(NamedTuple):
-    """How long a population trains, and what happens how often; all in updates."""
+    """Length of the training and intervals between its events, all in updates."""
 
     num_steps: int
-    """Updates that each member has tried at the end."""
+    """Updates that each member has tried at the end, those of its initial state
+    included."""
     batch_size: int = 256
-    """Transitions of each."""
-    bc_steps: int = 0
-    """Updates of behaviour cloning alone, before all others and not counted."""
+    """Transitions of an update."""
     log_every: int = 500
     """Updates between two rows of metrics."""
     save_every: int = 1000
     """Updates between two checkpoints."""
-    watch_every: int | None = None
-    """Updates between two calls of the watcher; None: never."""
-    start: int = 0
-    """Updates that the given states have behind them."""
+    eval_every: int | None = None
+    """Updates between two calls of the eval callback; None: never."""
+
+
+class Pretraining(NamedTuple):
+    """A start by behaviour cloning. Its updates are not counted as training."""
+
+    agent: Agent
+    """Has the same actor as the trained agent, and clones the behaviour alone."""
+    num_steps: int
+    """Updates; 0: no pretraining."""
+    hyperparams_read: Sequence[str] = Hyperparams._fields
+    """Hyperparameters that this agent reads. Members with the same seed and the same
+    values of these share one pretrained actor."""
+
+
+class InitialStates(NamedTuple):
+    """A start from given states."""
+
+    states: State
+    """Every leaf [P, ...]."""
+    step: int = 0
+    """Updates that the states have behind them."""
+
+
+class Storage(NamedTuple):
+    """Where a run keeps its checkpoints."""
+
+    folder: str | Path
+    """A folder for this run alone; all hosts must see it."""
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """Values of JSON that a resumed run must have in common with the stored one, in
+    addition to members, schedule and dataset."""
 
 
 class Progress(NamedTuple):
-    """Where a population stands, as it is reported."""
+    """The progress of a chunk of a population, for reports."""
 
-    phase: str  # "cloning" or "training"
+    phase: str
+    """"pretraining" or "training"."""
     step: int
+    """Updates tried in this phase."""
     num_steps: int
-    updates_per_s: float  # lately, of every member of the chunk; NaN before the first
-    members: Members  # of the chunk
-    history: History  # of these members, in this phase
+    """Updates of this phase."""
+    updates_per_s: float
+    """Recent updates per second of each member; NaN before the first update."""
+    members: Members
+    """Members of the chunk."""
+    history: History
+    """History of these members in this phase."""
     chunk: int
+    """Index of the chunk."""
     num_chunks: int
-    looking: int | None = None  # step whose figures the watcher has still to tell
+    """Chunks of the population."""
+    evaluating: int | None = None
+    """Step of the evaluation that has not finished; None: there is none."""
 
 
 class Trained(NamedTuple):
-    """What became of a population of P members."""
+    """A trained population of P members."""
 
     members: Members
-    states: State  # NumPy, every leaf [P, ...]
+    states: State
+    """NumPy, every leaf [P, ...]."""
     history: History
-    frozen: dict[int, int]  # member -> the step at which it diverged
+    frozen: dict[int, int]
+    """Members that diverged -> the step of their last finite update."""
 
     def is_frozen(self) -> np.ndarray:
-        """Which members did [P]."""
+        """Whether each member diverged [P]."""
         return np.isin(np.arange(len(self.members.seed)), list(self.frozen))
 
     def states_of(self, members: Members) -> State:
@@ -66,27 +107,51 @@ class Trained(NamedTuple):
         row_of = {pair: row for row, pair in enumerate(known)}
         pairs = zip(members.setting, members.seed, strict=True)
         rows = np.array([row_of[pair] for pair in pairs])
-        return jax.tree.map(lambda x: x[rows], self.states)
+        states: State = jax.tree.map(lambda x: x[rows], self.states)
+        return states
 
 
-Watch = Callable[[int, Params, Members], Mapping[str, np.ndarray]]
-"""(step, actor params in NumPy [P, ...], members) -> figures, each [P, ...]."""
-Report = Callable[[Progress], None]
-Say = Callable[[str], None]
+Start = Pretraining | InitialStates | None
 
 
-def check(
-    members: Members, dataset: Transition, schedule: Schedule, states: State | None
+def check_inputs(
+    members: Members, dataset: Transition, schedule: Schedule, start: Start
 ) -> None:
-    """Raise `InputError` for anything that no run could be made of."""
-    for name, value in schedule._asdict().items():
-        low = 0 if name in ("bc_steps", "start") else 1
+    """Raise `InputError` for inputs of `train_population` that make no run."""
+    check_lengths(schedule, start)
+    check_members(members)
+    if isinstance(start, InitialStates):
+        size = len(members.seed)
+        for leaf in jax.tree.leaves(start.states):
+            if np.shape(leaf)[:1] != (size,):
+                raise InputError(
+                    f"the states are of {list(np.shape(leaf)[:1])} members, not {size}"
+                )
+    check_hyperparams(members.hyperparams)
+    check_transitions(dataset)
+
+
+def check_lengths(schedule: Schedule, start: Start) -> None:
+    """Raise `InputError` for a length or an interval that is too small."""
+    least: dict[str, tuple[int | None, int]] = {
+        name: (value, 1) for name, value in schedule._asdict().items()
+    }
+    if isinstance(start, Pretraining):
+        least["num_steps of the pretraining"] = start.num_steps, 0
+    if isinstance(start, InitialStates):
+        least["step of the initial states"] = start.step, 0
+    for name, (value, low) in least.items():
         if value is not None and value < low:
             raise InputError(f"{name} is {value}: give {low} or more")
-    if schedule.start > schedule.num_steps:
+    if first_step(start) > schedule.num_steps:
         raise InputError(
-            f"start is {schedule.start} and num_steps {schedule.num_steps}: give more"
+            f"the initial states have {first_step(start)} updates and num_steps is "
+            f"{schedule.num_steps}: give more"
         )
+
+
+def check_members(members: Members) -> None:
+    """Raise `InputError` for no member, uneven shapes or a seed out of range."""
     size = len(members.seed)
     if not size:
         raise InputError("the population is empty: give at least one member")
@@ -98,27 +163,29 @@ def check(
             )
     if np.min(members.seed) < 0 or np.max(members.seed) > LARGEST_SEED:
         raise InputError(f"a seed is out of range: give seeds from 0 to {LARGEST_SEED}")
-    for leaf in jax.tree.leaves(states):
-        if np.shape(leaf)[:1] != (size,):
-            raise InputError(
-                f"the states are of {list(np.shape(leaf)[:1])} members, not {size}"
-            )
-    check_hyperparams(members.hyperparams)
-    check_transitions(dataset)
+
+
+def first_step(start: Start) -> int:
+    """Updates that the members have behind them at the start."""
+    return start.step if isinstance(start, InitialStates) else 0
 
 
 def describe(
     members: Members,
     dataset: Transition,
     schedule: Schedule,
+    start: Start,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What a run must have in common with the one that it goes on with, as JSON."""
+    """The JSON record of all inputs that a resumed run must repeat."""
     lengths = schedule._asdict()
     del lengths["save_every"]  # changes no number
+    pretraining = start.num_steps if isinstance(start, Pretraining) else 0
     return {
         "format": FORMAT,
         **lengths,
+        "pretraining_steps": pretraining,
+        "start": first_step(start),
         "seeds": members.seed.tolist(),
         "hyperparams": {
             name: [float(x) for x in values]
@@ -127,3 +194,13 @@ def describe(
         "settings": dict(settings),
         "dataset": dataset_digest(dataset),
     }
+
+
+def dataset_digest(dataset: Transition) -> str:
+    """A hash of every number of a dataset."""
+    digest = hashlib.sha256()
+    for leaf in dataset:
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

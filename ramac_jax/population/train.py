@@ -1,9 +1,8 @@
-"""A population trained to its end, whatever happens on the way."""
+"""The training of a population, from its inputs to its result."""
 
 import contextlib
 import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,31 @@ import jax
 import numpy as np
 
 from ramac_jax.devices.hosts import first_host_first, is_first_host
-from ramac_jax.devices.memory import choose_chunk
 from ramac_jax.devices.mesh import make_mesh, pick, spread
-from ramac_jax.population import checkpoints as saving
-from ramac_jax.population.chunks import Chunk, Cloning, train_chunk
+from ramac_jax.files import write_json
+from ramac_jax.folders import check_settings, lock_folder
+from ramac_jax.population.callbacks import Callbacks
+from ramac_jax.population.chunks import choose_chunk, train_chunk
 from ramac_jax.population.history import join
 from ramac_jax.population.members import Members
+from ramac_jax.population.phases import Chunk
+from ramac_jax.population.pretraining import Pretrainer
 from ramac_jax.population.programs import Programs
 from ramac_jax.population.schedule import (
-    Report,
-    Say,
+    InitialStates,
+    Pretraining,
     Schedule,
+    Start,
+    Storage,
     Trained,
-    Watch,
-    check,
+    check_inputs,
     describe,
 )
-from ramac_jax.types import Agent, Hyperparams, State, Transition
+from ramac_jax.types import Agent, Transition
 
-SETTINGS = "settings.json"  # of the run that a folder holds
-
-
-def warn_user(text: str) -> None:
-    """Say something by way of Python's warnings."""
-    warnings.warn(text, stacklevel=3)
+SETTINGS = "settings.json"  # of the run in a folder
+CHUNK = "chunk.json"  # its chunk size
+NO_CALLBACKS = Callbacks()
 
 
 def train_population(
@@ -43,120 +43,158 @@ def train_population(
     members: Members,
     schedule: Schedule,
     *,
-    cloner: Agent | None = None,
-    cloned_by: Sequence[str] = Hyperparams._fields,
-    states: State | None = None,
-    folder: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch | None = None,
-    report: Report = lambda progress: None,
-    say: Say = warn_user,
+    start: Pretraining | InitialStates | None = None,
+    callbacks: Callbacks = NO_CALLBACKS,
+    storage: Storage | None = None,
     memory: int | None = None,
 ) -> Trained:
     """Train every member of a population, on all devices of all hosts.
 
-    One program is compiled, its axis of members shared out among the devices. Where the
-    members do not fit the memory they train in equal chunks, one after another. A
-    member that diverges keeps its last finite state and touches no other.
+    One program is compiled, with an axis of members that is divided among the devices.
+    Members that do not fit the memory train in equal chunks, one after another. A
+    member that diverges keeps its last finite state and does not affect the others.
 
-    With a folder the run is saved as it goes. After an end of any kind the same call
-    goes on from the newest whole checkpoint and comes to the same numbers, bit by bit.
-    SIGTERM and Ctrl-C are heeded within about a second of training, or once the watcher
-    has ended what it is about and what falls due by then; a second Ctrl-C at once. A
-    member's run depends on its seed and hyperparameters, and in its last bits on how
-    members, clones included, and batches are dealt to devices.
+    With a storage the run is saved on the way. After a crash or a stop the same call
+    resumes from the newest undamaged checkpoint and returns the same numbers, bit for
+    bit. The run of a member depends on its seed and hyperparameters, and in the last
+    bits on how members, pretrained ones included, and batches are divided among the
+    devices.
+
+    The function installs no signal handler and changes no setting of JAX.
 
     Args:
-      agent: that every member is.
-      dataset: [D, ...], the same for all.
-      members: their seeds and hyperparameters; a seed decides a member's start and its
-        batches, whatever its hyperparameters.
-      schedule: how long.
-      cloner: an agent with the same actor that clones alone, for `schedule.bc_steps`.
-      cloned_by: the hyperparameters that the cloner reads: members that have these and
-        the seed in common share a clone.
-      states: to go on from, leaves [P, ...]; None: fresh ones.
-      folder: for checkpoints; None: nothing is saved. Hosts must share it.
-      settings: what else makes this run what it is, as JSON holds it.
-      watch: called every `schedule.watch_every` updates; its figures are kept. In a
-        single process it works in a thread of its own, on the CPU, while training goes
-        on: a checkpoint waits for the figures up to its step, and a look for the one
-        before. Several hosts wait for it.
-      report: called about once a second, and at every row.
-      say: told what a person should know: chunks, damaged checkpoints, another machine.
-      memory: bytes that each device may use, the cores of a CPU together; None: what is
-        free, less a tenth.
+      agent: the agent that every member is.
+      dataset: [D, ...], the same for all members.
+      members: P seeds and hyperparameters. The seed alone decides the first weights and
+        the batches.
+      schedule: length and intervals, in updates.
+      start: behaviour cloning before training, or states to start from; None: fresh
+        members.
+      callbacks: evaluation, reports, warnings, and the poll that stops the run.
+      storage: folder and settings of the run; None: nothing is saved.
+      memory: bytes that each device may use, all cores of a CPU together; None: nine
+        tenths of what is free.
 
-    Raises `InputError` for bad data, hyperparameters or lengths, for a folder where
-    another run is at work or one of other settings was, and for members that do not
-    fit one by one; `Interrupted` after a signal.
+    Returns the members with their states, their history and those that diverged.
+
+    Raises `InputError` for bad data, members, lengths or initial states, for a folder
+    that another run uses or that holds a run of other settings, and where one member
+    alone does not fit the memory; `Interrupted` once `callbacks.should_stop` returns a
+    number, after everything is saved.
     """
-    check(members, dataset, schedule, states)
+    check_inputs(members, dataset, schedule, start)
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
-    population, batch_size = len(members.seed), schedule.batch_size
 
     def compile_for(size: int, devices: int) -> Programs:
-        mesh = make_mesh(size, batch_size, devices)
-        return Programs(agent, dataset, size, mesh, batch_size)
+        mesh = make_mesh(size, schedule.batch_size, devices)
+        return Programs(agent, dataset, size, mesh, schedule.batch_size)
 
     with contextlib.ExitStack() as stack:
-        home = None
-        if folder is not None:
-            home = Path(folder).absolute()
-            record = describe(members, dataset, schedule, settings or {})
-            saving.check_settings(home / SETTINGS, record)
-            first_host_first(lambda: hold(stack, home, record))
+        folder = None
+        if storage is not None:
+            folder = Path(storage.folder).absolute()
+            record = describe(members, dataset, schedule, start, storage.settings)
+            check_settings(folder / SETTINGS, record)
+            first_host_first(lambda: reserve(stack, folder, record))
         size, programs = choose_chunk(
             compile_for,
-            population,
-            batch_size,
+            len(members.seed),
+            schedule.batch_size,
             memory,
-            kept=None if home is None else home / "chunk.json",
+            stored=None if folder is None else folder / CHUNK,
         )
-        mesh = programs.mesh
-        cloning = None
-        if cloner is not None and schedule.bc_steps and states is None:
-            cloning = Cloning(
-                lambda size: Programs(
-                    cloner, dataset, size, mesh, batch_size, cloning=True
-                ),
-                cloned_by,
+        chunks = make_chunks(members, size, programs, schedule, callbacks)
+        trained = [
+            train_chunk(
+                chunk,
+                programs,
+                start_of_chunk(start, chunk, programs),
+                None if folder is None else folder / f"chunk-{chunk.index}",
             )
-        num_chunks = math.ceil(population / size)
-        if num_chunks > 1:
-            say(
-                f"{population} members do not fit the memory at once: they train in "
-                f"{num_chunks} chunks of {size}"
-            )
-        placed = spread(dataset, mesh, None)
-        trained = []
-        for index in range(num_chunks):
-            rows = np.arange(index * size, (index + 1) * size)
-            padded = np.minimum(rows, population - 1)
-            chunk = Chunk(
-                index,
-                num_chunks,
-                pick(members, padded),
-                int((rows < population).sum()),
-                placed,
-                mesh,
-                schedule,
-                watch,
-                report,
-                say,
-            )
-            given = None if states is None else pick(states, padded)
-            place = None if home is None else home / f"chunk-{index}"
-            trained.append(train_chunk(chunk, programs, cloning, given, place))
+            for chunk in chunks
+        ]
     history = join([history for _, history in trained])
-    ended = jax.tree.map(
-        lambda *x: np.concatenate(x), *(states for states, _ in trained)
+    return Trained(
+        members=members,
+        states=jax.tree.map(
+            lambda *x: np.concatenate(x), *(states for states, _ in trained)
+        ),
+        history=history,
+        frozen=history.frozen(),
     )
-    return Trained(members, ended, history, history.frozen())
 
 
-def hold(stack: contextlib.ExitStack, home: Path, record: Mapping[str, Any]) -> None:
-    """Hold the folder of a run and keep its settings there; the first host does."""
+def reserve(stack: contextlib.ExitStack, folder: Path, record: dict[str, Any]) -> None:
+    """Lock the folder of a run and store its settings, on the first host."""
     if is_first_host():
-        stack.enter_context(saving.lock(home))
-        saving.keep_settings(home / SETTINGS, record)
+        stack.enter_context(lock_folder(folder))
+        write_json(folder / SETTINGS, record)
+
+
+def make_chunks(
+    members: Members,
+    size: int,
+    programs: Programs,
+    schedule: Schedule,
+    callbacks: Callbacks,
+) -> list[Chunk]:
+    """Divide the members into chunks; copies of the last member fill the last chunk."""
+    population = len(members.seed)
+    num_chunks = math.ceil(population / size)
+    if num_chunks > 1:
+        callbacks.warn(
+            f"{population} members do not fit the memory at once: they train in "
+            f"{num_chunks} chunks of {size}"
+        )
+    dataset = spread(programs.dataset, programs.mesh, None)
+    return [
+        Chunk(
+            index=index,
+            num_chunks=num_chunks,
+            members=pick(members, chunk_rows(index, size, population)),
+            num_real=min(size, population - index * size),
+            dataset=dataset,
+            mesh=programs.mesh,
+            schedule=schedule,
+            callbacks=callbacks,
+        )
+        for index in range(num_chunks)
+    ]
+
+
+def chunk_rows(index: int, size: int, population: int) -> np.ndarray:
+    """The rows [size] of the population that a chunk trains."""
+    return np.minimum(np.arange(index * size, (index + 1) * size), population - 1)
+
+
+def start_of_chunk(
+    start: Start, chunk: Chunk, programs: Programs
+) -> Pretrainer | InitialStates | None:
+    """The start of the members of one chunk."""
+    if isinstance(start, InitialStates):
+        population = len(jax.tree.leaves(start.states)[0])
+        rows = chunk_rows(chunk.index, programs.size, population)
+        return start._replace(states=pick(start.states, rows))
+    if start is None or not start.num_steps:
+        return None
+    return Pretrainer(
+        pretraining=start, programs_for=pretraining_programs(start, programs)
+    )
+
+
+def pretraining_programs(
+    pretraining: Pretraining, programs: Programs
+) -> Callable[[int], Programs]:
+    """Number of members -> their programs for pretraining, on the same devices."""
+
+    def programs_for(size: int) -> Programs:
+        return Programs(
+            pretraining.agent,
+            programs.dataset,
+            size,
+            programs.mesh,
+            programs.batch_size,
+            pretraining=True,
+        )
+
+    return programs_for

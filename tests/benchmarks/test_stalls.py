@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import threading
 from types import SimpleNamespace
 
 import jax
@@ -64,7 +65,7 @@ def test_the_agents_of_a_case_are_played(monkeypatch):
         player = stalls.Player(case, environments, episodes=2)
         player.policy = dataclasses.replace(player.policy, actor=actor)
         assert (environments.observation_dim, environments.action_dim) == stalls.WIDTHS
-        figures = player(5, jax.tree.map(np.asarray, params), None)
+        figures = player(5, jax.tree.map(np.asarray, params), None, threading.Event())
         assert environments.waited > 0.0
     assert np.isfinite(figures["mean"]).all() and figures["mean"].shape == (2,)
     ((begin, end),) = player.spans

@@ -160,8 +160,8 @@ def test_weights_trained_in_bfloat16_act_in_float32(make_batch):
 def test_a_population_is_compiled_and_recorded_as_told(tmp_path, monkeypatch):
     seen = {}
 
-    def train_population(agent, *others, cloner, settings, **options):
-        seen.update(settings, matmul=jax.config.jax_default_matmul_precision)
+    def train_population(agent, *others, storage, **options):
+        seen.update(storage.settings, matmul=jax.config.jax_default_matmul_precision)
 
     monkeypatch.setattr(agents.populations, "train_population", train_population)
     rows = jnp.zeros((4, 3)), jnp.zeros((4, 2)), jnp.zeros(4), jnp.zeros((4, 3))

@@ -14,7 +14,7 @@ from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.reporting import comparison
 from ramac_jax.cli.runs.comparison import Row
-from ramac_jax.population import Interval
+from ramac_jax.evaluation import Interval
 from ramac_jax.tasks import TASKS
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"

@@ -37,7 +37,7 @@ def metrics(steps, made=None):
     return told | {"member_step": member_step}
 
 
-def watched(steps):
+def evaluations(steps):
     """Columns in the order in which Orbax gives them back."""
     names = ("cvar", "failed", "mean", "risky_share")
     return rows(steps, **{name: [x / 2 for x in steps] for name in names})
@@ -90,7 +90,7 @@ def test_a_table_has_a_line_for_each_row_and_member(tmp_path):
 
 def test_the_figures_of_episodes_have_one_order_whoever_tells_them(tmp_path):
     table = Table(tmp_path / "evaluations.csv")
-    table.update(("", 0), COLUMNS, watched([2]))
+    table.update(("", 0), COLUMNS, evaluations([2]))
     head = lines(tmp_path / "evaluations.csv")[0]
     assert head == ["step", "setting", "seed", "mean", "cvar", "risky_share", "failed"]
 
@@ -129,13 +129,13 @@ class Sent:
 
 def test_a_feed_sends_what_is_new_since_it_was_opened():
     sent = Sent()
-    known = progress(metrics([2, 4]), watched([4]))
+    known = progress(metrics([2, 4]), evaluations([4]))
     feed = Feed(known, sent.open)
     assert sent.opened == [4]
     feed.update(NAMES, known)
     assert sent.rows == []
-    feed.update(NAMES, progress(metrics([2, 4, 6]), watched([4])))
-    feed.update(NAMES, progress(metrics([2, 4, 6]), watched([4, 6])))
+    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4])))
+    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4, 6])))
     (first, second) = sent.rows
     assert first == (
         6,
@@ -156,10 +156,10 @@ def test_a_feed_sends_what_is_new_since_it_was_opened():
 def test_a_feed_sends_no_step_after_a_later_one():
     sent = Sent()
     feed = Feed(progress(), sent.open)
-    feed.update(NAMES, progress(metrics([2, 4, 6]), looking=4))
+    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluating=4))
     assert [x[0] for x in sent.rows] == [2, 4]
-    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), watched([4]), looking=6))
-    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), watched([4, 6])))
+    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4]), evaluating=6))
+    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4, 6])))
     kinds = [(step, "cvar" in told) for step, _, told in sent.rows]
     assert kinds == [(2, 0), (4, 0), (4, 1), (6, 0), (6, 1), (8, 0)]
 
@@ -176,7 +176,7 @@ def test_a_feed_from_the_start_resumes_nothing_and_at_the_end_opens_nothing():
 
 
 def test_the_status_tells_speed_and_the_best_by_its_episodes():
-    seen = watched([2, 4])
+    seen = evaluations([2, 4])
     seen["cvar"][1] = [1.0, np.nan, 7.25, 3.0]
     told = metrics([2, 4])
     assert status_of(progress(told, seen), NAMES) == (
@@ -187,7 +187,7 @@ def test_the_status_tells_speed_and_the_best_by_its_episodes():
 def test_the_status_goes_by_the_critics_where_no_episode_is_known():
     told = metrics([2, 4])
     told["risk_value"][1] = [np.nan, -1.5, -3.0, np.nan]
-    seen = watched([2])
+    seen = evaluations([2])
     seen["cvar"][:] = np.nan
     for figures in (None, seen):
         assert status_of(progress(told, figures, updates_per_s=12345.6), NAMES) == (
@@ -198,7 +198,7 @@ def test_the_status_goes_by_the_critics_where_no_episode_is_known():
 
 def test_frozen_members_are_counted_and_do_no_work():
     told = metrics([2, 4], made=[4, 3, 1, 4])
-    seen = watched([4])
+    seen = evaluations([4])
     seen["cvar"][0] = [1.0, 9.0, 8.0, 2.0]  # of what the frozen ones were
     assert status_of(progress(told, seen), NAMES) == (
         "100 updates/s, 200 agent-updates/s, best setting-1-seed-6: CVaR 2, 2 frozen"
@@ -225,8 +225,8 @@ def test_members_and_legs_have_names():
     assert labels_of(COLUMNS) == NAMES
     assert labels_of({"seed": MEMBERS.seed[:1]}) == ["seed-5"]
     assert describe_leg("", progress()) == "training"
-    third = progress(phase="cloning", chunk=2, num_chunks=3)
-    assert describe_leg("rung-0", third) == "rung-0 cloning 3/3"
+    third = progress(phase="pretraining", chunk=2, num_chunks=3)
+    assert describe_leg("rung-0", third) == "rung-0 pretraining 3/3"
 
 
 @pytest.fixture
@@ -264,11 +264,11 @@ def test_a_recording_tells_every_leg(tmp_path, screen, sinks):
     frozen = metrics([2, 4], made=[4, 4, 3, 4])
     record(
         out,
-        ("rung-0", progress(metrics([3]), phase="cloning")),
+        ("rung-0", progress(metrics([3]), phase="pretraining")),
         ("rung-0", progress()),
         ("rung-0", progress(metrics([2]))),
         ("rung-0", progress(frozen)),
-        ("rung-0", progress(frozen, watched([4]))),
+        ("rung-0", progress(frozen, evaluations([4]))),
         ("rung-1", progress()),
         ("rung-1", progress(metrics([6], made=[6, 6, 3, 6]))),
         ("rung-1", progress(chunk=1)),

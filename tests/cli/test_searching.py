@@ -31,9 +31,9 @@ class Scene:
     def __init__(self):
         self.trained, self.played = [], []
 
-    def train(
-        self, options, dataset, members, folder, *, num_steps, start, states, **_
-    ):
+    def train(self, options, dataset, members, folder, *, num_steps, initial, **_):
+        start = 0 if initial is None else initial.step
+        states = None if initial is None else initial.states
         folder.mkdir(parents=True, exist_ok=True)
         settings, who = np.unique(members.setting), (members.setting, members.seed)
         self.trained.append((options.batch_size, settings.tolist(), start, num_steps))

@@ -22,9 +22,9 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
-from ramac_jax import population as populations
-from ramac_jax.cli import console, evaluate, process, sweep
+from ramac_jax.cli import evaluate, process, sweep
 from ramac_jax.cli.runs import agents, recording, tracking
+from ramac_jax.folders import lock_folder
 from ramac_jax.population import train as running
 
 TASK, SOURCE, PLAIN = "hopper-medium-replay", "made/hopper/mixed-v0", "made/plain-v0"
@@ -342,7 +342,7 @@ MOMENTS = {
     ),
     "the scores": (tracking.Arena, "play", scoring, KeyboardInterrupt),
     "the best": (
-        console,
+        sweep,
         "write_json",
         lambda path, _: path.parent.name == "best",
         Died,
@@ -395,12 +395,15 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
     before = contents(out), contents(whole)
     capsys.readouterr()
     for words, said in (
-        ([*command, "--halving", "2"], "run with options.halving 3, not 2: ask for"),
+        ([*command, "--halving", "2"], "run with options.halving 3, not 2: give 3, or"),
         (
             [*command, "--num-seeds", "2"],
-            "run with options.num_seeds 3, not 2: ask for",
+            "run with options.num_seeds 3, not 2: give 3, or",
         ),
-        ([*command, "--select", "mean"], 'with options.select "cvar", not "mean": ask'),
+        (
+            [*command, "--select", "mean"],
+            'with options.select "cvar", not "mean": give',
+        ),
         (other, 'run with options.grid ["actor_learning_rate=0.5,0.02,0.3", "batch'),
         (
             [*command, "--discount", "0.5"],
@@ -413,11 +416,11 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
         assert error.startswith("error: ")
         assert error.count("\n") == 1
         assert said in error
-    with populations.lock(out):
+    with lock_folder(out):
         assert exit_status(sweep.main, *command) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert f"another run is at work in {out}: wait for it" in error
+    assert f"another run uses {out}: wait for it" in error
     assert (contents(out), contents(whole)) == before
 
 
@@ -552,7 +555,7 @@ def test_a_signal_to_the_process_is_heeded_and_the_command_goes_on(tmp_path):
         said = process.communicate()[1]
     assert process.returncode == 143, said
     assert "Traceback" not in said
-    assert said.count("all is saved, and the same call goes on from there\n") == 1
+    assert said.count("everything is saved, and the same call resumes the run\n") == 1
     assert said.splitlines()[-1].startswith("SIGTERM after update ")
     assert record_of(out)["status"] == "interrupted"
     subprocess.run(command, cwd=root, env=environment, check=True)

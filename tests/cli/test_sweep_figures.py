@@ -6,7 +6,7 @@ from matplotlib.colors import same_color
 from matplotlib.text import Text
 
 from ramac_jax.cli.reporting.figures import sweep
-from ramac_jax.population import Interval, Ranked
+from ramac_jax.evaluation import Interval, Ranked
 
 NAN = float("nan")
 # The third is best in neither coordinate alone; it dominates the fourth in both.

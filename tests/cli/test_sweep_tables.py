@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 
 from ramac_jax.cli.reporting import sweep_tables
-from ramac_jax.population import rank
+from ramac_jax.evaluation import rank
 
 NAN = float("nan")
 

@@ -1,33 +1,33 @@
-"""What a container leaves of a host."""
+"""Cores and memory of a host, and of a container on it."""
 
 import os
 
 import psutil
 import pytest
 
-from ramac_jax.devices import limits as resources
+from ramac_jax.devices import limits
 
 
 @pytest.fixture
-def group(monkeypatch, tmp_path):
-    """A folder in place of the container's, on a host of 8 cores and 600 free bytes."""
-    monkeypatch.setattr(resources, "GROUP", tmp_path)
+def cgroup(monkeypatch, tmp_path):
+    """An empty cgroup folder, on a host with 8 cores and 600 free bytes."""
+    monkeypatch.setattr(limits, "CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     memory = type("Memory", (), {"available": 600})
     monkeypatch.setattr(psutil, "virtual_memory", memory)
     return tmp_path
 
 
-def test_without_a_container_all_of_the_host_is_ours(group, monkeypatch):
-    assert resources.count_cores() == 8
-    assert resources.free_on_host() == 600
+def test_without_a_container_the_whole_host_is_available(cgroup, monkeypatch):
+    assert limits.count_cores() == 8
+    assert limits.free_host_bytes() == 600
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
-    assert resources.count_cores() == 5
+    assert limits.count_cores() == 5
 
 
 @pytest.mark.parametrize(
-    ("told", "cores"),
+    ("quota_line", "cores"),
     [
         ("200000 100000", 2),
         ("250000 100000", 3),
@@ -35,22 +35,22 @@ def test_without_a_container_all_of_the_host_is_ours(group, monkeypatch):
         ("9000000 1000", 8),
     ],
 )
-def test_a_quota_is_whole_cores(group, told, cores):
-    (group / "cpu.max").write_text(told)
-    assert resources.count_cores() == cores
-    (group / "cpu.max").unlink()
-    (group / "cpu").mkdir()
-    quota, period = told.replace("max", "-1").split()
-    (group / "cpu/cpu.cfs_quota_us").write_text(quota)
-    (group / "cpu/cpu.cfs_period_us").write_text(period)
-    assert resources.count_cores() == cores
+def test_a_quota_is_rounded_up_to_cores(cgroup, quota_line, cores):
+    (cgroup / "cpu.max").write_text(quota_line)
+    assert limits.count_cores() == cores
+    (cgroup / "cpu.max").unlink()
+    (cgroup / "cpu").mkdir()
+    quota, period = quota_line.replace("max", "-1").split()
+    (cgroup / "cpu/cpu.cfs_quota_us").write_text(quota)
+    (cgroup / "cpu/cpu.cfs_period_us").write_text(period)
+    assert limits.count_cores() == cores
 
 
-@pytest.mark.parametrize(("limit", "used"), resources.MEMORY_FILES)
-def test_a_limit_of_memory(group, limit, used):
-    (group / limit).parent.mkdir(exist_ok=True)
-    (group / limit).write_text("500\n")
-    (group / used).write_text("100\n")
-    assert resources.free_on_host() == 400
-    (group / limit).write_text("max\n")
-    assert resources.free_on_host() == 600
+@pytest.mark.parametrize(("limit", "used"), limits.MEMORY_FILES)
+def test_a_memory_limit_of_a_container_counts(cgroup, limit, used):
+    (cgroup / limit).parent.mkdir(exist_ok=True)
+    (cgroup / limit).write_text("500\n")
+    (cgroup / used).write_text("100\n")
+    assert limits.free_host_bytes() == 400
+    (cgroup / limit).write_text("max\n")
+    assert limits.free_host_bytes() == 600

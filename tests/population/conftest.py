@@ -1,49 +1,36 @@
-"""What the tests of populations share."""
+"""Fixtures of the tests of populations."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
-from ramac_jax.population import train as running
+from ramac_jax.population import Callbacks, Storage, callbacks
+from ramac_jax.population import train as training
+from tests.population import toy
 
-HERE = Path(__file__).parent
-TIMEOUT = 120  # seconds that a process may take at most
-
-spec = importlib.util.spec_from_file_location("toy", HERE / "toy.py")
-toy = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(toy)
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 120  # seconds of a process
 
 
-def assert_same(left, right):
-    """Compare two trees bit by bit."""
-    assert jax.tree.structure(left) == jax.tree.structure(right)
-    for pair in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
-        a, b = map(np.asarray, pair)
-        assert (a.dtype, a.shape) == (b.dtype, b.shape)
-        assert a.tobytes() == b.tobytes()
+@pytest.fixture(scope="session")
+def read():
+    """The arrays that a process wrote."""
 
+    def load(path):
+        with np.load(path) as held:
+            return dict(held)
 
-@pytest.fixture(name="toy", scope="session")
-def toy_fixture():
-    """The module `toy`."""
-    return toy
-
-
-@pytest.fixture(name="same", scope="session")
-def same_fixture():
-    return assert_same
+    return load
 
 
 @pytest.fixture(scope="module")
 def compiled_once():
-    """Calls of the same agent and sizes share their programs, which keep no state."""
+    """Calls with the same agent and sizes share their programs, which have no state."""
     kept = {}
 
     def programs(agent, dataset, *sizes, **options):
@@ -54,16 +41,56 @@ def compiled_once():
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        original = running.Programs
-        patch.setattr(running, "Programs", programs)
+        original = training.Programs
+        patch.setattr(training, "Programs", programs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def waiting():
+    """Training waits for each evaluation, so that the checkpoints are determined."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "overlaps", lambda: False)
         yield
 
 
 @pytest.fixture(scope="session")
-def launch(tmp_path_factory):
-    """Start `worker.py` with some arguments; whatever still runs is killed at the end.
+def train():
+    """Train the toy population with pretraining and evaluations, or a variant of it."""
 
-    All compile alike, and keep what they compiled for those that come after them.
+    def call(folder=None, *, settings=None, start=toy.PRETRAINING, **options):
+        changed = {x: options.pop(x) for x in Callbacks._fields if x in options}
+        storage = None
+        if folder is not None:
+            storage = Storage(folder=folder, settings=settings or {})
+        given = {
+            "dataset": toy.DATASET,
+            "members": toy.make_members(),
+            "schedule": toy.SCHEDULE,
+        }
+        return training.train_population(
+            toy.AGENT,
+            **(given | options),
+            start=start,
+            callbacks=Callbacks(**({"evaluate": toy.evaluate} | changed)),
+            storage=storage,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(waiting, compiled_once, train, tmp_path_factory):
+    """A run without interruption: the trained population, its folder, its reports."""
+    folder, reports = tmp_path_factory.mktemp("uninterrupted"), []
+    return train(folder, report=reports.append), folder, reports
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory):
+    """Start `tests.population.toy` as a process; what still runs is killed at the end.
+
+    All processes compile with the same options and share a cache of programs.
     """
     started = []
     settings = {
@@ -77,11 +104,12 @@ def launch(tmp_path_factory):
         flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
         words = json.dumps(arguments, default=str)
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), words],
+            [sys.executable, "-m", "tests.population.toy", words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | settings | flags | environment,
+            cwd=ROOT,
         )
         started.append(process)
         return process
@@ -94,21 +122,10 @@ def launch(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finish():
-    """Wait for a worker: its exit status, and what it printed."""
+    """Wait for a process: its exit status, and its output."""
 
     def wait(process):
         text, _ = process.communicate(timeout=TIMEOUT)
         return process.returncode, text
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def read():
-    """The arrays that a worker wrote."""
-
-    def load(path):
-        with np.load(path) as held:
-            return dict(held)
-
-    return load

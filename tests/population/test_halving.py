@@ -8,11 +8,13 @@ import ramac_jax as rj
 from ramac_jax.evaluation.ranking import rank
 from ramac_jax.population import (
     Rung,
-    halving,
+    Storage,
+    halving_rungs,
     successive_halving,
     train_population,
     train_rungs,
 )
+from tests.population import toy
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 SCORES = np.array([[1.0, 2.0], [6.0, 6.0], [9.0, np.nan], [5.0, 8.0], [0.0, 0.0]])
@@ -24,20 +26,19 @@ def settings():
     return rj.grid(rj.Hyperparams(), actor_learning_rate=[1e-3, 2e-3, 3e-3, 4e-3, 1e30])
 
 
-def search(toy, settings, score, rungs=None, folder=None, **options):
-    rungs = halving(5, 8, 2) if rungs is None else rungs
+def search(settings, score, rungs=None, folder=None, **options):
+    rungs = halving_rungs(5, 8, 2) if rungs is None else rungs
 
-    def train(index, members, states):
+    def train(index, members, start):
+        assert index == 0 or start.step == rungs[index - 1].num_steps
         schedule = toy.SCHEDULE._replace(
-            num_steps=rungs[index].num_steps,
-            start=rungs[index - 1].num_steps if index else 0,
-            watch_every=None,
-            log_every=2,
-            bc_steps=0,
+            num_steps=rungs[index].num_steps, eval_every=None, log_every=2
         )
-        place = None if folder is None else folder / f"rung-{index}"
+        storage = None
+        if folder is not None:
+            storage = Storage(folder=folder / f"rung-{index}")
         return train_population(
-            toy.AGENT, toy.DATASET, members, schedule, states=states, folder=place
+            toy.AGENT, toy.DATASET, members, schedule, start=start, storage=storage
         )
 
     return train_rungs(train, score, settings, SEEDS, rungs, **options)
@@ -68,7 +69,7 @@ def test_each_rung_trains_the_best_settings_of_the_rung_before():
     assert eliminated == [(rungs[0], 0, 3.0), (rungs[0], 4, 2.0), (rungs[0], 1, 1.0)]
 
 
-def test_the_best_settings_resume_from_their_states(toy, settings, close, tmp_path):
+def test_the_best_settings_resume_from_their_states(settings, close, tmp_path):
     seen = []
 
     def score(trained):
@@ -78,7 +79,7 @@ def test_the_best_settings_resume_from_their_states(toy, settings, close, tmp_pa
         high = np.where(members.setting == 4, 99.0, 0.0)  # diverged: never the best
         return high + SCORES[members.setting, members.seed - 7]
 
-    found = search(toy, settings, score, folder=tmp_path)
+    found = search(settings, score, folder=tmp_path)
     # (5, 2), (2, 4), (1, 8): by the means 6.5 of 3 and 6 of 1, then 3 alone.
     assert seen == [([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [8, 9]), ([1, 1, 3, 3], [])]
     assert found.members.setting.tolist() == [3, 3]
@@ -86,15 +87,15 @@ def test_the_best_settings_resume_from_their_states(toy, settings, close, tmp_pa
         toy.AGENT,
         toy.DATASET,
         found.members,
-        toy.SCHEDULE._replace(watch_every=None, num_steps=8, bc_steps=0),
+        toy.SCHEDULE._replace(eval_every=None, num_steps=8),
     )
     close(found.states, alone.states, 1e-5, 1e-4)
-    again = search(toy, settings, score, folder=tmp_path)
+    again = search(settings, score, folder=tmp_path)
     jax.tree.map(np.testing.assert_array_equal, found.states, again.states)
     assert {x.name for x in tmp_path.iterdir()} == {"rung-0", "rung-1", "rung-2"}
 
 
-def test_only_the_selection_seeds_select(toy, settings):
+def test_only_the_selection_seeds_select(settings):
     seen = []
 
     def score(trained):
@@ -102,12 +103,12 @@ def test_only_the_selection_seeds_select(toy, settings):
         by_seed_7 = np.where(trained.members.seed == 7, trained.members.setting, np.nan)
         return np.where(trained.members.setting == 4, 99.0, by_seed_7)  # 4 diverged
 
-    found = search(toy, settings, score, selection_seeds=1)
+    found = search(settings, score, selection_seeds=1)
     assert seen[1] == [2, 2, 3, 3]
     assert found.members.setting.tolist() == [3, 3]
     for count in (0, 3):
         with pytest.raises(rj.InputError, match=f"selection_seeds is {count} of 2"):
-            search(toy, settings, score, selection_seeds=count)
+            search(settings, score, selection_seeds=count)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +121,9 @@ def test_only_the_selection_seeds_select(toy, settings):
         ([Rung(5, 2), Rung(2, 2)], "more updates"),
     ],
 )
-def test_rungs_that_do_not_narrow_are_refused_before_training(
-    toy, settings, rungs, message
-):
+def test_rungs_that_do_not_narrow_are_refused_before_training(settings, rungs, message):
     with pytest.raises(rj.InputError, match=message):
-        search(toy, settings, None, rungs)
+        search(settings, None, rungs)
 
 
 def test_halving_without_a_rung_is_refused():
@@ -132,11 +131,11 @@ def test_halving_without_a_rung_is_refused():
         successive_halving([], None, None)
 
 
-def test_a_single_rung_trains_and_scores_nothing(toy):
-    one = search(toy, rj.Hyperparams(actor_learning_rate=1e-3), None, [Rung(1, 2)])
+def test_a_single_rung_trains_and_scores_nothing():
+    one = search(rj.Hyperparams(actor_learning_rate=1e-3), None, [Rung(1, 2)])
     assert one.states.step.tolist() == [2, 2]
 
 
-def test_scores_of_another_shape_are_refused(toy, settings):
+def test_scores_of_another_shape_are_refused(settings):
     with pytest.raises(rj.InputError, match=r"returned shape \[3\].*of 10 members"):
-        search(toy, settings, lambda trained: np.zeros(3), [Rung(5, 2), Rung(1, 4)])
+        search(settings, lambda trained: np.zeros(3), [Rung(5, 2), Rung(1, 4)])

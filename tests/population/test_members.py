@@ -1,10 +1,10 @@
-"""Who the members of a population are: crossing, random draws, halving."""
+"""The members of a population: settings times seeds, and random settings."""
 
 import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.population.members import Rung, cross, halving, random_search
+from ramac_jax.population.members import cross, random_search, select_settings
 
 RATES = {"actor_learning_rate": (1e-4, 1e-2), "risk_weight": (0.5, 2.0)}
 
@@ -14,7 +14,7 @@ def draw(num_settings, ranges=RATES, settings=None, seed=0):
     return random_search(settings, ranges, num_settings, seed=seed)
 
 
-def test_every_setting_meets_every_seed_setting_by_setting():
+def test_every_setting_is_combined_with_every_seed():
     settings = rj.grid(rj.Hyperparams(), risk_weight=[0.25, 0.5, 0.75])
     members = cross(settings, [7, 2**31 - 1])
     np.testing.assert_array_equal(members.setting, [0, 0, 1, 1, 2, 2])
@@ -26,6 +26,16 @@ def test_every_setting_meets_every_seed_setting_by_setting():
     assert (members.setting.dtype, members.seed.dtype) == (np.int32, np.int64)
     for leaf in members.hyperparams:
         assert type(leaf) is np.ndarray and leaf.dtype == np.float32
+
+
+def test_selected_settings_keep_their_numbers():
+    settings = rj.grid(rj.Hyperparams(), risk_weight=[0.25, 0.5, 0.75])
+    members = select_settings(settings, np.array([0, 2]), [7, 8])
+    np.testing.assert_array_equal(members.setting, [0, 0, 2, 2])
+    assert members.setting.dtype == np.int32
+    np.testing.assert_array_equal(members.seed, [7, 8, 7, 8])
+    risk_weight = members.hyperparams.risk_weight
+    np.testing.assert_array_equal(risk_weight, [0.25, 0.25, 0.75, 0.75])
 
 
 def test_scalars_are_one_setting():
@@ -44,7 +54,7 @@ def test_scalars_are_one_setting():
         ([2**31], "seed 2147483648: give one from 0"),
     ],
 )
-def test_cross_refuses_seeds_it_cannot_tell_apart_or_hold(seeds, message):
+def test_missing_repeated_and_large_seeds_are_refused(seeds, message):
     with pytest.raises(rj.InputError, match=message):
         cross(rj.Hyperparams(), seeds)
 
@@ -69,7 +79,7 @@ def test_settings_without_a_value_are_refused():
 def test_draws_are_log_uniform_and_independent():
     drawn = draw(20_000)
     rank = np.linspace(0.05, 0.95, 19)
-    # The share of the range's decades below a value is uniform on [0, 1].
+    # The position in the range, in logarithms, is uniform on [0, 1].
     rate = (np.log10(drawn.actor_learning_rate) + 4.0) / 2.0
     weight = (np.log2(drawn.risk_weight) + 1.0) / 2.0
     for share in (rate, weight):
@@ -91,7 +101,7 @@ def test_the_seed_decides_the_draws():
     assert not np.any(one == other)
 
 
-def test_given_settings_meet_the_same_draws_and_vary_slowest():
+def test_all_given_settings_have_the_same_draws():
     settings = rj.grid(rj.Hyperparams(), risk_level=[0.25, 0.5], risk_weight=[9.0])
     drawn = draw(3, {"risk_weight": (0.5, 2.0)}, settings)
     np.testing.assert_array_equal(drawn.risk_level, [0.25] * 3 + [0.5] * 3)
@@ -119,48 +129,12 @@ def test_a_range_of_one_value_is_that_value():
         ({"risk_weight": (np.nan, 1.0)}, "range of risk_weight is nan to 1"),
     ],
 )
-def test_random_search_refuses_what_it_cannot_draw(ranges, message):
+def test_ranges_that_cannot_be_drawn_from_are_refused(ranges, message):
     with pytest.raises(rj.InputError, match=message):
         draw(2, ranges)
 
 
 @pytest.mark.parametrize(("num_settings", "seed"), [(0, 0), (1, -1)])
-def test_random_search_refuses_no_draw_and_a_negative_seed(num_settings, seed):
+def test_no_draw_and_a_negative_seed_are_refused(num_settings, seed):
     with pytest.raises(rj.InputError, match=f"is {num_settings} and seed {seed}: give"):
         draw(num_settings, seed=seed)
-
-
-@pytest.mark.parametrize(
-    ("num_settings", "num_steps", "factor", "rungs"),
-    [
-        (27, 2700, 3, [(27, 100), (9, 300), (3, 900), (1, 2700)]),
-        (9, 900, 3, [(9, 100), (3, 300), (1, 900)]),
-        (10, 100, 2, [(10, 12), (5, 25), (2, 50), (1, 100)]),
-        (8, 8, 2, [(8, 1), (4, 2), (2, 4), (1, 8)]),
-        (5, 100, 3, [(5, 33), (1, 100)]),
-        (8, 50, 3, [(8, 16), (2, 50)]),
-        (2, 50, 3, [(2, 50)]),
-        (1, 50, 2, [(1, 50)]),
-        # log 1000 / log 10 is 2.9999999999999996 in floats.
-        (1000, 5000, 10, [(1000, 5), (100, 50), (10, 500), (1, 5000)]),
-    ],
-)
-def test_halving_by_hand(num_settings, num_steps, factor, rungs):
-    found = halving(num_settings, num_steps, factor)
-    assert found == [Rung(*rung) for rung in rungs]
-
-
-@pytest.mark.parametrize(
-    ("num_settings", "num_steps", "factor", "message"),
-    [
-        (8, 100, 1, "factor is 1 and num_settings 8: give a factor of 2 or more"),
-        (0, 100, 2, "num_settings 0: .* at least one setting"),
-        (9, 8, 3, "num_steps is 8: .* needs 9 updates or more; give more updates"),
-        (1, 0, 2, "num_steps is 0: .* needs 1 updates"),
-    ],
-)
-def test_halving_refuses_rungs_without_updates(
-    num_settings, num_steps, factor, message
-):
-    with pytest.raises(rj.InputError, match=message):
-        halving(num_settings, num_steps, factor)

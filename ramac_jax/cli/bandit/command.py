@@ -18,7 +18,6 @@ import numpy as np
 from rich.console import Console
 
 import ramac_jax as rj
-from ramac_jax import population as populations
 from ramac_jax.cli import folders, provenance
 from ramac_jax.cli.bandit import measurements, scoring, theory
 from ramac_jax.cli.bandit.panels import draw_all
@@ -39,6 +38,7 @@ from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
 from ramac_jax.files import write_json
+from ramac_jax.folders import lock_folder
 
 DPI = 300
 
@@ -79,7 +79,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     """Train and score as the options say; return the contents of bandit.json."""
     out = folders.writable_folder(arguments.out)
     population = out / POPULATION
-    with populations.lock(out):
+    with lock_folder(out):
         check(arguments)  # again, since no other process writes now
         if arguments.overwrite:
             shutil.rmtree(population, ignore_errors=True)

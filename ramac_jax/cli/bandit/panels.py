@@ -47,8 +47,8 @@ def snapshots(
     trainer: Trainer, name: str, trained: TrainedAgent
 ) -> list[tuple[str, np.ndarray]]:
     """Return titles and actions of the first seed: 2 snapshots of cloning, 3 after."""
-    cloning = trainer.train_clone(str(AGENTS[name].behaviour_model)).history.watched
-    risk = trained.trained.history.watched
+    cloning = trainer.train_clone(str(AGENTS[name].behaviour_model)).history.evaluations
+    risk = trained.trained.history.evaluations
     found = []
     for phase, rows, places in (("BC", cloning, (0, -1)), ("+ risk", risk, (0, 1, -1))):
         for place in places:
@@ -59,7 +59,7 @@ def snapshots(
 
 def mode_shares(trained: TrainedAgent) -> tuple[np.ndarray, np.ndarray]:
     """Return updates with the risk term [R], and shares of ring, centre, gap [R, 3]."""
-    rows = trained.trained.history.watched
+    rows = trained.trained.history.evaluations
     modes = (bandit.on_ring, bandit.in_centre, out_of_distribution)
     shares = [[mode(each).mean() for mode in modes] for each in rows["actions"]]
     return rows["step"], np.array(shares)

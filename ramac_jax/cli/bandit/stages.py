@@ -1,5 +1,6 @@
 """One stage of the training on the bandit: a population of seeds with a checkpoint."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from ramac_jax import population as populations
 from ramac_jax.cli import console
 from ramac_jax.cli.options.precision import training_in
 from ramac_jax.cli.progress import LiveProgress
+from ramac_jax.cli.signals import noted_signals
 
 NUM_SNAPSHOTS = 16  # of an animated stage
 SNAPSHOT_SIZE = 500  # actions of each member in a snapshot
@@ -58,30 +60,42 @@ def train_stage(
         stage.num_steps,
         stage.batch_size,
         log_every=stage.num_steps,
-        watch_every=every,
+        eval_every=every,
     )
-    with LiveProgress() as bar, training_in(precision):
+    with (
+        LiveProgress() as bar,
+        training_in(precision),
+        noted_signals() as noted_signal,
+    ):
         task = bar.add_task(stage.title, total=stage.num_steps)
         return populations.train_population(
             stage.agent,
             dataset,
             populations.cross(hyperparams, seeds.tolist()),
             schedule,
-            states=states,
-            folder=folder / stage.title,
-            settings={"agent": stage.title, "batch_size": stage.batch_size},
-            watch=snapshots,
-            report=lambda progress: bar.update(task, completed=progress.step),
-            say=console.warn,
+            start=None if states is None else populations.InitialStates(states=states),
+            callbacks=populations.Callbacks(
+                evaluate=snapshots,
+                report=lambda progress: bar.update(task, completed=progress.step),
+                warn=console.warn,
+                should_stop=noted_signal,
+            ),
+            storage=populations.Storage(
+                folder=folder / stage.title,
+                settings={"agent": stage.title, "batch_size": stage.batch_size},
+            ),
         )
 
 
-def snapshot_callback(sample: Callable[..., Any]) -> Callable[..., Any]:
+def snapshot_callback(sample: Callable[..., Any]) -> populations.EvalCallback:
     """Return an eval callback that keeps `SNAPSHOT_SIZE` actions of each member."""
     act = jax.jit(jax.vmap(sample, in_axes=(0, None, 0)))
 
     def callback(
-        step: int, params: rj.types.Params, members: populations.Members
+        step: int,
+        params: rj.types.Params,
+        members: populations.Members,
+        cancelled: threading.Event,
     ) -> dict[str, np.ndarray]:
         keys = jax.vmap(jax.random.key)(members.seed)
         observation = jnp.zeros((SNAPSHOT_SIZE, 1))

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import tyro
 
 import ramac_jax as rj
-from ramac_jax import population as populations
 from ramac_jax.cli import folders
 from ramac_jax.cli.agents import BANDIT_AGENTS
 from ramac_jax.cli.bandit.settings import PHASES, SEEDS_APART
 from ramac_jax.cli.options.precision import DEFAULT
 from ramac_jax.cli.options.train import choices
 from ramac_jax.files import strict
+from ramac_jax.folders import check_settings
 from ramac_jax.registry import PRECISIONS
 from ramac_jax.validation import check_names
 
@@ -100,7 +100,7 @@ def check(arguments: Arguments) -> None:
             f"{out} already holds a run ({RECORD}): give another --out, or --overwrite"
         )
     settings = strict(lasting_options(arguments))
-    populations.check_settings(out / POPULATION / SETTINGS, settings)
+    check_settings(out / POPULATION / SETTINGS, settings)
 
 
 def check_numbers(arguments: Arguments) -> None:

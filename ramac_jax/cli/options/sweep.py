@@ -12,7 +12,7 @@ from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options, check_traced
 from ramac_jax.cli.options.search_space import label, parse_space, settings_of, variants
 from ramac_jax.cli.options.train import Arguments, choices
-from ramac_jax.population import Rung, halving
+from ramac_jax.population import Rung, halving_rungs
 from ramac_jax.registry import ACTORS, HEADS, PRECISIONS, RISK_MEASURES
 from ramac_jax.validation import check_names
 
@@ -152,9 +152,9 @@ def make_search(arguments: SweepArguments) -> Search:
             labels[index * each + row] = label({**values, **changes})
     size = each * len(static)
     check_episodes(arguments, size * arguments.num_seeds)
-    rungs = [Rung(size, arguments.num_steps)]
+    rungs = [Rung(num_settings=size, num_steps=arguments.num_steps)]
     if arguments.halving is not None:
-        rungs = halving(size, arguments.num_steps, arguments.halving)
+        rungs = halving_rungs(size, arguments.num_steps, arguments.halving)
         if len(rungs) == 1:
             raise rj.InputError(
                 f"--halving is {arguments.halving} for {size} settings: none would be "

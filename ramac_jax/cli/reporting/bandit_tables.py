@@ -10,7 +10,7 @@ from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.bandit.scoring import NUM_SAMPLES
 from ramac_jax.cli.bandit.settings import RISK_LEVEL
 from ramac_jax.cli.reporting.tables import cell
-from ramac_jax.population import Interval
+from ramac_jax.evaluation import Interval
 
 COLUMNS = {
     "mean": ("mean reward", 1.0),

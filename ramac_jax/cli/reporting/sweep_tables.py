@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.reporting.tables import cell, known, pipes, rounded
-from ramac_jax.population import Interval, Ranked
+from ramac_jax.evaluation import Interval, Ranked
 
 COLUMNS = {
     "cvar": ("CVaR", 1.0),

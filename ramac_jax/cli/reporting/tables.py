@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.runs.records import Run
-from ramac_jax.population import Interval
+from ramac_jax.evaluation import Interval
 
 COLUMNS = {
     "mean": ("mean", 1.0),

@@ -12,6 +12,7 @@ from ramac_jax.cli.options.train import (
     CHANGES_NOTHING,
     Arguments,
 )
+from ramac_jax.cli.signals import noted_signals
 from ramac_jax.compute import whole_batch
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices.cache import fit_cache
@@ -53,7 +54,7 @@ def build_agent(arguments: Arguments, spec: checkpoints.PolicySpec) -> rj.Agent:
     """The agent that the options describe."""
     if not arguments.num_critics:
         return build_cloner(arguments, spec)
-    micro_batch = whole_batch
+    micro_batch: rj.types.MicroBatchFn = whole_batch
     if arguments.critic == "value":
         widths = (arguments.critic_width,) * 2
         critic = rj.value_critic(arguments.num_critics, widths=widths)
@@ -88,9 +89,8 @@ def train_members(
     folder: Path,
     *,
     num_steps: int | None = None,
-    start: int = 0,
-    states: rj.State | None = None,
-    watch: Any = None,
+    initial: populations.InitialStates | None = None,
+    evaluate: populations.EvalCallback | None = None,
     report: Any,
 ) -> populations.Trained:
     """Train a population as the options say.
@@ -101,9 +101,8 @@ def train_members(
       members: seeds and hyperparameters, which stand above those of the options.
       folder: for its checkpoints; the run there is gone on with.
       num_steps: updates at the end; None: as the options say.
-      start: updates that the states have behind them.
-      states: to go on from; None: fresh ones, cloned first where that is asked.
-      watch: see `ramac_jax.population.train_population`.
+      initial: states to start from; None: fresh ones, pretrained as the options say.
+      evaluate: see `ramac_jax.population.Callbacks`.
       report: likewise.
     """
     spec = policy_spec(arguments, dataset.scaling)
@@ -111,26 +110,31 @@ def train_members(
     schedule = populations.Schedule(
         num_steps=num_steps or arguments.num_steps,
         batch_size=arguments.batch_size,
-        bc_steps=arguments.bc_steps,
         log_every=arguments.log_every,
         save_every=arguments.save_every,
-        watch_every=arguments.eval_every if watch is not None else None,
-        start=start,
+        eval_every=arguments.eval_every if evaluate is not None else None,
     )
-    with training_in(arguments.precision):
+    pretraining = populations.Pretraining(
+        agent=build_cloner(arguments, spec),
+        num_steps=arguments.bc_steps,
+        hyperparams_read=CLONED_BY,
+    )
+    with training_in(arguments.precision), noted_signals() as noted_signal:
         return populations.train_population(
             build_agent(arguments, spec),
             dataset.transitions._replace(reward=rewards),
             members,
             schedule,
-            cloner=build_cloner(arguments, spec),
-            cloned_by=CLONED_BY,
-            states=states,
-            folder=folder,
-            settings=lasting_options(arguments),
-            watch=watch,
-            report=report,
-            say=console.warn,
+            start=pretraining if initial is None else initial,
+            callbacks=populations.Callbacks(
+                evaluate=evaluate,
+                report=report,
+                warn=console.warn,
+                should_stop=noted_signal,
+            ),
+            storage=populations.Storage(
+                folder=folder, settings=lasting_options(arguments)
+            ),
             memory=None if arguments.memory is None else int(arguments.memory * 2**30),
         )
 

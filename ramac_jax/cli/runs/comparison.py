@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramac_jax.population import Interval, mean_interval
+from ramac_jax.evaluation import Interval, mean_interval
 
 BANDIT = "bandit"
 OOD_RATES = ("ood_nearest", "ood_density", "ood")

@@ -24,7 +24,9 @@ from ramac_jax.cli.runs.agents import lasting_options
 from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.data.relabel import read_record
+from ramac_jax.devices import is_first_host
 from ramac_jax.files import strict, write_json
+from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.validation import first_line
 
 POPULATION = "population"  # checkpoints to go on from
@@ -97,9 +99,7 @@ def check_options(path: Path, options: Mapping[str, Any]) -> None:
     """Raise `InputError` with the first of some options that a record has otherwise."""
     asked = strict(options)
     record = read_record_of(path)
-    populations.check_settings(
-        path, {"options": {**record.get("options", {}), **asked}}
-    )
+    check_settings(path, {"options": {**record.get("options", {}), **asked}})
 
 
 def is_finished(arguments: Arguments, layout: Layout) -> bool:
@@ -151,11 +151,11 @@ def hold(
     Raises `InputError` as `check_folder` does, and where another run is at work. Of
     several hosts the first holds it for all.
     """
-    if not populations.is_first_host():
+    if not is_first_host():
         yield record
         return
     out = folders.writable_folder(arguments.out)
-    with populations.lock(out):
+    with lock_folder(out):
         if check_folder(arguments, layout):
             earlier = read_record_of(out / layout.record)
             again = [*earlier.get("resumed", ()), record["started"]]

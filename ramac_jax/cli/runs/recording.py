@@ -12,7 +12,8 @@ from ramac_jax.cli import console
 from ramac_jax.cli.options.train import Arguments
 from ramac_jax.cli.progress import LiveProgress
 from ramac_jax.cli.runs.sinks import Sink, open_sinks
-from ramac_jax.population import Members, Progress, is_first_host
+from ramac_jax.devices import is_first_host
+from ramac_jax.population import Members, Progress
 
 METRICS, EVALUATIONS = "metrics.csv", "evaluations.csv"
 LOGS = "logs"  # folder with what the sinks make, where there are several legs
@@ -72,12 +73,12 @@ class Feed:
         wandb takes no step after a later one: rows that are later than figures still to
         come are sent after these.
         """
-        tables = (progress.history.metrics, progress.history.watched)
+        tables = (progress.history.metrics, progress.history.evaluations)
         spans = zip(self._known, lengths(progress), strict=True)
         new = [(i, row) for i, span in enumerate(spans) for row in range(*span)]
         for i, row in sorted(new, key=lambda x: (tables[x[0]]["step"][x[1]], x)):
             step = int(tables[i]["step"][row])
-            if progress.looking is not None and step > progress.looking:
+            if progress.evaluating is not None and step > progress.evaluating:
                 break
             told = {k: x[row] for k, x in tables[i].items() if k != "step"}
             for sink in self._sinks:
@@ -87,7 +88,7 @@ class Feed:
 
 def lengths(progress: Progress) -> list[int]:
     """How many rows of each kind there are."""
-    tables = (progress.history.metrics, progress.history.watched)
+    tables = (progress.history.metrics, progress.history.evaluations)
     return [len(rows.get("step", ())) for rows in tables]
 
 
@@ -123,7 +124,7 @@ def recording(
                 tasks[task] = bar.add_task(title, total=progress.num_steps)
             if progress.phase == "training":
                 metrics.update(leg, columns, progress.history.metrics)
-                evaluations.update(leg, columns, progress.history.watched)
+                evaluations.update(leg, columns, progress.history.evaluations)
                 if leg not in feeds:
                     parts = [*filter(None, [name, str(leg[1] or "")])]
                     place = arguments.out
@@ -180,7 +181,7 @@ def status_of(progress: Progress, labels: list[str]) -> str:
     parts = [f"{speed:,.3g} updates/s, {speed * working:,.4g} agent-updates/s"]
     history = progress.history
     for rows, name, title in (
-        (history.watched, "cvar", "CVaR"),
+        (history.evaluations, "cvar", "CVaR"),
         (history.metrics, "risk_value", "estimated value"),
     ):
         last = np.array(rows[name][-1] if name in rows else (), float)

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ramac_jax.cli.options.evaluation import Settings
 from ramac_jax.cli.reporting.figures.runs import draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.records import score_episodes
-from ramac_jax.devices.hosts import join_hosts, share_of_host
+from ramac_jax.devices.hosts import join_hosts, rows_of_host
 from ramac_jax.evaluation import Environments, Episodes, evaluate
 from ramac_jax.evaluation.statistics import normalized_score
 from ramac_jax.files import write_json
@@ -40,6 +41,7 @@ def play(
     environments: Environments | None = None,
     first: int = 0,
     progress: bool = False,
+    cancelled: threading.Event | None = None,
 ) -> Episodes:
     """Run every agent of a policy through its episodes.
 
@@ -50,6 +52,7 @@ def play(
       environments: open ones of the settings' kind and horizon, kept open; None: made.
       first: number of the first agent; agent p plays the episodes of its number.
       progress: show a bar.
+      cancelled: polled after each step; once it is set, `Cancelled` is raised.
 
     Several hosts play a share of the agents each.
 
@@ -71,8 +74,9 @@ def play(
                 environments=made,
                 first=first,
                 progress=progress,
+                cancelled=cancelled,
             )
-    mine = share_of_host(policy.population)
+    mine = rows_of_host(policy.population)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     played: list[Episodes] = []
     with Progress(*columns, console=console.CONSOLE, disable=not progress) as bar:
@@ -80,8 +84,9 @@ def play(
             f"{policy.population} agents, {settings.env.id}", total=len(mine)
         )
 
-        def tell(start: int, size: int, done: int, total: int) -> None:
+        def on_step(start: int, size: int, done: int, total: int) -> bool:
             bar.update(task, completed=start + size * done / total)
+            return cancelled is not None and cancelled.is_set()
 
         for start in range(0, len(mine), AT_ONCE):
             some = mine[start : start + AT_ONCE]
@@ -91,7 +96,7 @@ def play(
                     environments,
                     num_episodes=settings.episodes,
                     seed=settings.seed + (first + int(some[0])) * settings.episodes,
-                    on_step=functools.partial(tell, start, len(some)),
+                    on_step=functools.partial(on_step, start, len(some)),
                 )
             )
     together = jax.tree.map(lambda *x: np.concatenate(x), *played)

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import functools
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ramac_jax import population as populations
 from ramac_jax.cli.options.sweep import (
     SELECTION_SEED,
     Search,
@@ -23,13 +23,14 @@ from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.cli.runs.agents import train_members
 from ramac_jax.cli.runs.tracking import Arena, figures_of, position
 from ramac_jax.data.loading import OfflineDataset
-from ramac_jax.devices.hosts import agree
+from ramac_jax.devices.hosts import agree, is_first_host
+from ramac_jax.evaluation import Ranked, rank
 from ramac_jax.files import write_json
 from ramac_jax.population import (
+    InitialStates,
     Members,
-    Ranked,
+    Progress,
     Trained,
-    rank,
     select_settings,
     successive_halving,
 )
@@ -68,7 +69,7 @@ class Searcher:
     search: Search
     dataset: OfflineDataset
     arenas: list[Arena] | None  # one for each variant; None: no agent is played
-    report: Callable[[str, populations.Progress], None]
+    report: Callable[[str, Progress], None]
 
     def run(self) -> Found:
         """Train and select rung by rung; each rung resumes from its checkpoints."""
@@ -130,9 +131,10 @@ class Searcher:
                 members,
                 self.folder(name),
                 num_steps=rungs[index].num_steps,
-                start=rungs[index - 1].num_steps if index else 0,
-                states=None if earlier is None else earlier.trained.states_of(members),
-                watch=arena and functools.partial(self.watch, arena, members),
+                initial=None
+                if earlier is None
+                else initial_states(earlier, members, rungs[index - 1].num_steps),
+                evaluate=arena and functools.partial(self.evaluate, arena, members),
                 report=functools.partial(self.report, name),
             )
             legs.append(Leg(name, variant, numbers, trained))
@@ -155,15 +157,22 @@ class Searcher:
         """Where a leg keeps what it goes on from."""
         return self.arguments.out / run_folder.POPULATION / (name or "only")
 
-    def watch(
-        self, arena: Arena, members: Members, step: int, params: Any, some: Members
+    def evaluate(
+        self,
+        arena: Arena,
+        members: Members,
+        step: int,
+        params: Any,
+        some: Members,
+        cancelled: threading.Event,
     ) -> Mapping[str, np.ndarray]:
-        """Play a few selection episodes on the way."""
+        """Play a few selection episodes during training."""
         episodes = arena.play(
             params,
             position(some, members),
             episodes=self.arguments.eval_episodes,
             seed=SELECTION_SEED,
+            cancelled=cancelled,
         )
         return figures_of(episodes, self.arguments.eval_level)
 
@@ -201,7 +210,7 @@ class Searcher:
         shape = (len(leg.numbers), self.arguments.num_seeds)
         rows = np.arange(shape[0] * shape[1]).reshape(shape)[:, places].ravel()
         params = jax.tree.map(lambda x: x[rows], leg.trained.states.actor_params)
-        changed = {}
+        changed: dict[str, Any] = {}
         if use == "selection":
             changed = {
                 "episodes": self.arguments.selection_episodes,
@@ -210,6 +219,11 @@ class Searcher:
         episodes = self.arenas[leg.variant].play(params, progress=True, **changed)
         figures = figures_of(episodes, self.arguments.eval_level)
         return {k: x.reshape(-1, len(places)) for k, x in figures.items()}
+
+
+def initial_states(leg: Leg, members: Members, num_steps: int) -> InitialStates:
+    """The states of members that a leg has trained for this number of updates."""
+    return InitialStates(states=leg.trained.states_of(members), step=num_steps)
 
 
 def divergences(leg: Leg) -> Iterator[dict[str, Any]]:
@@ -224,7 +238,7 @@ def remembered(path: Path, make: Callable[[], Figures]) -> Figures:
     """Figures that a file keeps, made and kept where a host does not see it."""
     (known,) = agree([path.exists()])
     figures = json.loads(path.read_text()) if known else make()
-    if not known and populations.is_first_host():
+    if not known and is_first_host():
         write_json(path, {k: x.tolist() for k, x in figures.items()})
     return {name: np.array(rows, np.float64) for name, rows in figures.items()}
 

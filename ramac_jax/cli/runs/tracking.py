@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import shlex
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Arena:
         first: int = 0,
         *,
         progress: bool = False,
+        cancelled: threading.Event | None = None,
         **changed: Any,
     ) -> Episodes:
         """The episodes of agents, their parameters [P, ...].
@@ -56,6 +58,7 @@ class Arena:
           params: of their actors.
           first: number of the first agent in its population: each has its own episodes.
           progress: show a bar.
+          cancelled: once it is set, the episodes end by `Cancelled`.
           changed: fields of the settings that are other than the arena's.
         """
         settings = dataclasses.replace(self.settings, **changed)
@@ -67,6 +70,7 @@ class Arena:
             environments=self.environments,
             first=first,
             progress=progress,
+            cancelled=cancelled,
         )
 
 

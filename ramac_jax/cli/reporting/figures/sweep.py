@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox, BboxBase
 
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, reach
 from ramac_jax.cli.reporting.sweep_tables import called
-from ramac_jax.population import Interval, Ranked
+from ramac_jax.evaluation import Interval, Ranked
 
 AXES = ("cvar", "mean")
 STYLES = {  # colour, marker, size of the marker, order of drawing

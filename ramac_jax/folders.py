@@ -1,0 +1,107 @@
+"""The folder of a run: its lock, and the settings that a resumed run repeats.
+
+The lock needs the package filelock, of the extra `checkpoints`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.files import strict
+
+LOCK = ".lock"
+MISSING = "nothing"  # in place of a value that one side does not have
+LONGEST = 60  # characters of a value in a message
+
+
+def lock_folder(folder: Path) -> filelock.BaseFileLock:
+    """Reserve a folder for this process until it releases the lock or ends.
+
+    Makes the folder where it does not exist. The lock is a context manager, already
+    acquired.
+
+    Raises `InputError` where another process holds the lock, and where the folder
+    cannot be written to.
+    """
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise InputError(
+            f"another run uses {folder}: wait for it, or give another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; give another folder"
+        ) from None
+    return lock
+
+
+def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Compare settings with those in a file.
+
+    Names that only the file has do not count; a file that does not exist has none.
+
+    Args:
+      path: JSON file in the folder of a run.
+      settings: values of JSON by their names; nested mappings are compared name by
+        name.
+
+    Raises `InputError` with the first difference, and for a damaged file.
+    """
+    if not path.exists():
+        return
+    wanted = json.loads(json.dumps(strict(settings)))
+    try:
+        held = json.loads(path.read_text())
+        if not isinstance(held, dict):
+            raise TypeError("it holds no object")
+        common = {name: held[name] for name in wanted if name in held}
+        difference = first_difference(common, wanted)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {first_line(error)}") from None
+    if difference is None:
+        return
+    name, before, now = difference
+    if before == MISSING:
+        raise InputError(
+            f"{path.parent} holds a run of another version of ramac_jax, which "
+            f"recorded no {name}: give another folder, or finish the run with that "
+            "version"
+        )
+    raise InputError(
+        f"{path.parent} holds a run with {name} {before}, not {now}: give {before}, or "
+        "another folder"
+    )
+
+
+def first_difference(
+    held: Any, wanted: Any, name: str = ""
+) -> tuple[str, str, str] | None:
+    """The first difference of two JSON values: dotted name, and both values in short.
+
+    None where the values are equal.
+    """
+    if isinstance(held, dict) and isinstance(wanted, dict):
+        for key in dict.fromkeys([*wanted, *held]):
+            inner = f"{name}.{key}" if name else str(key)
+            pair = held.get(key, MISSING), wanted.get(key, MISSING)
+            if (found := first_difference(*pair, inner)) is not None:
+                return found
+        return None
+    if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
+        return first_difference(dict(enumerate(held)), dict(enumerate(wanted)), name)
+    return None if held == wanted else (name, shorten(held), shorten(wanted))
+
+
+def shorten(value: Any) -> str:
+    """A JSON value in one short line."""
+    if value == MISSING:
+        return MISSING
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

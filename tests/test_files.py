@@ -1,0 +1,85 @@
+"""Settings, atomic files and locks in the folder of a run."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.files import strict, write_json
+from ramac_jax.folders import check_settings, lock_folder
+
+
+def stored(folder, **settings):
+    path = folder / "settings.json"
+    write_json(path, settings)
+    return path
+
+
+def test_equal_settings_pass_and_names_of_the_file_alone_do_not_count(tmp_path):
+    path = stored(tmp_path, format=2, options={"level": None}, more=1)
+    check_settings(path, {"format": 2, "options": {"level": None}})
+    check_settings(tmp_path / "nothing.json", {"format": 2})
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"format": 2, "level": 0.1}, "holds a run with level 0.1, not 0.5: give 0.1"),
+        ({"format": 2, "level": None}, "holds a run with level null, not 0.5: give"),
+        ({"format": 1, "level": 0.5}, "holds a run with format 1, not 2: give"),
+        ({"level": 0.1}, "another version of ramac_jax, which recorded no format:"),
+        ({"format": 2}, "another version of ramac_jax, which recorded no level:"),
+    ],
+)
+def test_the_first_difference_is_reported_in_one_line(tmp_path, held, message):
+    path = stored(tmp_path, **held)
+    with pytest.raises(rj.InputError, match=message) as caught:
+        check_settings(path, {"format": 2, "level": 0.5})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", ""])
+def test_a_damaged_file_of_settings_is_refused(tmp_path, text):
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(rj.InputError, match="settings.json is damaged"):
+        check_settings(path, {"format": 2})
+
+
+def test_numbers_that_json_has_not_compare_equal_to_themselves(tmp_path):
+    path = stored(tmp_path, level=math.inf, out=Path("a"), rates=(1.0, math.nan))
+    assert json.loads(path.read_text()) == {
+        "level": "inf",
+        "out": "a",
+        "rates": [1.0, "nan"],
+    }
+    check_settings(path, {"level": math.inf, "rates": (1.0, math.nan)})
+    with pytest.raises(rj.InputError, match='level "inf", not 1.0'):
+        check_settings(path, {"level": 1.0})
+
+
+def test_strict_values_keep_what_json_can_hold():
+    value = {"a": [1, 2.5, None, True, "x"], "b": {"c": []}}
+    assert strict(value) == value
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = stored(tmp_path, format=1)
+    with pytest.raises(TypeError):
+        write_json(path, {"format": object()})
+    assert json.loads(path.read_text()) == {"format": 1}
+    assert [x.name for x in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_folder_has_one_lock(tmp_path):
+    folder = tmp_path / "new" / "run"
+    message = "another run uses .*run: wait for it"
+    with lock_folder(folder), pytest.raises(rj.InputError, match=message):
+        lock_folder(folder)
+    with lock_folder(folder):
+        pass
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(rj.InputError, match="cannot write to .*file/run"):
+        lock_folder(tmp_path / "file" / "run")
