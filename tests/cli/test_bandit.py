@@ -188,11 +188,12 @@ def test_an_interrupted_run_is_resumed_without_repeated_stages(tmp_path, monkeyp
     train = stages.populations.train_population
     seen = []
 
-    def interrupt_third(agent, dataset, members, schedule, *, folder, **others):
+    def interrupt_third(agent, dataset, members, schedule, *, storage, **others):
+        folder = storage.folder
         seen.append((folder.name, saved(folder)))
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return train(agent, dataset, members, schedule, folder=folder, **others)
+        return train(agent, dataset, members, schedule, storage=storage, **others)
 
     def saved(folder):
         """Return the time of each checkpoint of a stage."""
