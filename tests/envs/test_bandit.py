@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from ramac_jax.data.bandit import DATASET_ID, write_bandit_dataset
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import BANDIT_ID, bandit
 from ramac_jax.evaluation import cvar
@@ -64,8 +65,8 @@ def test_the_data_fills_the_modes_four_to_one_and_leaves_the_gap_empty():
 
 def test_the_dataset_comes_back_from_minari(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    bandit.write_dataset(seed=5)
-    loaded = load_datasets([bandit.DATASET_ID])
+    write_bandit_dataset(seed=5)
+    loaded = load_datasets([DATASET_ID])
     rng = np.random.default_rng(5)
     actions = bandit.draw_actions(10_000, rng)
     np.testing.assert_allclose(loaded.transitions.action, actions, atol=1e-6)

@@ -35,6 +35,7 @@ from ramac_jax.cli.options.bandit import (
 )
 from ramac_jax.cli.reporting import bandit_tables
 from ramac_jax.cli.runs import folder as run_folder
+from ramac_jax.data.bandit import DATASET_ID, write_bandit_dataset
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
 from ramac_jax.files import write_json
@@ -46,8 +47,8 @@ DPI = 300
 def make_dataset(arguments: Arguments) -> rj.Transition:
     """Write the dataset into --out, and read it."""
     root = folders.writable_folder(arguments.out / "minari").resolve()
-    bandit.write_dataset(arguments.seed, root=root)
-    return load_datasets([bandit.DATASET_ID], root=root).transitions
+    write_bandit_dataset(arguments.seed, root=root)
+    return load_datasets([DATASET_ID], root=root).transitions
 
 
 def is_finished(arguments: Arguments) -> bool:
