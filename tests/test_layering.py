@@ -39,6 +39,7 @@ WORLD = [
     "evaluation",
     "extras",
     "files",
+    "folders",
     "policy",
     "population",
     "storage",

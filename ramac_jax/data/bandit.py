@@ -19,9 +19,9 @@ def write_bandit_dataset(
 ) -> None:
     """Write `envs.bandit.CONSTANTS.num_samples` pulls as a Minari dataset.
 
-
-    An older dataset of this id is replaced. Every pull is a terminated step. A Minari episode holds `PULLS_PER_RECORD` of them,
-    because Minari's files take milliseconds for each episode, however short.
+    An older dataset of this id is replaced. Every pull is a terminated step. A Minari
+    episode holds `PULLS_PER_RECORD` of them, because Minari's files take milliseconds
+    for each episode, however short.
 
     Args:
       seed: of actions and rewards.
