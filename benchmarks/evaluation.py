@@ -1,7 +1,7 @@
 """Where an evaluation spends its time: `python -m benchmarks.evaluation --out FILE`.
 
-Untrained agents of the default diffusion network in the halfcheetah-medium-expert task.
-Compiling and making the simulators come before the clock starts.
+Untrained agents with the default diffusion network act in halfcheetah-medium-expert.
+Compilation and construction of the simulators are not timed.
 """
 
 import dataclasses
@@ -37,22 +37,22 @@ class Arguments:
     out: Path | None = None
     """JSON file to write; None: print only."""
     agents: int = 10
-    """Agents side by side."""
+    """Agents in the population."""
     episodes: int = 20
-    """Episodes of each."""
+    """Episodes of each agent."""
     workers: tuple[int, ...] = (0, 2)
     """Numbers of worker processes to try."""
     repeats: int = 3
-    """Timed evaluations of each, in turns; the median by wall time counts."""
+    """Timed evaluations of each number of workers, in turn; the median counts."""
 
 
 class TimedEnvironments(Environments):
-    """Environments that count the seconds waited for their answers."""
+    """Environments that count the seconds that the caller waits for them."""
 
     waited = 0.0
 
     def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
-        """Answer, and note how long it took."""
+        """Call the environments and add up the time."""
         start = time.perf_counter()
         step = super().call(name, lane, *arguments)
         self.waited += time.perf_counter() - start
@@ -60,22 +60,26 @@ class TimedEnvironments(Environments):
 
 
 def make_policy(population: int) -> Policy:
-    """Untrained agents of the default network."""
+    """Make untrained agents with the default network."""
     actor = rj.diffusion_actor(ACTION_DIM)
     example = jnp.zeros((1, OBSERVATION_DIM)), jnp.zeros((1, ACTION_DIM))
     params = jax.vmap(lambda key: actor.init(key, *example))(
         jax.random.split(jax.random.key(0), population)
     )
-    bounds = -jnp.ones(ACTION_DIM), jnp.ones(ACTION_DIM)
-    mean, std = jnp.zeros(OBSERVATION_DIM), jnp.ones(OBSERVATION_DIM)
-    scaling = Scaling(mean, std, *bounds)
-    return Policy(PolicySpec(scaling=scaling, actor="diffusion"), actor, params)
+    scaling = Scaling(
+        observation_mean=jnp.zeros(OBSERVATION_DIM),
+        observation_std=jnp.ones(OBSERVATION_DIM),
+        action_low=-jnp.ones(ACTION_DIM),
+        action_high=jnp.ones(ACTION_DIM),
+    )
+    spec = PolicySpec(scaling=scaling, actor="diffusion")
+    return Policy(spec=spec, actor=actor, params=params)
 
 
 def timed(
     policy: Policy, environments: TimedEnvironments, num_episodes: int
 ) -> dict[str, float]:
-    """One evaluation: its seconds, steps/s, and who took which share."""
+    """Time one evaluation: seconds, steps/s, shares of simulators and policy."""
     environments.waited = 0.0
     start = time.perf_counter()
     episodes = evaluate(policy, environments, num_episodes=num_episodes)
@@ -85,12 +89,12 @@ def timed(
         "wall_s": wall,
         "steps_per_s": int(episodes.length.sum()) / wall,
         "simulator_share": share,
-        "policy_share": 1.0 - share,  # waited for it, and bookkeeping
+        "policy_share": 1.0 - share,  # bookkeeping included
     }
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Everything the command reports."""
+    """Return all measurements."""
     policy, horizon = make_policy(arguments.agents), find_task(TASK).horizon
     everywhere = {
         count: TimedEnvironments(env_id(TASK), horizon=horizon, num_workers=count)
@@ -100,7 +104,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     for repeat in range(arguments.repeats + 1):
         for count, environments in everywhere.items():
             run = timed(policy, environments, arguments.episodes)
-            if repeat:  # the first makes the simulators and compiles
+            if repeat:  # the first evaluation compiles and makes the simulators
                 runs[count].append(run)
     rows = []
     for count, several in runs.items():

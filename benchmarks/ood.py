@@ -1,7 +1,7 @@
-"""Seconds to ood_evaluator actions against a dataset: `python -m benchmarks.ood`.
+"""Time to detect OOD actions against a dataset: `python -m benchmarks.ood`.
 
-Made-up data of HalfCheetah's sizes; each detector is built, which compiles it and
-ood_evaluators the held-out data, and then ood_evaluators the queries, which is what is told.
+The data are synthetic and of HalfCheetah's sizes. Building a detector compiles it and
+scores the held-out data; the benchmark times how long it then takes with the queries.
 """
 
 import dataclasses
@@ -35,25 +35,26 @@ class Arguments:
     num_data: int = 100_000
     """State-action pairs of the dataset."""
     num_queries: int = 10_000
-    """Pairs to be judged; as many are held out."""
+    """Pairs that a detector is given; as many are held out."""
     num_neighbours: int = 100
-    """States of the data that each query asks."""
+    """States of the data that each query is compared with."""
     repeats: int = 3
     """Timed calls; the median counts."""
 
 
 def make_steps(size: int, seed: int) -> rj.Transition:
-    """Actions that follow the observation."""
+    """Draw steps whose actions follow the observation."""
     draw = np.random.default_rng(seed)
     observation = draw.normal(size=(size, PRESET.observation_dim)).astype(np.float32)
     noise = draw.normal(size=(size, PRESET.action_dim)).astype(np.float32)
     action = np.tanh(observation[:, : PRESET.action_dim] + 0.1 * noise)
     row = np.zeros(size, np.float32)
-    return rj.Transition(observation, action, row, observation, row)  # type: ignore
+    arrays: Any = (observation, action, row, observation, row)
+    return rj.Transition(**dict(zip(rj.Transition._fields, arrays, strict=True)))
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Seconds of each detector, and how many of its alarms are false."""
+    """Return the seconds of each detector, and its false-positive rates."""
     data = make_steps(arguments.num_data, 0)
     held_out, queries = (make_steps(arguments.num_queries, seed) for seed in (1, 2))
     found = {}

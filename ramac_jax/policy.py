@@ -6,19 +6,24 @@ A checkpoint is a folder: `state/` holds every array of the agents' states, and
 """
 
 import dataclasses
-import json
 import tempfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ramac_jax.errors import InputError, check_names, first_line
-from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
+from ramac_jax.normalization import normalize_observation, unscale_action
+from ramac_jax.policy_record import (
+    RECORD,
+    PolicySpec,
+    Record,
+    checkpoint_folder,
+    damaged,
+    read_record,
+    to_json,
+)
 from ramac_jax.registry import ACTORS
 from ramac_jax.storage import (
     STATE,
@@ -31,38 +36,16 @@ from ramac_jax.storage import (
 )
 from ramac_jax.types import Actor, Array, Key, Params, State
 
-RECORD = "policy.json"
+__all__ = [
+    "Policy",
+    "PolicySpec",
+    "build_actor",
+    "load_policy",
+    "load_states",
+    "save_policy",
+]
+
 PARAMS = "actor_params"  # the field of `State` that acts
-FORMAT = 2  # of a checkpoint; any other is refused
-
-
-class PolicySpec(NamedTuple):
-    """How to build the actor of a checkpoint, and the units it acts in."""
-
-    scaling: Scaling
-    actor: str | None = None
-    """A registered name; None: the user's own actor, which `load_policy` is given."""
-    actor_options: Mapping[str, Any] = {}
-    """Options of the registered actor's builder; JSON must be able to hold them."""
-
-    @property
-    def observation_dim(self) -> int:
-        """O."""
-        return len(self.scaling.observation_mean)
-
-    @property
-    def action_dim(self) -> int:
-        """A."""
-        return len(self.scaling.action_low)
-
-
-class Record(NamedTuple):
-    """What `policy.json` says."""
-
-    spec: PolicySpec
-    layout: dict[str, str]  # of the states; see `ramac_jax.storage.layout`
-    population: int
-    files: dict[str, int]  # checksum of each file of the states
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,18 +140,23 @@ def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:
     with tempfile.TemporaryDirectory(
         dir=folder.parent, prefix=f".{folder.name}-"
     ) as workplace:
-        new, old = Path(workplace, "new"), Path(workplace, "old")
+        new = Path(workplace, "new")
         write_tree(new / STATE, states)
         record = record._replace(files=file_checksums(new / STATE))
         (new / RECORD).write_text(to_json(record))
-        if folder.exists():
-            folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        replace_folder(folder, new, Path(workplace, "old"))
+
+
+def replace_folder(folder: Path, new: Path, old: Path) -> None:
+    """Move a new folder into place and an earlier one to `old`; undo on failure."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
 
 
 def load_policy(folder: str | Path, *, actor: Actor | None = None) -> Policy:
@@ -192,7 +180,7 @@ def load_policy(folder: str | Path, *, actor: Actor | None = None) -> Policy:
         actor = build_actor(record.spec)
     expected = {PARAMS: actor_shapes(actor, record, f"checkpoint {folder}")}
     params = read_states(folder, record, expected)[PARAMS]
-    return Policy(record.spec, actor, params)
+    return Policy(spec=record.spec, actor=actor, params=params)
 
 
 def load_states(folder: str | Path, like: State) -> State:
@@ -245,72 +233,3 @@ def read_states(folder: Path, record: Record, like: Any) -> Any:
     except Exception as error:  # damage takes as many forms as there are bytes
         raise damaged(folder, error) from error
     return jax.tree.map(jnp.asarray, read)
-
-
-def damaged(folder: Path, error: Exception) -> InputError:
-    """Return the error for a checkpoint that exists and cannot be read."""
-    return InputError(f"checkpoint {folder} is damaged: {first_line(error)}")
-
-
-def checkpoint_folder(folder: str | Path) -> Path:
-    """Return the absolute path of a checkpoint; `InputError` if there is none."""
-    folder = Path(folder).absolute()
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}: give that of a checkpoint")
-    if not (folder / RECORD).is_file() or not (folder / STATE).is_dir():
-        raise InputError(f"{folder} is no checkpoint: it lacks {RECORD} or {STATE}/")
-    return folder
-
-
-def read_record(folder: Path) -> Record:
-    """Read `policy.json`; `InputError` where it is damaged or of another version."""
-    try:
-        fields = json.loads((folder / RECORD).read_bytes())
-        version, checksum = fields.get("format"), fields.pop("checksum", None)
-        known = version is not None or checksum is not None
-        if known and checksum != text_checksum(fields):
-            raise InputError(f"its file {RECORD} has changed")
-    except Exception as error:  # damage takes as many forms as there are bytes
-        raise damaged(folder, error) from error
-    if version != FORMAT:
-        raise InputError(
-            f"checkpoint {folder} has format {version or 1}, and this version of "
-            f"ramac_jax reads {FORMAT}: load it with the version that wrote it"
-        )
-    scaling = {k: jnp.asarray(v, jnp.float32) for k, v in fields["scaling"].items()}
-    spec = PolicySpec(
-        scaling=Scaling(**scaling),
-        actor=fields["actor"],
-        actor_options=fields["actor_options"],
-    )
-    return Record(
-        spec=spec,
-        layout=fields["layout"],
-        population=fields["population"],
-        files=fields["files"],
-    )
-
-
-def to_json(record: Record) -> str:
-    """Write a record as strict JSON; floats keep every bit."""
-    spec = record.spec
-    scaling = {k: np.asarray(v).tolist() for k, v in spec.scaling._asdict().items()}
-    fields = {
-        "format": FORMAT,
-        "actor": spec.actor,
-        "actor_options": dict(spec.actor_options),
-        "scaling": scaling,
-        "population": record.population,
-        "layout": record.layout,
-        "files": record.files,
-    }
-    try:
-        whole = fields | {"checksum": text_checksum(fields)}
-        return json.dumps(whole, indent=2, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the policy cannot be written as JSON: {error}") from error
-
-
-def text_checksum(fields: Mapping[str, Any]) -> int:
-    """Return a checksum of a JSON object, whatever its layout in a file."""
-    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())
