@@ -68,4 +68,9 @@ def bandit_row(policy: Mapping[str, Any]) -> Row:
 
 def share_interval(values: np.ndarray) -> Interval:
     """Return the mean of shares [P] with Student's interval, clipped to [0, 1]."""
-    return Interval(*(min(max(x, 0.0), 1.0) for x in mean_interval(values)))
+    interval = mean_interval(values)
+    return Interval(
+        value=min(max(interval.value, 0.0), 1.0),
+        low=min(max(interval.low, 0.0), 1.0),
+        high=min(max(interval.high, 0.0), 1.0),
+    )

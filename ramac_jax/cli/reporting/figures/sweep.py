@@ -7,10 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox, BboxBase
 
+from ramac_jax.cli.reporting.figures.labels import Label, write_labels
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, reach
 from ramac_jax.cli.reporting.sweep_tables import called
 from ramac_jax.evaluation import Interval, Ranked
@@ -23,8 +21,6 @@ STYLES = {  # colour, marker, size of the marker, order of drawing
 }
 LETTERS = 62  # in a line of the legend
 FARTHEST = 0.6  # of the points' span: largest reach of the frame beyond the points
-OFFSETS = sorted(((x, y) for x in range(3, 48, 3) for y in range(3, 48, 3)), key=sum)
-"""Possible places of a number, in typographic points right of and above a setting."""
 
 
 def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
@@ -62,7 +58,7 @@ def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
     named = [i for i in roles if roles[i] != "other"]
     named.sort(key=lambda index: points[index, 0])
     figure.draw_without_rendering()  # computes the layout
-    write_numbers(axis, [(ranked[index], roles[index]) for index in named])
+    write_labels(axis, [number_of(ranked[i], STYLES[roles[i]][0]) for i in named])
     return figure
 
 
@@ -101,6 +97,12 @@ def draw_setting(axis: Axes, entry: Ranked, role: str) -> None:
     )
 
 
+def number_of(entry: Ranked, colour: str) -> Label:
+    """Return the number of a setting, at the point of the setting."""
+    point = (entry.score["cvar"].value, entry.score["mean"].value)
+    return Label(text=str(entry.setting), point=point, colour=colour)
+
+
 def limits(intervals: Sequence[Interval]) -> tuple[float, float]:
     """Return limits that hold all values, and all intervals that are not wide."""
     values, low, high = np.array(intervals).T
@@ -109,44 +111,6 @@ def limits(intervals: Sequence[Interval]) -> tuple[float, float]:
     stop = min(np.nanmax([*values, *high]), values.max() + farthest)
     margin = 0.1 * (stop - start) or 1.0
     return start - margin, stop + margin
-
-
-def write_numbers(axis: Axes, named: Sequence[tuple[Ranked, str]]) -> None:
-    """Write the number of each setting right of and above it, without overlap.
-
-    The layout of the figure must be final.
-    """
-    centres = [(x.score["cvar"].value, x.score["mean"].value) for x, _ in named]
-    pixels = [axis.transData.transform(centre) for centre in centres]
-    taken = [Bbox([x - 4.0, x + 4.0]) for x in pixels]
-    for (entry, role), centre in zip(named, centres, strict=True):
-        colour = STYLES[role][0]
-        text = axis.annotate(
-            str(entry.setting),
-            centre,
-            xytext=OFFSETS[0],
-            textcoords="offset points",
-            fontsize=7,
-            color=colour,
-            path_effects=[withStroke(linewidth=1.5, foreground="white")],
-            arrowprops=dict(
-                arrowstyle="-", color=colour, linewidth=0.4, shrinkA=0.0, shrinkB=2.0
-            ),
-            zorder=6,
-        )
-        taken.append(place(text, taken, axis.bbox))
-
-
-def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
-    """Move a number to the nearest offset without overlap; return its box."""
-    for offset in [*OFFSETS, OFFSETS[0]]:
-        text.set_position(offset)
-        text.get_window_extent()  # computes the layout
-        box = Text.get_window_extent(text)  # without its line
-        inside = box.x1 < room.x1 and box.y1 < room.y1
-        if inside and not box.count_overlaps(taken):
-            break
-    return box
 
 
 def legend_of(ranked: Sequence[Ranked], roles: Mapping[int, str]) -> list[Line2D]:
