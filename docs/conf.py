@@ -50,6 +50,7 @@ public_modules = [
     "ramac_jax.losses",
     "ramac_jax.compute",
     "ramac_jax.population",
+    "ramac_jax.devices",
     "ramac_jax.evaluation",
     "ramac_jax.evaluation.bounds",
     "ramac_jax.normalization",

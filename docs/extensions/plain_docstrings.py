@@ -1,8 +1,8 @@
 """A Sphinx extension: docstrings are plain text with formulas, not reStructuredText.
 
 A bar in |x| would be a substitution and the star in Z* an emphasis; both are escaped
-outside of code. A table of bars becomes a literal block. The comment behind a field of a
-named tuple describes the field where it has no docstring.
+outside of code and of *emphasised words*. A table of bars becomes a literal block. The
+comment behind a field of a named tuple describes the field that has no docstring.
 """
 
 import importlib
@@ -12,12 +12,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-CODE = re.compile(r"(`+[^`]*`+)")
+KEPT = re.compile(r"(`+[^`]*`+|(?<!\w)\*\w[^*]*\w\*(?!\w))")  # code and emphasis
 
 
 def escape(line: str) -> str:
-    """Escape the characters of formulas in a line, but not in its code."""
-    parts = CODE.split(line)
+    """Escape the characters of formulas in a line, but not its code and emphasis."""
+    parts = KEPT.split(line)
     return "".join(
         part if index % 2 else re.sub(r"([|*])", r"\\\1", part)
         for index, part in enumerate(parts)

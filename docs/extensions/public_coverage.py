@@ -24,21 +24,32 @@ def public_names(module: ModuleType) -> list[str]:
     return [
         name
         for name, member in vars(module).items()
-        if not name.startswith("_")
-        and (inspect.isfunction(member) or inspect.isclass(member))
-        and member.__module__ == module.__name__
+        if not name.startswith("_") and is_defined_in(module, member)
     ]
+
+
+def is_defined_in(module: ModuleType, member: Any) -> bool:
+    """Whether a member is a function, a class or a callable that a module defines."""
+    owner = member if hasattr(member, "__module__") else type(member)
+    return callable(member) and owner.__module__ == module.__name__
 
 
 def undocumented(module: ModuleType, documented: Iterable[str]) -> list[str]:
-    """List the public names that have no docstring or no entry in the reference."""
-    known = set(documented)
-    return [
-        f"{module.__name__}.{name}"
-        for name in public_names(module)
-        if f"{module.__name__}.{name}" not in known
-        or not inspect.getdoc(getattr(module, name))
-    ]
+    """List the public names that have no docstring or no entry in the reference.
+
+    An alias of a type has its entry in the module that defines the alias.
+    """
+    known, missing = set(documented), []
+    for name in public_names(module):
+        member, full = getattr(module, name), f"{module.__name__}.{name}"
+        if inspect.isroutine(member) or inspect.isclass(member):
+            found = full in known and bool(inspect.getdoc(member))
+        else:
+            inside = [x for x in known if x.startswith(f"{module.__name__}.")]
+            found = name in [x.rpartition(".")[2] for x in inside]
+        if not found:
+            missing.append(full)
+    return missing
 
 
 def check(app: Sphinx, env: Any) -> None:
@@ -49,8 +60,17 @@ def check(app: Sphinx, env: Any) -> None:
             LOGGER.warning("%s is public and the reference does not document it", name)
 
 
+def import_names(app: Sphinx) -> None:
+    """Import the names that modules import on first use, so that autodoc lists them."""
+    for name in app.config.public_modules:
+        module = importlib.import_module(name)
+        for public in public_names(module):
+            getattr(module, public)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the check."""
     app.add_config_value("public_modules", [], "env", [list])
+    app.connect("builder-inited", import_names)
     app.connect("env-check-consistency", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

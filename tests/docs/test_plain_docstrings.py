@@ -21,6 +21,10 @@ def test_bars_and_stars_are_escaped_outside_of_code(docstrings):
     assert docstrings.escape("|x| of b* in `a|b`") == r"\|x\| of b\* in `a|b`"
 
 
+def test_emphasised_words_stay_emphasised(docstrings):
+    assert docstrings.escape("a *smaller level* of x*") == r"a *smaller level* of x\*"
+
+
 def test_a_table_becomes_a_literal_block(docstrings):
     lines = ["Text.", "", "| a | b |", "|---|---|", "", "|x| grows."]
     assert docstrings.translate(lines) == [
