@@ -115,7 +115,11 @@ Start = Pretraining | InitialStates | None
 
 
 def check_inputs(
-    members: Members, dataset: Transition, schedule: Schedule, start: Start
+    agent: Agent,
+    members: Members,
+    dataset: Transition,
+    schedule: Schedule,
+    start: Start,
 ) -> None:
     """Raise `InputError` for inputs of `train_population` that make no run."""
     check_lengths(schedule, start)
@@ -127,7 +131,7 @@ def check_inputs(
                 raise InputError(
                     f"the states are of {list(np.shape(leaf)[:1])} members, not {size}"
                 )
-    check_hyperparams(members.hyperparams)
+    check_hyperparams(members.hyperparams, agent.risk_measure)
     check_transitions(dataset)
 
 

@@ -82,7 +82,7 @@ def train_population(
     alone does not fit the memory; `Interrupted` once `callbacks.should_stop` returns a
     number, after everything is saved.
     """
-    check_inputs(members, dataset, schedule, start)
+    check_inputs(agent, members, dataset, schedule, start)
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
 
     def compile_for(size: int, devices: int) -> Programs:

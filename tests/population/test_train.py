@@ -251,3 +251,10 @@ def test_a_dataset_or_a_folder_that_cannot_be_used_is_refused(train, tmp_path):
         train(dataset=jax.tree.map(lambda x: x[:0], toy.DATASET))
     with pytest.raises(rj.InputError, match=r"reward is NaN or infinite in 12 of 12"):
         train(dataset=toy.DATASET._replace(reward=np.full(12, np.inf)))
+
+
+def test_a_risk_level_outside_the_measure_of_the_agent_is_refused():
+    agent = toy.AGENT._replace(risk_measure=rj.risk.cvar)
+    members = cross(rj.Hyperparams(risk_level=2.0), [0])
+    with pytest.raises(rj.InputError, match="risk_level is 2: for this risk measure"):
+        train_population(agent, toy.DATASET, members, toy.SCHEDULE)
