@@ -42,7 +42,7 @@ def test_an_arena_builds_its_actor_once_for_all_that_it_plays():
         actor_options={"num_steps": 2, "widths": (8,)},
     )
     arena = Arena(spec, None, None)
-    assert arena.actor.sample is arena.actor.sample
+    assert arena.actor is arena.actor
     other = arena.of(spec._replace(actor="diffusion"))
-    assert other.actor.sample is not arena.actor.sample
-    assert other.actor.sample is other.actor.sample
+    assert other.actor is not arena.actor
+    assert other.actor is other.actor

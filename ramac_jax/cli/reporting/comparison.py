@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.options.presets import read_table
-from ramac_jax.cli.reporting.tables import cell, known, pipes
+from ramac_jax.cli.reporting.tables import cell, pipes
 from ramac_jax.cli.runs.comparison import Row
 
 RESULTS = {
@@ -84,7 +84,7 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the rows for strict JSON, with None for unknown numbers."""
     return [
         row._asdict()
-        | {"figures": {name: known(x) for name, x in row.figures.items()}}
+        | {"figures": {name: x.to_json() for name, x in row.figures.items()}}
         | {"paper": paper_figures().get(row.task, {}).get(row.agent)}
         for row in rows
     ]

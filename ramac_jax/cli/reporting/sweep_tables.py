@@ -7,8 +7,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.cli.reporting.tables import cell, known, pipes, rounded
-from ramac_jax.evaluation import Interval, Ranked
+from ramac_jax.cli.reporting.tables import cell, pipes, rounded
+from ramac_jax.evaluation import Ranked
+from ramac_jax.evaluation.intervals import UNKNOWN
 
 COLUMNS = {
     "cvar": ("CVaR", 1.0),
@@ -24,7 +25,7 @@ def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
         entry._asdict()
         | {
             "chosen_by": None if math.isnan(entry.chosen_by) else entry.chosen_by,
-            "score": {name: known(x) for name, x in entry.score.items()},
+            "score": {name: x.to_json() for name, x in entry.score.items()},
         }
         for entry in ranked
     ]
@@ -32,7 +33,7 @@ def to_json(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
 
 def cells(entry: Ranked, between: str = " ") -> list[str]:
     """Return the cells of a row, in the order of `titles`."""
-    chosen_by = cell(Interval(entry.chosen_by, math.nan, math.nan), 1.0)
+    chosen_by = cell(UNKNOWN._replace(value=entry.chosen_by), 1.0)
     return [
         chosen_by,
         *(cell(entry.score[k], factor, between) for k, (_, factor) in COLUMNS.items()),

@@ -32,14 +32,9 @@ def rounded(figure: Mapping[str, float | None], factor: float) -> list[str]:
     return [f"{value:.{digits}f}" for value in values]
 
 
-def known(interval: Interval) -> dict[str, float | None]:
-    """Return an interval for strict JSON, with None for nan."""
-    return {k: None if math.isnan(x) else x for k, x in interval._asdict().items()}
-
-
 def cell(interval: Interval, factor: float, between: str = " ") -> str:
     """Return a value with its bounds, if they are known."""
-    value, *bounds = rounded(known(interval), factor)
+    value, *bounds = rounded(interval.to_json(), factor)
     has_bounds = math.isfinite(interval.low)
     return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
 
