@@ -228,6 +228,7 @@ def test_a_population_in_training_stores_its_states_alike(flow, tmp_path):
         ),
         key_data=jnp.zeros((2, 2), jnp.uint32),
         hyperparams=jax.tree.map(lambda x: jnp.full(2, x), rj.Hyperparams()),
+        active=jnp.ones(2, bool),
     )
     with training.open_manager(tmp_path) as manager:
         training.save(manager, 7, carry, EMPTY, "a machine")
