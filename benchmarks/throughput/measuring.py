@@ -19,7 +19,8 @@ from benchmarks.throughput.counting import (
 from benchmarks.throughput.machine import Meter, matrix_meter, seconds
 from ramac_jax import population as populations
 from ramac_jax.devices.memory import bytes_needed
-from ramac_jax.devices.mesh import make_mesh, spread
+from ramac_jax.devices.mesh import make_mesh
+from ramac_jax.devices.placement import spread
 from ramac_jax.population.programs import Programs
 
 

@@ -21,7 +21,7 @@ class TooLargeError(InputError):
 def free_device_bytes() -> int:
     """Bytes that each device of this host may allocate.
 
-    The cores of a CPU have one memory: the number holds for all of them together.
+    The cores of a CPU share one memory: the number is the memory of all cores together.
     """
     devices = jax.local_devices()
     stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None

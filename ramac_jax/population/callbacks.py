@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import jax
 import numpy as np
 
-from ramac_jax.devices.mesh import gather, pick
+from ramac_jax.devices.placement import gather, pick
 from ramac_jax.evaluation.rollouts import Cancelled
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.population.history import History

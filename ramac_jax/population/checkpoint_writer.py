@@ -3,7 +3,7 @@
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
-from ramac_jax.devices.mesh import gather
+from ramac_jax.devices.placement import gather
 from ramac_jax.population import checkpoints
 from ramac_jax.population.callbacks import on_cpu
 from ramac_jax.population.checkpoints import Carry

@@ -9,7 +9,7 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from ramac_jax.devices.hosts import agree
-from ramac_jax.devices.mesh import gather
+from ramac_jax.devices.placement import gather
 from ramac_jax.population.history import History, fingerprint
 from ramac_jax.storage import OTHER_NUMBERS, STATE, member_checksums
 from ramac_jax.types import Hyperparams, MetricSums, State

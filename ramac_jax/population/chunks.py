@@ -16,16 +16,17 @@ from ramac_jax.devices.memory import (
     fit,
     free_device_bytes,
 )
-from ramac_jax.devices.mesh import are_cores, count_rows, gather, pick, spread
+from ramac_jax.devices.mesh import are_cores, count_rows
+from ramac_jax.devices.placement import gather, pick, spread
 from ramac_jax.files import write_json
 from ramac_jax.population.history import History, take
+from ramac_jax.population.phase_run import run_phase
 from ramac_jax.population.phases import (
     TRAINING,
     Chunk,
     fresh,
     open_phase,
     restore_phase,
-    run_phase,
 )
 from ramac_jax.population.pretraining import Pretrainer, pretrain
 from ramac_jax.population.programs import Programs
@@ -149,7 +150,7 @@ def total_bytes(programs: Programs) -> int:
 
 
 def read_size(stored: Path) -> StoredSize:
-    """Read the stored size on the first host, for all hosts."""
+    """Read the stored size on the first host, and send it to the others."""
 
     def read() -> StoredSize:
         if not is_first_host() or not stored.exists():

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramac_jax.devices.mesh import AXIS, gather, pick, spread
+from ramac_jax.devices.mesh import AXIS
+from ramac_jax.devices.placement import gather, pick, spread
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.population.members import Members
+from ramac_jax.population.phase_run import run_phase
 from ramac_jax.population.phases import (
     PRETRAINING,
     Chunk,
     fresh,
     open_phase,
     restore_phase,
-    run_phase,
 )
 from ramac_jax.population.programs import Programs
 from ramac_jax.population.schedule import Pretraining

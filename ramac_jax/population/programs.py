@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from ramac_jax.compute import data_parallel
-from ramac_jax.devices.mesh import are_cores, per_member, shard_axis, sharding
+from ramac_jax.devices.mesh import are_cores, shard_axis
+from ramac_jax.devices.placement import per_member, sharding
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.training import advance, zero_metric_sums
 from ramac_jax.types import (

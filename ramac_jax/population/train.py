@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from ramac_jax.devices.hosts import first_host_first, is_first_host
-from ramac_jax.devices.mesh import make_mesh, pick, spread
+from ramac_jax.devices.mesh import make_mesh
+from ramac_jax.devices.placement import pick, spread
 from ramac_jax.files import write_json
 from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.population.callbacks import Callbacks

@@ -1,4 +1,4 @@
-"""The arrangement of devices, and the placement of arrays on them."""
+"""The arrangement of devices for a population."""
 
 import math
 import os
@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.devices import mesh as placement
+from ramac_jax.devices import mesh
 
 
 @pytest.mark.parametrize(
@@ -43,36 +42,36 @@ def test_cores_are_arranged_to_train_fastest(
     monkeypatch.setattr(
         jax, "make_mesh", lambda *args, **rest: made.append((args, rest))
     )
-    assert placement.count_rows(population, batch_size, devices) == rows
+    assert mesh.count_rows(population, batch_size, devices) == rows
     assert members == rows * math.ceil(population / rows)
-    placement.make_mesh(members, batch_size)
+    mesh.make_mesh(members, batch_size)
     (((found, names), rest),) = made
-    assert found == shape and names == (placement.AXIS, placement.SHARDS)
+    assert found == shape and names == (mesh.AXIS, mesh.SHARDS)
     assert rest["devices"] == list(range(shape[0] * shape[1]))
 
 
 def test_members_use_all_accelerators(monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 4)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert placement.count_rows(5, 256, 4) == 4
+    assert mesh.count_rows(5, 256, 4) == 4
     with pytest.raises(
         rj.InputError, match="6 members cannot be divided equally among 4"
     ):
-        placement.make_mesh(6, 256)
+        mesh.make_mesh(6, 256)
 
 
 def test_every_core_is_a_device_unless_a_number_is_given(monkeypatch):
     asked = []
     monkeypatch.setattr(jax.config, "update", lambda *args: asked.append(args))
-    monkeypatch.setattr(placement, "count_cores", lambda: 6)
+    monkeypatch.setattr(mesh, "count_cores", lambda: 6)
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    placement.use_every_core()
+    mesh.use_every_core()
     assert asked == [("jax_num_cpu_devices", 6)]
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
-    placement.use_every_core()
+    mesh.use_every_core()
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
-    placement.use_every_core()
+    mesh.use_every_core()
     assert len(asked) == 1
 
 
@@ -97,34 +96,4 @@ def test_importing_the_commands_does_not_start_jax():
         check=True,
         env=environment | {"JAX_PLATFORMS": "cpu"},
         cwd=Path(__file__).parents[2],
-    )
-
-
-def test_spread_arrays_do_not_alias_the_callers_memory():
-    room = np.zeros(4096 + 64, np.uint8)  # aligned so that JAX could alias it
-    numbers = room[-room.ctypes.data % 64 :][:4096].view(np.float32)
-    numbers[:] = expected = np.arange(1024)
-    spread = placement.spread(numbers, placement.make_mesh(1024))
-    copy = placement.gather(spread)
-    numbers[:] = -1.0
-    np.testing.assert_array_equal(spread, expected)
-    add = jax.jit(lambda x: x + 1.0, donate_argnums=0)
-    np.testing.assert_array_equal(add(spread), expected + 1)
-    assert spread.is_deleted()
-    np.testing.assert_array_equal(copy, expected)
-
-
-@pytest.mark.parametrize("in_axes", [(0, 0, None), (None, 0, 0), (0, None, None)])
-def test_the_sequential_map_equals_vmap(in_axes):
-    def function(x, tree, y):
-        return {"sum": x + tree["a"] * y, "b": tree["b"]}
-
-    args = [np.arange(3.0), {"a": np.arange(3.0), "b": np.ones((3, 2))}, np.arange(3.0)]
-    args = [
-        jax.tree.map(lambda leaf: leaf[1], x) if axis is None else x
-        for x, axis in zip(args, in_axes, strict=True)
-    ]
-    found = placement.sequential_map(function, in_axes)(*args)
-    jax.tree.map(
-        np.testing.assert_array_equal, found, jax.vmap(function, in_axes)(*args)
     )

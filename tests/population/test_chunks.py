@@ -9,7 +9,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.devices import memory
-from ramac_jax.devices import mesh as placement
+from ramac_jax.devices.mesh import make_mesh
 from ramac_jax.population.chunks import choose_chunk
 from ramac_jax.population.programs import Programs
 from tests.population import toy
@@ -90,7 +90,7 @@ def test_a_backend_without_a_memory_analysis_trains_all_members_at_once():
 @pytest.fixture(scope="module")
 def budget():
     """Memory that two members fit and three do not."""
-    mesh = placement.make_mesh(6)
+    mesh = make_mesh(6)
     two, three = (
         memory.bytes_needed(Programs(toy.AGENT, toy.DATASET, n, mesh, 4).advance)
         for n in (2, 3)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.devices import mesh as placement
+from ramac_jax.devices.mesh import make_mesh
 from ramac_jax.population import checkpoints
 from ramac_jax.population.programs import Programs
 from ramac_jax.storage import OTHER_NUMBERS
@@ -105,7 +105,7 @@ def test_a_run_without_an_undamaged_checkpoint_is_refused(train, finished):
 
 
 def test_no_flipped_bit_changes_a_number(uninterrupted, tmp_path):
-    like = Programs(toy.AGENT, toy.DATASET, 5, placement.make_mesh(5), 4).like
+    like = Programs(toy.AGENT, toy.DATASET, 5, make_mesh(5), 4).like
     folder = uninterrupted[1] / "chunk-0" / "training"
     with checkpoints.open_manager(folder) as manager:
         expected = checkpoints.restore(manager, 10, like)

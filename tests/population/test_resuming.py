@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.population import Interrupted, phases
+from ramac_jax.population import Interrupted, phase_run, phases
 from tests.population import toy
 from tests.population.toy import Death, Reports, assert_same, die
 
@@ -48,7 +48,7 @@ def test_a_finished_run_is_read_without_training(
     train, uninterrupted, finished, monkeypatch
 ):
     monkeypatch.delattr(phases, "init_carry")
-    monkeypatch.delattr(phases.PhaseRun, "advance")
+    monkeypatch.delattr(phase_run.PhaseRun, "advance")
     again = Reports()
     assert_same(train(finished, report=again), uninterrupted[0])
     assert again.places == [("training", 0, 10)]

@@ -25,16 +25,25 @@ def whole(run, phase):
     return {int(x.name) for x in run.glob(f"chunk-0/{phase}/*") if x.name.isdigit()}
 
 
-def half(run, phase, since=0.0):
-    """The incomplete checkpoints of a phase that were started after a time, in s."""
-    found = []
-    for path in run.glob(f"chunk-0/{phase}/*-tmp*"):
-        try:
-            if path.stat().st_ctime > since:
-                found.append(path.name)
-        except FileNotFoundError:  # complete by now
-            continue
-    return found
+def incomplete(run, phase):
+    """The names of the incomplete checkpoints of a phase."""
+    return {path.name for path in run.glob(f"chunk-0/{phase}/*-tmp*")}
+
+
+def a_checkpoint_is_incomplete(run):
+    """A moment during the writing of a checkpoint of training.
+
+    What an earlier life left incomplete does not count; a new life removes it.
+    """
+    left = incomplete(run, "training")
+
+    def moment(found):
+        nonlocal left
+        present = incomplete(run, "training")
+        left &= present
+        return bool(present) and not left
+
+    return moment
 
 
 def kill_when(process, moment):
@@ -66,11 +75,10 @@ def lives(launch, finish, tmp_path_factory):
 
     def live(moment=None):
         found = whole(run, "pretraining"), whole(run, "training")
-        began = time.time()
         arguments = common | {"out": home / "killed.npz", "folder": run}
         process = launch(arguments)
         if moment is not None:
-            kill_when(process, lambda: moment(found[1], began))
+            kill_when(process, lambda: moment(found[1]))
         code, text = finish(process)
         words = [line.split() for line in text.splitlines()]
         places = [
@@ -78,16 +86,16 @@ def lives(launch, finish, tmp_path_factory):
         ]
         lived.append((found, code, places or text))
 
-    def later(found, began):
+    def later(found):
         if len(whole(run, "training") - found) < 2:
             return False
         time.sleep(random.uniform(0.0, 0.05))
         return True
 
-    live(lambda found, began: whole(run, "pretraining"))
-    live(lambda found, began: whole(run, "training"))
-    live(lambda found, began: half(run, "training", began))
-    assert half(run, "training")
+    live(lambda found: whole(run, "pretraining"))
+    live(lambda found: whole(run, "training"))
+    live(a_checkpoint_is_incomplete(run))
+    assert incomplete(run, "training")
     live(later)
     live()
     return home, lived
@@ -120,6 +128,6 @@ def test_the_numbers_equal_those_of_an_undisturbed_run(lives, read):
 
 def test_no_incomplete_checkpoint_remains(lives):
     run = lives[0] / "run"
-    assert half(run, "pretraining") == half(run, "training") == []
+    assert incomplete(run, "pretraining") == incomplete(run, "training") == set()
     assert whole(run, "pretraining") == {200, 300}
     assert whole(run, "training") == {1100, 1200}

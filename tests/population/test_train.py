@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.devices import mesh as placement
+from ramac_jax.devices.mesh import make_mesh
+from ramac_jax.devices.placement import spread
 from ramac_jax.population import InitialStates, Schedule, cross, train_population
 from ramac_jax.population.programs import Programs, member_keys
 from tests.population import toy
@@ -103,7 +104,7 @@ def real(make_actor, make_batch):
 def test_true_agents_train_as_they_do_alone(real, close):
     agent, dataset, trained, _ = real
     members = trained.members
-    fresh = Programs(agent, dataset, 3, placement.make_mesh(3), 8).init(
+    fresh = Programs(agent, dataset, 3, make_mesh(3), 8).init(
         members.seed.astype(np.uint32), members.hyperparams, dataset
     )
 
@@ -129,14 +130,14 @@ def test_true_agents_train_as_they_do_alone(real, close):
 
 def test_programs_place_their_results_as_a_checkpoint_does(real):
     agent, dataset, trained, _ = real
-    programs = Programs(agent, dataset, 3, placement.make_mesh(3), 8)
+    programs = Programs(agent, dataset, 3, make_mesh(3), 8)
     members = trained.members
     seeds = members.seed.astype(np.uint32)
     carry = programs.init(seeds, members.hyperparams, dataset)
     expected = [x.sharding for x in jax.tree.leaves(programs.like)]
     # Equal, not only equivalent: else readers of both compile twice.
     assert [x.sharding for x in jax.tree.leaves(carry)] == expected
-    data = placement.spread(dataset, programs.mesh, None)
+    data = spread(dataset, programs.mesh, None)
     advanced = jax.tree.leaves(programs.advance(*carry, data, np.int32(1)))
     assert [x.sharding for x in advanced] == expected[: len(advanced)]
 

@@ -20,7 +20,8 @@ import ramac_jax as rj
 from ramac_jax import losses
 from ramac_jax.cli.signals import noted_signals
 from ramac_jax.devices import hosts, initialize_hosts
-from ramac_jax.devices import mesh as placement
+from ramac_jax.devices.mesh import AXIS, make_mesh
+from ramac_jax.devices.placement import per_member, spread
 from ramac_jax.population import (
     Callbacks,
     Pretraining,
@@ -203,13 +204,13 @@ def collectives(compiled):
 
 def survey(size):
     """The placement of a population of this size, and what its program communicates."""
-    mesh = placement.make_mesh(size)
+    mesh = make_mesh(size)
     programs = Programs(AGENT, DATASET, size, mesh, 4)
     members = make_members(size)
-    seeds, hyperparams = placement.spread(
+    seeds, hyperparams = spread(
         (members.seed.astype(np.uint32), members.hyperparams), mesh
     )
-    dataset = placement.spread(DATASET, mesh, None)
+    dataset = spread(DATASET, mesh, None)
     shards = {
         "spread": rows_on_devices((seeds, hyperparams)),
         "dataset": rows_on_devices(dataset),
@@ -219,9 +220,9 @@ def survey(size):
     shards["advance"] = rows_on_devices(programs.advance(*carry, dataset, np.int32(2)))
 
     def mean_of_all(x):
-        return jax.lax.pmean(x, placement.AXIS)
+        return jax.lax.pmean(x, AXIS)
 
-    control = jax.jit(placement.per_member(mean_of_all, mesh, [0]))
+    control = jax.jit(per_member(mean_of_all, mesh, [0]))
     return {
         "shards": shards,
         "collectives": collectives(programs.advance),
@@ -234,7 +235,7 @@ def train_true_agent():
     agent, pretraining, dataset, schedule = true_agent()
     members = make_members(1)
     trained = train_population(agent, dataset, members, schedule, start=pretraining)
-    mesh = placement.make_mesh(1, schedule.batch_size)
+    mesh = make_mesh(1, schedule.batch_size)
     programs = Programs(agent, dataset, 1, mesh, schedule.batch_size)
     weights = jax.tree.leaves(trained.states.actor_params)
     return {
@@ -246,7 +247,7 @@ def train_true_agent():
 
 
 def rows_on_devices(tree):
-    """Rows on each device, once for all leaves with the same numbers."""
+    """Rows on each device; leaves with the same numbers count once."""
     return sorted(
         {
             tuple(len(x.data) for x in leaf.addressable_shards)
