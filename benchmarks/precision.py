@@ -22,7 +22,7 @@ import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from ramac_jax.cli import folders, process
 from ramac_jax.cli.bandit import command as bandit
-from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.files import write_json

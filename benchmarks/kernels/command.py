@@ -28,8 +28,8 @@ from benchmarks.kernels.compiling import (
 from benchmarks.kernels.reading import count_kernels
 from benchmarks.throughput.cases import CASES
 from ramac_jax.cli import folders
-from ramac_jax.cli.options.precision import training_in
-from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.options.sections import choices
+from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
 from ramac_jax.validation import check_names

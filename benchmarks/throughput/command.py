@@ -23,9 +23,10 @@ from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
 from benchmarks.throughput.measuring import measure_case
 from benchmarks.throughput.operations import profile
 from benchmarks.throughput.tables import case_table, draw_scaling
-from ramac_jax.cli.options.precision import DEFAULT, training_in
-from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.options.agent import DEFAULT_PRECISION
+from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.devices.mesh import are_cores
 from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
@@ -46,7 +47,7 @@ class Arguments:
     ] = "plain"
     precision: Annotated[
         str, choices(tuple(PRECISIONS), "What all of it computes with")
-    ] = DEFAULT
+    ] = DEFAULT_PRECISION
     call_seconds: float = 4.0
     """About how long a timed call is to take."""
     repeats: int = 5

@@ -32,11 +32,14 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.runs import folder as run_folder
 from ramac_jax.cli.runs.comparison import Row, bandit_row, run_row
+from ramac_jax.cli.runs.data import find_or_make, plan_data
+from ramac_jax.cli.runs.dry_run import describe_data
 from ramac_jax.cli.runs.evaluated import read_run
-from ramac_jax.cli.runs.scoring import read_evaluation
-from ramac_jax.cli.runs.tracking import figures_of
+from ramac_jax.cli.runs.evaluator import figures_of
+from ramac_jax.cli.runs.folder import TRAIN, read_record_of, run_folder
+from ramac_jax.cli.runs.protocol import find_protocol
+from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.evaluation.ood_evaluator import (
     OODEvaluator,
@@ -61,7 +64,7 @@ class Comparison(NamedTuple):
 def compare_bandit(options: BanditArguments) -> Comparison:
     """Train the agents of the bandit unless they are trained; return their rows."""
     if bandit.is_finished(options):
-        record = run_folder.read_record_of(options.out / bandit.RECORD)
+        record = read_record_of(options.out / bandit.RECORD)
     else:
         record = bandit.run(options)
     rows = [bandit_row(x) for x in record["policies"] if x["name"] in options.names]
@@ -76,7 +79,7 @@ def compare_robots(
     todo = [plan for plan in plans if not train.is_finished(plan.options)]
     for number, plan in enumerate(todo, 1):
         console.note(f"{number} of {len(todo)}: {plan.task} {plan.agent}")
-        train.run(plan.options, plan.argv)
+        train.train(plan.options, plan.argv)
     return Comparison(
         [robot_row(plan, ood_evaluators[plan.task]) for plan in plans],
         {task: x.false_positive_rates() for task, x in ood_evaluators.items()},
@@ -86,9 +89,9 @@ def compare_robots(
 
 def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     """Return the row of a run that is trained and scored."""
-    out, level = plan.options.out, plan.options.eval_level
+    out, level = plan.options.output.out, plan.options.evaluation.eval_level
     _, episodes = read_evaluation(out)
-    diverged = run_folder.read_record_of(out / "run.json").get("diverged", [])
+    diverged = read_record_of(out / "run.json").get("diverged", [])
     rates = ood_rates(ood_evaluator, load_policy(out / "checkpoint"))
     statistics = figures_of(episodes, level)
     return run_row(plan.task, plan.agent, statistics, rates, len(diverged))
@@ -96,8 +99,8 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
 
 def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
     """Write the files of `ramac report` about these runs."""
-    folders = tuple(plan.options.out for plan in plans)
-    runs = [read_run(x.options.out, arguments.level, x.agent) for x in plans]
+    folders = tuple(plan.options.output.out for plan in plans)
+    runs = [read_run(x.options.output.out, arguments.level, x.agent) for x in plans]
     options = ReportArguments(runs=folders, out=arguments.out, level=arguments.level)
     words = [*map(str, folders), "--out", str(arguments.out)]
     report.report(runs, options, [*words, "--level", str(arguments.level)])
@@ -123,6 +126,28 @@ def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
     output.print(f"{arguments.out}: {', '.join(FILES)}", soft_wrap=True)
 
 
+def describe_comparison(
+    arguments: Arguments, options: BanditArguments | None, plans: Sequence[Plan]
+) -> str:
+    """Return what a comparison would train and write, for --dry-run."""
+    lines = ["dry run: nothing is trained or written"]
+    if options is not None:
+        state = "finished" if bandit.is_finished(options) else "to be trained"
+        lines.append(f"{options.out} ({', '.join(options.names)}): {state}")
+    for task in dict.fromkeys(plan.task for plan in plans):
+        spec = next(x.options.data for x in plans if x.task == task)
+        lines.append(f"data of {task}: {describe_data(plan_data(spec))}")
+    for plan in plans:
+        training = plan.options.training
+        state = "finished" if train.is_finished(plan.options) else "to be trained"
+        lines.append(
+            f"{plan.options.output.out}: {training.num_seeds} seeds, "
+            f"{training.num_steps:,} updates, {state}"
+        )
+    lines.append(f"output: {arguments.out}: {', '.join(FILES)} and a report")
+    return "\n".join(lines)
+
+
 def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command; exit with status 1 for diverged seeds and broken bounds."""
     check_arguments(arguments)
@@ -132,11 +157,15 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     plans = make_plans(arguments)
     for plan in plans:
         if not train.is_finished(plan.options):
-            run_folder.check_folder(plan.options, run_folder.TRAIN)
-    datasets = {x.task: train.training_datasets(x.options)[0] for x in plans}
+            run_folder(plan.options, TRAIN).check()
+        find_protocol(plan.options, None)
+    if arguments.dry_run:
+        print(describe_comparison(arguments, options, plans))
+        return
+    datasets = {x.task: find_or_make(x.options.data) for x in plans}
     ood_evaluators = {
-        task: make_ood_evaluator(load_datasets([name]).transitions)
-        for task, name in datasets.items()
+        task: make_ood_evaluator(load_datasets(names).transitions)
+        for task, names in datasets.items()
     }
     found = Comparison([], {}, [])
     if options is not None:

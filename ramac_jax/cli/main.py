@@ -33,7 +33,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command(
         "train agents on a task, evaluate them and draw figures",
-        "ramac_jax.cli.train",
+        "ramac_jax.cli.options.train",
         "ramac_jax.cli.train",
         many_hosts=True,
         many_cores=True,
@@ -41,7 +41,7 @@ COMMANDS = {
     ),
     "sweep": Command(
         "search hyperparameters and rank the settings",
-        "ramac_jax.cli.sweep",
+        "ramac_jax.cli.options.sweep",
         "ramac_jax.cli.sweep",
         many_hosts=True,
         many_cores=True,
@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "play more episodes of a trained run",
-        "ramac_jax.cli.evaluate",
+        "ramac_jax.cli.options.evaluate",
         "ramac_jax.cli.evaluate",
         simulators=True,
     ),

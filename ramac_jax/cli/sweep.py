@@ -1,71 +1,72 @@
 """Search hyperparameters: `ramac sweep --grid risk_weight=.02,.2`.
 
 Every setting with every seed is a member of one population. Writes sweep.json, which
-holds all that is needed to do it again, metrics.csv and evaluations.csv (one row per
-member and interval), and where there is an environment agents.csv (one row per agent
-that chose or scored), report.md, frontier.png and best/, a run of the chosen setting
-for `ramac evaluate`. agents/V/checkpoint holds every member that was trained to
-the end with the static options V. The same command goes on with a search that was
-broken off. Exit status 1: a member diverged; 2: bad input; 130 or 143: a signal, heeded
-after saving.
+repeats the search, metrics.csv and evaluations.csv (one row per member and interval),
+and with an environment agents.csv (one row per agent that selects or is reported),
+report.md, frontier.png and best/, a run of the selected setting for `ramac evaluate`.
+agents/V/checkpoint holds every member that was trained to the end with the static
+options V. The same command resumes an unfinished search. Exit status 1: a member
+diverged; 2: bad input; 130 or 143: a signal, after everything is saved.
 """
 
 import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from rich.console import Console
 
-import ramac_jax as rj
-from ramac_jax import policy as checkpoints
 from ramac_jax.cli import console
-from ramac_jax.cli.options.sweep import (
-    Search,
-    SweepArguments,
-    how_chosen,
-    make_search,
-    parse,
-)
+from ramac_jax.cli.options.sweep import SweepOptions, parse
+from ramac_jax.cli.options.train import recorded_options
 from ramac_jax.cli.reporting import sweep_tables
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.figures.sweep import draw_frontier
-from ramac_jax.cli.runs import folder as run_folder
-from ramac_jax.cli.runs import sinks, tracking
+from ramac_jax.cli.runs import sinks
 from ramac_jax.cli.runs.agents import policy_spec
-from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS, recording
-from ramac_jax.cli.runs.searching import Found, Leg, Searcher, write_agents
-from ramac_jax.cli.train import training_datasets
-from ramac_jax.data.loading import OfflineDataset, load_datasets
+from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
+from ramac_jax.cli.runs.data import load_data
+from ramac_jax.cli.runs.dry_run import rehearse
+from ramac_jax.cli.runs.evaluator import open_evaluator
+from ramac_jax.cli.runs.folder import POPULATION, Layout, RunFolder, run_folder
+from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
+from ramac_jax.cli.runs.record import describe_run
+from ramac_jax.cli.runs.recording import LOGS, recording
+from ramac_jax.cli.runs.results import write_rows
+from ramac_jax.cli.runs.search import Search, make_search
+from ramac_jax.cli.runs.searcher import Found, Searcher, Stage
+from ramac_jax.cli.runs.training import training_plan
 from ramac_jax.devices import first_host_first, is_first_host
+from ramac_jax.errors import InputError
 from ramac_jax.files import write_json
+from ramac_jax.policy import PolicySpec, save_policy
 from ramac_jax.population import Members
 
-LAYOUT = run_folder.Layout(
-    "sweep.json",
-    (METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png"),
-    ("agents", "best", run_folder.POPULATION, LOGS, *sinks.FOLDERS),
+LAYOUT = Layout(
+    record="sweep.json",
+    files=(METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png"),
+    folders=("agents", "best", POPULATION, LOGS, *sinks.FOLDERS),
 )
 
 
 def columns_of(members: Members) -> dict[str, np.ndarray]:
-    """What tells the members apart."""
+    """Return the numbers by which members differ."""
     return {"setting": members.setting, "seed": members.seed}
 
 
 def describe_search(search: Search, selection: str | None) -> dict[str, Any]:
-    """The settings and the way through them, for sweep.json."""
+    """Return the settings and the rungs, for sweep.json."""
     return {
         "settings": [
             {
                 "setting": number,
                 "label": label,
                 "variant": int(search.variant[number]),
-                "hyperparams": one_setting(search, number)._asdict(),
+                "hyperparams": search.setting(number)._asdict(),
             }
             for number, label in search.labels.items()
         ],
@@ -74,134 +75,162 @@ def describe_search(search: Search, selection: str | None) -> dict[str, Any]:
     }
 
 
-def one_setting(search: Search, number: int) -> rj.Hyperparams:
-    """The hyperparameters of a setting, each in the fewest digits that tell it."""
-    return jax.tree.map(lambda x: float(str(x[number])), search.hyperparams)
+def describe_outcome(found: Found) -> dict[str, Any]:
+    """Return the result of a search, for sweep.json."""
+    return {
+        "status": "diverged" if found.diverged else "finished",
+        "ranking": sweep_tables.to_json(found.ranked),
+        "eliminated": found.eliminated,
+        "diverged": found.diverged,
+        "agents": {str(x.variant): members_of(x) for x in found.stages},
+    }
 
 
-def members_of(leg: Leg) -> list[dict[str, int]]:
-    """Which setting and seed each member of agents/V/checkpoint has."""
-    members = leg.trained.members
+def members_of(stage: Stage) -> list[dict[str, int]]:
+    """Return setting and seed of each member of agents/V/checkpoint."""
+    members = stage.trained.members
     pairs = zip(members.setting.tolist(), members.seed.tolist(), strict=True)
     return [{"setting": setting, "seed": seed} for setting, seed in pairs]
 
 
-def say_plan(arguments: SweepArguments, search: Search) -> None:
-    """Say what is about to be trained."""
-    settings, seeds = len(search.labels), arguments.num_seeds
+def plan_line(search: Search) -> str:
+    """Return what is about to be trained, in a line."""
+    settings, seeds = len(search.labels), len(search.selection.seeds)
     rungs = ", ".join(f"{r.num_settings} to {r.num_steps:,}" for r in search.rungs)
-    console.CONSOLE.print(
+    return (
         f"{settings} settings x {seeds} seeds = {settings * seeds} members, programs: "
-        f"{len(search.variants)}; settings to updates: {rungs}",
-        soft_wrap=True,
-        highlight=False,
+        f"{len(search.variants)}; settings to updates: {rungs}"
     )
 
 
-def write_best(
-    arguments: SweepArguments,
-    search: Search,
-    dataset: OfflineDataset,
-    found: Found,
-    argv: Sequence[str],
-    settings: tracking.Settings | None,
-) -> None:
-    """Write the members of the chosen setting as a run of their own."""
-    number = found.ranked[0].setting
-    leg = next(leg for leg in found.legs if number in leg.numbers)
-    rows = np.flatnonzero(leg.trained.members.setting == number)
-    states = jax.tree.map(lambda x: x[rows], leg.trained.states)
-    variant = search.variants[leg.variant]
-    spec = policy_spec(variant, dataset.scaling)
-    checkpoints.save_policy(arguments.out / "best" / "checkpoint", states, spec)
-    chosen = dataclasses.replace(variant, hyperparams=one_setting(search, number))
-    record = run_folder.describe(chosen, argv, dataset, spec, settings, "sweep")
-    record |= {
-        "status": "diverged" if found.ranked[0].frozen else "finished",
-        "setting": number,
-        "label": search.labels[number],
-        "selection": how_chosen(arguments),
+def describe_best(
+    options: SweepOptions, search: Search, specs: Sequence[PolicySpec], found: Found
+) -> dict[str, Any]:
+    """Return the options of the selected setting and what selected it."""
+    best = found.ranked[0]
+    number = int(search.variant[best.setting])
+    variant = search.variants[number]
+    hyperparams = search.setting(best.setting)._asdict()
+    return {
+        "actor_options": specs[number].actor_options,
+        "hyperparams": hyperparams,
+        "options": recorded_options(options)
+        | variant.changes
+        | {"hyperparams": hyperparams},
+        "status": "diverged" if best.frozen else "finished",
+        "setting": best.setting,
+        "label": search.labels[best.setting],
+        "selection": search.selection.sentence(),
     }
-    write_json(arguments.out / "best" / "run.json", record)
+
+
+def write_best(
+    out: Path, specs: Sequence[PolicySpec], found: Found, record: dict[str, Any]
+) -> None:
+    """Write the members of the selected setting as a run of their own."""
+    number = found.ranked[0].setting
+    stage = next(x for x in found.stages if number in x.numbers)
+    rows = np.flatnonzero(stage.trained.members.setting == number)
+    states = jax.tree.map(lambda x: x[rows], stage.trained.states)
+    save_policy(out / "best" / "checkpoint", states, specs[stage.variant])
+    write_json(out / "best" / "run.json", record)
 
 
 def write_found(
-    arguments: SweepArguments,
-    search: Search,
-    dataset: OfflineDataset,
-    found: Found,
+    out: Path, search: Search, specs: Sequence[PolicySpec], found: Found
 ) -> None:
-    """Write and print what the search came to."""
-    out, level = arguments.out, arguments.eval_level
-    for leg in found.legs:
-        spec = policy_spec(search.variants[leg.variant], dataset.scaling)
-        place = out / "agents" / str(leg.variant) / "checkpoint"
-        checkpoints.save_policy(place, leg.trained.states, spec)
+    """Write and print the result of the search."""
+    for stage in found.stages:
+        place = out / "agents" / str(stage.variant) / "checkpoint"
+        save_policy(place, stage.trained.states, specs[stage.variant])
     if not found.ranked:
         return
-    write_agents(out / "agents.csv", found.agents)
-    how = how_chosen(arguments)
-    text = sweep_tables.markdown(found.ranked, level, how, found.eliminated)
+    level, sentence = search.selection.level, search.selection.sentence()
+    write_rows(out / "agents.csv", found.agents)
+    text = sweep_tables.markdown(found.ranked, level, sentence, found.eliminated)
     (out / "report.md").write_text(text)
     draw_frontier(found.ranked, level).savefig(out / "frontier.png", dpi=DPI)
     Console().print(sweep_tables.terminal(found.ranked, level))
-    Console().print(how, soft_wrap=True, highlight=False)
+    Console().print(sentence, soft_wrap=True, highlight=False)
 
 
-def execute(arguments: SweepArguments, argv: Sequence[str]) -> None:
-    """Run the command; exits with status 1 where a member diverged."""
-    search = make_search(arguments)
-    run_folder.check_folder(arguments, LAYOUT)
-    names = first_host_first(lambda: training_datasets(arguments))
-    dataset = load_datasets(names, normalize=arguments.normalize)
-    specs = [policy_spec(variant, dataset.scaling) for variant in search.variants]
-    with contextlib.ExitStack() as stack:
-        settings = arenas = None
-        if dataset.env_spec is not None and arguments.episodes:
-            settings = tracking.evaluation_settings(arguments, dataset.env_spec)
-            arena = stack.enter_context(tracking.open_arena(specs[0], settings))
-            arenas = [arena.of(spec) for spec in specs]
-        elif arguments.halving is not None:
-            raise rj.InputError(
-                "--halving chooses by episodes, and the dataset names no environment: "
-                "give --task, or leave it out"
-            )
-        record = run_folder.describe(
-            arguments, argv, dataset, specs[0], settings, "sweep"
+def check_halving(options: SweepOptions, protocol: EvaluationProtocol | None) -> None:
+    """Raise `InputError` where halving has no episodes to select by."""
+    if options.search.halving is not None and protocol is None:
+        raise InputError(
+            "--halving selects by episodes, and the dataset names no environment: "
+            "give --task, or leave it out"
         )
-        selection = how_chosen(arguments) if arenas is not None else None
-        if arenas is None:
-            console.warn("no agent is played, so the settings are not ranked")
-        record |= describe_search(search, selection)
-        holding = run_folder.hold(arguments, LAYOUT, record)
-        record = first_host_first(lambda: stack.enter_context(holding))
-        say_plan(arguments, search)
-        begin = time.perf_counter()
-        with recording(arguments, columns_of, record) as report:
-            found = Searcher(arguments, search, dataset, arenas, report).run()
-        record |= {
-            "status": "diverged" if found.diverged else "finished",
-            "ranking": sweep_tables.to_json(found.ranked),
-            "eliminated": found.eliminated,
-            "diverged": found.diverged,
-            "agents": {str(leg.variant): members_of(leg) for leg in found.legs},
-            "wall_time_s": round(time.perf_counter() - begin, 3),
-        }
-        if is_first_host():
-            write_found(arguments, search, dataset, found)
-            if found.ranked:
-                write_best(arguments, search, dataset, found, argv, settings)
-    run_folder.print_written(arguments.out, LAYOUT)
-    if found.diverged:
+
+
+def execute(options: SweepOptions, argv: Sequence[str]) -> None:
+    """Run the command; exits with status 1 where a member diverged."""
+    search = make_search(options)
+    folder = run_folder(options, LAYOUT)
+    if options.settings.dry_run:
+        rehearse(options, [x.agent for x in search.variants], folder)
+        print(plan_line(search))
+    elif run(options, search, folder, argv).diverged:
         sys.exit(1)
 
 
-def is_finished(arguments: SweepArguments) -> bool:
-    """Return whether --out holds a finished sweep of these options.
+def run(
+    options: SweepOptions, search: Search, folder: RunFolder, argv: Sequence[str]
+) -> Found:
+    """Train, select and write."""
+    folder.check()
+    find_protocol(options, None)  # refuses before any data are made
+    dataset = load_data(options.data)
+    protocol = find_protocol(options, dataset)
+    check_halving(options, protocol)
+    specs = [policy_spec(x.agent, dataset.scaling) for x in search.variants]
+    with contextlib.ExitStack() as stack:
+        evaluators = sentence = None
+        if protocol is not None:
+            evaluator = stack.enter_context(open_evaluator(specs[0], protocol))
+            evaluators = [evaluator.for_policy(spec) for spec in specs]
+            sentence = search.selection.sentence()
+        else:
+            console.warn("no episode is played, so the settings are not ranked")
+        begun = describe_run(
+            ["ramac", "sweep", *argv],
+            recorded_options(options),
+            options.training.seeds,
+            dataset,
+            specs[0],
+            protocol,
+        )
+        reserving = folder.reserve(begun | describe_search(search, sentence))
+        record = first_host_first(lambda: stack.enter_context(reserving))
+        console.note(plan_line(search))
+        begin = time.perf_counter()
+        with recording(folder.out, options.logging, columns_of, record) as report:
+            found = Searcher(
+                search=search,
+                plan=training_plan(options),
+                dataset=dataset,
+                evaluators=evaluators,
+                eval_episodes=options.evaluation.eval_episodes,
+                report=report,
+                out=folder.out,
+            ).run()
+        record |= describe_outcome(found)
+        record["wall_time_s"] = round(time.perf_counter() - begin, 3)
+        if is_first_host():
+            write_found(folder.out, search, specs, found)
+            if found.ranked:
+                best = begun | describe_best(options, search, specs, found)
+                write_best(folder.out, specs, found, best)
+    folder.print_written()
+    return found
 
-    Raises `InputError` for a finished sweep of other options.
+
+def is_finished(options: SweepOptions) -> bool:
+    """Return whether --out holds a finished run of these options.
+
+    Raises `InputError` for a finished run of other options.
     """
-    return run_folder.is_finished(arguments, LAYOUT)
+    return run_folder(options, LAYOUT).is_finished()
 
 
 def main(argv: Sequence[str]) -> None:

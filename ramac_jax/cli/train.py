@@ -1,77 +1,76 @@
-"""Train a population of agents and score it: `ramac train`.
+"""Train a population of agents and evaluate it: `ramac train`.
 
 Writes metrics.csv (one row per seed and log interval), checkpoint/, run.json, which
-holds everything needed to do it again, and where there is an environment to score the
-agents in, what `ramac evaluate` writes and the figures. The same command goes on
-with a run that was broken off, in whatever way. Exit status 1: a seed diverged; 2: bad
-input; 130 or 143: a signal, heeded after saving.
+repeats the run, and with an environment what `ramac evaluate` writes and the figures.
+The same command resumes an unfinished run. Exit status 1: a seed diverged; 2: bad
+input; 130 or 143: a signal, after everything is saved.
 """
 
 import contextlib
 import functools
+import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ramac_jax import policy as checkpoints
 from ramac_jax import population as populations
+from ramac_jax.cli.evaluate import print_summary
 from ramac_jax.cli.options.checks import check_options
-from ramac_jax.cli.options.train import Arguments, parse
-from ramac_jax.cli.runs import folder as run_folder
-from ramac_jax.cli.runs import tracking
-from ramac_jax.cli.runs.agents import policy_spec, train_members
+from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
+from ramac_jax.cli.reporting.figures.runs import draw_learning
+from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.agents import policy_spec
+from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
+from ramac_jax.cli.runs.data import load_data
+from ramac_jax.cli.runs.dry_run import rehearse
+from ramac_jax.cli.runs.evaluator import Evaluator, open_evaluator
+from ramac_jax.cli.runs.folder import POPULATION, TRAIN, run_folder
+from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
+from ramac_jax.cli.runs.record import describe_run
 from ramac_jax.cli.runs.recording import recording
-from ramac_jax.cli.runs.task_data import find_or_make
-from ramac_jax.data.loading import OfflineDataset, load_datasets
+from ramac_jax.cli.runs.results import read_rows, write_evaluation
+from ramac_jax.cli.runs.training import train_members, training_plan
+from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host
-from ramac_jax.tasks import env_id
-
-
-def training_datasets(arguments: Arguments) -> tuple[str, ...]:
-    """The Minari ids to train on; a task's own is made where it is not here yet."""
-    if arguments.task is None:
-        return arguments.dataset
-    if arguments.episodes:
-        tracking.evaluation_settings(arguments, env_id(arguments.task))  # or refuse now
-    return (find_or_make(arguments.task, arguments.dataset, seed=arguments.data_seed),)
+from ramac_jax.evaluation import Episodes
+from ramac_jax.policy import PolicySpec, save_policy
 
 
 def fit(
-    arguments: Arguments,
+    options: TrainOptions,
     dataset: OfflineDataset,
-    arena: tracking.Arena | None,
+    evaluator: Evaluator | None,
     record: dict[str, Any],
 ) -> populations.Trained:
-    """Train the population, telling and saving as it goes."""
-    members = populations.cross(arguments.hyperparams, arguments.seeds)
-
-    def evaluate(step, params, some, cancelled):
-        assert arena is not None
-        episodes = arena.play(
-            params,
-            tracking.position(some, members),
-            episodes=arguments.eval_episodes,
-            cancelled=cancelled,
-        )
-        return tracking.figures_of(episodes, arguments.eval_level)
-
-    with recording(arguments, lambda some: {"seed": some.seed}, record) as report:
+    """Train the population, with its logs and checkpoints."""
+    members = populations.cross(options.hyperparams, options.training.seeds)
+    callbacks = populations.Callbacks()
+    if evaluator is not None:
+        episodes = options.evaluation.eval_episodes
+        callbacks = evaluator.callback(members, episodes=episodes)
+    out = options.output.out
+    with recording(out, options.logging, seeds_of, record) as report:
         return train_members(
-            arguments,
+            training_plan(options),
             dataset,
             members,
-            arguments.out / run_folder.POPULATION,
-            evaluate=None if arena is None else evaluate,
-            report=functools.partial(report, ""),
+            out / POPULATION,
+            callbacks._replace(report=functools.partial(report, "")),
         )
+
+
+def seeds_of(members: populations.Members) -> dict[str, Any]:
+    """Return the number by which the members differ."""
+    return {"seed": members.seed}
 
 
 def print_losses(trained: populations.Trained) -> None:
-    """Print how the losses of each seed went."""
+    """Print the first and the last losses of each seed."""
     rows = trained.history.metrics
     table = Table(title=f"{rows['step'][-1]} updates: first -> last row")
     for name in ("seed", "bc_loss", "critic_loss"):
@@ -85,70 +84,107 @@ def print_losses(trained: populations.Trained) -> None:
     Console().print(table)
 
 
+def describe_outcome(trained: populations.Trained, seconds: float) -> dict[str, Any]:
+    """Return the result of the training, for run.json."""
+    return {
+        "status": "diverged" if trained.frozen else "finished",
+        "num_steps": int(trained.history.metrics["step"][-1]),
+        "diverged": [
+            {"seed": int(trained.members.seed[member]), "step": step}
+            for member, step in trained.frozen.items()
+        ],
+        "wall_time_s": round(seconds, 3),
+    }
+
+
 def write_outcome(
-    arguments: Arguments,
+    out: Path,
     trained: populations.Trained,
-    spec: checkpoints.PolicySpec,
-    arena: tracking.Arena | None,
+    spec: PolicySpec,
+    evaluator: Evaluator | None,
     record: dict[str, Any],
 ) -> None:
-    """Write what the training came to, and score it; run.json says so last."""
+    """Evaluate the agents and write what was trained."""
     episodes = None
-    if arena is not None:
-        episodes = arena.play(trained.states.actor_params, progress=True)
+    if evaluator is not None:
+        episodes = evaluator.play(trained.states.actor_params, progress=True)
     if not is_first_host():
         return
-    out = arguments.out
-    checkpoints.save_policy(out / "checkpoint", trained.states, spec)
-    tracking.save_learning(out)
+    save_policy(out / "checkpoint", trained.states, spec)
+    tables = [read_rows(out / name) for name in (METRICS, EVALUATIONS)]
+    draw_learning(*tables).savefig(out / "learning.png", dpi=DPI)
     print_losses(trained)
-    if arena is not None and episodes is not None:
-        tracking.write_scores(arguments, arena, episodes, record)
+    if evaluator is not None and episodes is not None:
+        write_scores(out, evaluator.protocol, episodes, record)
 
 
-def run(arguments: Arguments, argv: Sequence[str]) -> populations.Trained:
-    """Train and score as the checked options say; `argv` is what repeats it."""
-    run_folder.check_folder(arguments, run_folder.TRAIN)
-    names = first_host_first(lambda: training_datasets(arguments))
-    dataset = load_datasets(names, normalize=arguments.normalize)
-    spec = policy_spec(arguments, dataset.scaling)
+def write_scores(
+    out: Path,
+    protocol: EvaluationProtocol,
+    episodes: Episodes,
+    record: dict[str, Any],
+) -> None:
+    """Write and print the evaluation at the end of a run."""
+    command = repeating_command(out, protocol)
+    summary = write_evaluation(
+        out, episodes, record["seeds"], protocol, command=command, run=record
+    )
+    print_summary(summary, protocol, out)
+
+
+def repeating_command(folder: Path, protocol: EvaluationProtocol) -> str:
+    """Return the command that plays the same episodes of the same checkpoint again."""
+    words = ["ramac", "evaluate", str(folder)]
+    for name in ("episodes", "horizon", "level", "seed", "workers"):
+        words += [f"--{name}", str(getattr(protocol, name))]
+    return shlex.join(words)
+
+
+def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
+    """Train and evaluate as the checked options say; `argv` repeats the run."""
+    folder = run_folder(options, TRAIN)
+    folder.check()
+    find_protocol(options, None)  # refuses before any data are made
+    dataset = load_data(options.data)
+    spec = policy_spec(options.agent, dataset.scaling)
+    protocol = find_protocol(options, dataset)
     with contextlib.ExitStack() as stack:
-        arena = settings = None
-        if dataset.env_spec is not None and arguments.episodes:
-            settings = tracking.evaluation_settings(arguments, dataset.env_spec)
-            arena = stack.enter_context(tracking.open_arena(spec, settings))
-        record = run_folder.describe(arguments, argv, dataset, spec, settings)
-        holding = run_folder.hold(arguments, run_folder.TRAIN, record)
-        record = first_host_first(lambda: stack.enter_context(holding))
+        evaluator = None
+        if protocol is not None:
+            evaluator = stack.enter_context(open_evaluator(spec, protocol))
+        record = describe_run(
+            ["ramac", "train", *argv],
+            recorded_options(options),
+            options.training.seeds,
+            dataset,
+            spec,
+            protocol,
+        )
+        reserving = folder.reserve(record)
+        record = first_host_first(lambda: stack.enter_context(reserving))
         begin = time.perf_counter()
-        trained = fit(arguments, dataset, arena, record)
-        record |= {
-            "status": "diverged" if trained.frozen else "finished",
-            "num_steps": int(trained.history.metrics["step"][-1]),
-            "diverged": [
-                {"seed": int(trained.members.seed[member]), "step": step}
-                for member, step in trained.frozen.items()
-            ],
-            "wall_time_s": round(time.perf_counter() - begin, 3),
-        }
-        write_outcome(arguments, trained, spec, arena, record)
-    run_folder.print_written(arguments.out, run_folder.TRAIN)
+        trained = fit(options, dataset, evaluator, record)
+        record |= describe_outcome(trained, time.perf_counter() - begin)
+        write_outcome(folder.out, trained, spec, evaluator, record)
+    folder.print_written()
     return trained
 
 
-def execute(arguments: Arguments, argv: Sequence[str]) -> None:
+def execute(options: TrainOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
-    check_options(arguments)
-    if run(arguments, argv).frozen:
+    check_options(options)
+    if options.settings.dry_run:
+        rehearse(options, [options.agent], run_folder(options, TRAIN))
+    elif train(options, argv).frozen:
         sys.exit(1)
 
 
-def is_finished(arguments: Arguments) -> bool:
+def is_finished(options: TrainOptions) -> bool:
     """Return whether --out holds a finished run of these options.
 
     Raises `InputError` for a finished run of other options.
     """
-    return run_folder.is_finished(arguments, run_folder.TRAIN)
+    return run_folder(options, TRAIN).is_finished()
 
 
 def main(argv: Sequence[str]) -> None:

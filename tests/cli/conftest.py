@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
+from ramac_jax.cli import sweep
+from tests.cli import sweeps
+
 
 def make_episodes():
     """Five episodes of a Hopper that leans from 0 to .19, of random actions."""
@@ -27,3 +30,26 @@ def make_episodes():
 @pytest.fixture(scope="session")
 def leaning_hopper():
     return make_episodes
+
+
+@pytest.fixture(scope="module")
+def sweep_datasets(tmp_path_factory, leaning_hopper):
+    folder = tmp_path_factory.mktemp("datasets")
+    sweeps.make_datasets(folder, leaning_hopper())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINARI_DATASETS_PATH", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def toys():
+    with sweeps.toys():
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(sweep_datasets, toys, tmp_path_factory):
+    """A sweep that nothing disturbed."""
+    out = tmp_path_factory.mktemp("sweeps") / "whole"
+    sweep.main([*sweeps.SEARCH, "--out", str(out)])
+    return out

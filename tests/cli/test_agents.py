@@ -12,12 +12,12 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options
-from ramac_jax.cli.options.precision import PRECISIONS
-from ramac_jax.cli.runs import agents
+from ramac_jax.cli.runs import agents, training
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import build_actor
-from ramac_jax.registry import HEADS
+from ramac_jax.population import Callbacks
+from ramac_jax.registry import HEADS, PRECISIONS
 
 TINY = "--actor-widths 8 --critic-width 16 --embedding-width 8 --num-cosines 4".split()
 PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}
@@ -43,36 +43,38 @@ UNITS = Scaling(jnp.zeros(3), jnp.ones(3), -jnp.ones(2), jnp.ones(2))
     ],
 )
 def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
-    told = {}
+    built = {}
 
-    def ramac(actor, critic, distortion, num_quantiles, **options):
-        told.update(options, distortion=distortion, loss=critic.loss)
-        return wire(actor, critic, distortion, num_quantiles, **options)
+    def ramac_agent(actor, critic, risk_measure, num_quantiles, **options):
+        built.update(options, risk_measure=risk_measure, loss=critic.loss)
+        return wire(actor, critic, risk_measure, num_quantiles, **options)
 
-    wire = rj.ramac
-    monkeypatch.setattr(agents.rj, "ramac", ramac)
+    wire = rj.ramac_agent
+    monkeypatch.setattr(agents.rj, "ramac_agent", ramac_agent)
     preset = ["--task", "hopper-medium-replay", "--out", "x", "--preset", name]
-    arguments = options.parse([*preset, *TINY, "--num-candidates", "3"])
-    check_options(arguments)
-    spec = agents.policy_spec(arguments, UNITS)
-    agent, batch = agents.build_agent(arguments, spec), make_batch()
+    found = options.parse([*preset, *TINY, "--num-candidates", "3"])
+    check_options(found)
+    asked = found.agent
+    spec = agents.policy_spec(asked, UNITS)
+    agent, batch = agents.build_agent(asked, spec), make_batch()
     if name != "bc-vae":
-        assert told == {
+        assert built == {
             "num_candidates": 3,
+            "micro_batch": built["micro_batch"],
             "num_risk_quantiles": None,
             "conservative": PENALTIES.get(name),
             "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
-            "loss": SQUARED if arguments.critic == "value" else HUBER,
-            "distortion": NEUTRAL if arguments.critic == "value" else rj.risk.cvar,
+            "loss": SQUARED if asked.critic == "value" else HUBER,
+            "risk_measure": NEUTRAL if asked.critic == "value" else rj.risk.cvar,
         }
     state = agent.init(jax.random.key(0), batch)
-    knobs = arguments.hyperparams._replace(risk_warmup=0.0, risk_ramp=0.0)
+    hyperparams = found.hyperparams._replace(risk_warmup=0.0, risk_ramp=0.0)
     update = jax.jit(agent.update)
-    new, metrics = update(state, batch, jax.random.key(1), knobs)
+    new, metrics = update(state, batch, jax.random.key(1), hyperparams)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves((new, metrics)))
     assert ("conservative_gap" in metrics) == (name in ("codac", "cql"))
-    # Who minds a value is moved by it alone, and who clones alone is not.
-    silent = knobs._replace(bc_weight=0.0)
+    # The value alone moves every actor but those of behaviour cloning.
+    silent = hyperparams._replace(bc_weight=0.0)
     moved, _ = update(state, batch, jax.random.key(1), silent)
     far = distance(moved.actor_params, state.actor_params)
     assert (far > 0.0) == (not name.startswith("bc-"))
@@ -80,19 +82,23 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     assert update._cache_size() == 1
     chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
     # Layers with weight and bias: three of a plain value, six of a quantile network.
-    sizes = {"value": 6, "quantile": 12} if arguments.num_critics else {"quantile": 1}
+    sizes = {"value": 6, "quantile": 12} if asked.num_critics else {"quantile": 1}
     layers = jax.tree.leaves(unpack(state.critic_params))
-    assert len(layers) == sizes[arguments.critic]
+    assert len(layers) == sizes[asked.critic]
+
+
+def parse_agent(*words):
+    return options.parse(words).agent
 
 
 def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
     base = ["--dataset", "x", "--out", "y", "--radius", "0.05"]
-    spec = agents.policy_spec(options.parse([*base, "--actor", "perturbed-vae"]), UNITS)
+    spec = agents.policy_spec(parse_agent(*base, "--actor", "perturbed-vae"), UNITS)
     assert spec.actor_options["radius"] == 0.05
     with pytest.raises(
         rj.InputError, match="unknown option of the flow actor 'radius'"
     ):
-        agents.policy_spec(options.parse([*base, "--actor", "flow"]), UNITS)
+        agents.policy_spec(parse_agent(*base, "--actor", "flow"), UNITS)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
     [
         ("--radius 0", "--radius is 0: it must be above 0"),
         ("--radius nan", "--radius is nan"),
-        ("--critic value", "knows no risk, and --distortion is cvar: give"),
+        ("--critic value", "knows no risk, and --risk-measure is cvar: give"),
         ("--conservative-weight 2", "nothing to weigh: give --conservative"),
     ],
 )
@@ -118,35 +124,38 @@ def program(agent, batch):
 
 
 def build(words):
-    arguments = options.parse([*BASE, *words.split()])
-    check_options(arguments)
-    spec = agents.policy_spec(arguments, UNITS)
-    with agents.training_in(arguments.precision):
-        cloner = agents.build_cloner(arguments, spec)
-        return agents.build_agent(arguments, spec), cloner, spec, arguments
+    found = options.parse([*BASE, *words.split()])
+    check_options(found)
+    spec = agents.policy_spec(found.agent, UNITS)
+    with agents.training_in(found.agent.precision):
+        pretraining = agents.build_pretraining_agent(found.agent, spec)
+        return agents.build_agent(found.agent, spec), pretraining, spec
 
 
 @pytest.mark.parametrize("actor", ["diffusion", "flow"])
 def test_a_precision_is_of_training_alone(actor, make_batch):
     batch, words = make_batch(), f"--actor {actor} --num-quantiles 4 --precision "
-    told, specs = {}, set()
+    programs, specs = {}, set()
     for name in PRECISIONS:
-        agent, cloner, spec, _ = build(words + name)
+        agent, pretraining, spec = build(words + name)
         specs.add((spec.actor, *spec.actor_options.items()))
         with agents.training_in(name):
-            told[name] = program(agent, batch), program(cloner, batch)
+            programs[name] = program(agent, batch), program(pretraining, batch)
     assert len(specs) == 1
-    for alone in (0, 1):  # the agent, and the one that clones alone
-        assert "HIGHEST" in told["float32"][alone]
-        assert "HIGHEST" not in told["tf32"][alone] + told["bfloat16"][alone]
-        assert "bf16" in told["bfloat16"][alone]
-        assert "bf16" not in told["float32"][alone] + told["tf32"][alone]
+    for place in (0, 1):  # the agent, and that of pretraining
+        float32, tf32, bfloat16 = (
+            programs[x][place] for x in ("float32", "tf32", "bfloat16")
+        )
+        assert "HIGHEST" in float32
+        assert "HIGHEST" not in tf32 + bfloat16
+        assert "bf16" in bfloat16
+        assert "bf16" not in float32 + tf32
     assert jax.config.jax_default_matmul_precision is None
 
 
 def test_weights_trained_in_bfloat16_act_in_float32(make_batch):
     batch = make_batch()
-    agent, _, spec, _ = build("--precision bfloat16 --sampler-steps 2")
+    agent, _, spec = build("--precision bfloat16 --sampler-steps 2")
     state = agent.init(jax.random.key(0), batch)
     actor = build_actor(spec)
     text = str(
@@ -157,35 +166,36 @@ def test_weights_trained_in_bfloat16_act_in_float32(make_batch):
     assert "bf16" not in text
 
 
-def test_a_population_is_compiled_and_recorded_as_told(tmp_path, monkeypatch):
+def test_a_population_trains_and_records_in_its_precision(tmp_path, monkeypatch):
     seen = {}
 
     def train_population(agent, *others, storage, **options):
-        seen.update(storage.settings, matmul=jax.config.jax_default_matmul_precision)
+        matmul = jax.config.jax_default_matmul_precision
+        seen.update(storage.settings, matmul=matmul)
 
-    monkeypatch.setattr(agents.populations, "train_population", train_population)
+    monkeypatch.setattr(training.populations, "train_population", train_population)
     rows = jnp.zeros((4, 3)), jnp.zeros((4, 2)), jnp.zeros(4), jnp.zeros((4, 3))
     dataset = SimpleNamespace(
         transitions=rj.Transition(*rows, jnp.zeros(4)), scaling=UNITS
     )
     for precision, products in [("float32", "highest"), ("tf32", None)]:
-        arguments = options.parse([*BASE, "--precision", precision])
-        agents.train_members(arguments, dataset, None, tmp_path, report=None)
+        plan = training.training_plan(options.parse([*BASE, "--precision", precision]))
+        training.train_members(plan, dataset, None, tmp_path, Callbacks())
         assert (seen["precision"], seen["matmul"]) == (precision, products)
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_the_head_and_the_strata_reach_the_agent(name, make_batch, monkeypatch):
-    told = []
+    found = []
 
     def iqn_critic(*args, head, **options):
-        told.append(head)
+        found.append(head)
         return make(*args, head=head, **options)
 
     make = rj.iqn_critic
     monkeypatch.setattr(agents.rj, "iqn_critic", iqn_critic)
     batch = make_batch()
     agent, *_ = build(f"--num-quantiles 5 --num-risk-quantiles 3 --head {name}")
-    assert told == [HEADS[name]]
+    assert found == [HEADS[name].load()]
     if name == "plain":
         assert "2,8,3]" in program(agent, batch)  # critics, rows, strata

@@ -99,13 +99,13 @@ def test_tables_and_figures_are_written(out):
 
 
 def test_a_finished_run_is_not_trained_again(out, monkeypatch):
-    before, run, trained = read(out)["rows"], compare.train.run, []
+    before, run, trained = read(out)["rows"], compare.train.train, []
 
     def noted(arguments, argv):
-        trained.append(arguments.preset)
+        trained.append(arguments.settings.preset)
         return run(arguments, argv)
 
-    monkeypatch.setattr(compare.train, "run", noted)
+    monkeypatch.setattr(compare.train, "train", noted)
     compare.main([*BASE, "--agents", *AGENTS, "bc-flow", "--out", str(out)])
     assert trained == [f"{TASK}/bc-flow"]
     assert read(out)["rows"][:2] == before

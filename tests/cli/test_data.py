@@ -15,7 +15,8 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from ramac_jax import InputError
 from ramac_jax.cli import data, process
 from ramac_jax.cli.options.data import Convert, HazardOptions
-from ramac_jax.cli.runs.task_data import find_or_make
+from ramac_jax.cli.options.dataset import DatasetSpec
+from ramac_jax.cli.runs import data as run_data
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
 from ramac_jax.tasks import Hazard
@@ -171,6 +172,13 @@ def test_your_own_hazard_takes_the_version_of_the_robot():
     make()
     data.main(["relabel", "--source", SOURCE, *OWN, "--robot-version", "4"])
     assert load_datasets(["made/own-v0"]).env_spec.id == "Hopper-v4"
+
+
+def find_or_make(task, sources, seed):
+    """Return the id that `ramac train` trains on, made where it is missing."""
+    spec = DatasetSpec(task=task, dataset=tuple(sources), data_seed=seed)
+    (found,) = run_data.find_or_make(spec)
+    return found
 
 
 def test_a_dataset_of_the_task_is_used_without_relabelling():

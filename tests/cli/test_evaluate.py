@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
 from ramac_jax.cli import evaluate
-from ramac_jax.cli.options import evaluation as settings
+from ramac_jax.cli.runs import protocol as protocols
 from ramac_jax.normalization import Scaling
 
 OPTIONS = {"num_steps": 2, "widths": [8], "time_width": 4}
@@ -149,7 +149,7 @@ def test_a_plain_environment_has_no_score(run):
     ],
 )
 def test_names_become_settings(task, env, horizon, expected):
-    made = settings.make_settings(task, env, horizon)
+    made = protocols.make_protocol(task, env, horizon)
     assert made.env.id.endswith(expected[0])
     assert made.horizon == expected[1]
     assert (made.reference is None) == (made.task is None)

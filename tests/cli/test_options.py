@@ -1,4 +1,6 @@
-"""The train command's options: presets, the names behind them, what overrides what."""
+"""The options of `ramac train`: presets, their names and what overrides them."""
+
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,8 +9,14 @@ from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options import presets
 from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options
-from ramac_jax.cli.runs import agents
 from ramac_jax.tasks import TASKS
+
+
+def parse(argv):
+    """Return the options as one flat table, with the hyperparameters in a container."""
+    found = options.parse(argv)
+    flat = options.recorded_options(found) | {"hyperparams": found.hyperparams}
+    return SimpleNamespace(**flat)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +31,7 @@ from ramac_jax.tasks import TASKS
     ],
 )
 def test_presets_are_the_published_table(preset, rates, weights, quantiles, bound):
-    found = options.parse(
-        ["--dataset", "x", "--out", "y", "--preset", f"published/{preset}"]
-    )
+    found = parse(["--dataset", "x", "--out", "y", "--preset", f"published/{preset}"])
     h = found.hyperparams
     assert (h.actor_learning_rate, h.critic_learning_rate, h.max_grad_norm) == rates
     assert (h.risk_weight, h.bc_weight, h.risk_warmup) == weights
@@ -42,7 +48,7 @@ def test_presets_are_the_published_table(preset, rates, weights, quantiles, boun
 
 def test_options_override_the_preset_wherever_they_stand():
     given = ["--risk-weight", "0.5", "--out", "y", "--preset", "published/rafmac"]
-    found = options.parse([*given, "--dataset", "a", "--dataset", "b"])
+    found = parse([*given, "--dataset", "a", "--dataset", "b"])
     assert found.dataset == ("a", "b")
     assert (found.actor, found.sampler_steps) == ("flow", 10)
     assert found.hyperparams == rj.Hyperparams(
@@ -50,6 +56,9 @@ def test_options_override_the_preset_wherever_they_stand():
         actor_learning_rate=3e-4,
         critic_learning_rate=3e-4,
         max_grad_norm=0.7,
+        target_rate=0.005,
+        value_min=-300.0,
+        value_max=300.0,
     )
 
 
@@ -68,10 +77,10 @@ def test_help_shows_the_values_of_the_preset(preset, capsys):
 def test_every_preset_is_one_that_a_run_would_accept(preset):
     found = options.parse(["--dataset", "x", "--out", "y", "--preset", preset])
     check_options(found)
-    assert found.preset == preset
+    assert found.settings.preset == preset
 
 
-AGENTS = {  # name: actor, critics, distortion, penalty
+AGENTS = {  # name: actor, critics, risk_measure, penalty
     "radac": ("diffusion", "quantile", "cvar", None),
     "rafmac": ("flow", "quantile", "cvar", None),
     "rafmac-distilled": ("distilled-flow", "quantile", "cvar", None),
@@ -93,21 +102,21 @@ AGENTS = {  # name: actor, critics, distortion, penalty
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_has_every_agent_and_radac_unless_told(task):
     assert set(ROBOT_AGENTS) == set(AGENTS)
-    for agent, (actor, critic, distortion, penalty) in AGENTS.items():
-        found = options.parse(["--task", task, "--out", "y", "--preset", agent])
+    for agent, (actor, critic, risk_measure, penalty) in AGENTS.items():
+        found = parse(["--task", task, "--out", "y", "--preset", agent])
         assert found.preset == f"{task}/{agent}"
         assert (found.actor, found.conservative) == (actor, penalty)
         assert found.num_critics == (2 if critic else 0)
         if critic:
-            assert (found.critic, found.distortion) == (critic, distortion)
+            assert (found.critic, found.risk_measure) == (critic, risk_measure)
         assert (found.hyperparams.conservative_weight > 0.0) == (penalty is not None)
         assert found.normalize
-    assert options.parse(["--task", task, "--out", "y"]).preset == f"{task}/radac"
+    assert parse(["--task", task, "--out", "y"]).preset == f"{task}/radac"
 
 
 def test_the_published_preset_of_a_task():
     argv = ["--task", "hopper-medium-replay", "--out", "y", "--preset", "published"]
-    found = options.parse(argv)
+    found = parse(argv)
     assert found.preset == "published/hopper-medium-replay"
     assert found.hyperparams.value_max == 150.0
 
@@ -132,7 +141,7 @@ BASE = ["--dataset", "x", "--out", "y"]
 
 
 def test_how_training_computes_is_an_option():
-    found = options.parse(BASE)
+    found = parse(BASE)
     assert (found.num_risk_quantiles, found.head, found.precision) == (
         None,
         "plain",
@@ -141,7 +150,7 @@ def test_how_training_computes_is_an_option():
     words = "--num-risk-quantiles 8 --head rematerialized --precision bfloat16".split()
     found = options.parse([*BASE, *words])
     check_options(found)
-    lasting = agents.lasting_options(found)
+    lasting = options.lasting_options(found)
     assert [lasting[x] for x in ("num_risk_quantiles", "head", "precision")] == [
         8,
         "rematerialized",
@@ -164,7 +173,7 @@ def test_how_training_computes_is_an_option():
             "the distilled-flow actor computes in float32 alone",
         ),
         (
-            "--precision bfloat16 --critic value --distortion neutral",
+            "--precision bfloat16 --critic value --risk-measure neutral",
             "the value critic computes in float32 alone",
         ),
     ],
@@ -177,7 +186,7 @@ def test_what_cannot_be_computed_so_is_refused(words, message):
 
 
 @pytest.mark.parametrize(
-    "words", ["--head fused", "--num-critics 0 --critic value --distortion neutral"]
+    "words", ["--head fused", "--num-critics 0 --critic value --risk-measure neutral"]
 )
 def test_a_fused_head_and_clones_may_be_trained_in_bfloat16(words):
     words += " --precision bfloat16"

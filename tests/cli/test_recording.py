@@ -1,4 +1,4 @@
-"""What a population tells while it trains, from histories made up here."""
+"""Tables, log streams and progress of a population, from histories made up here."""
 
 import contextlib
 import csv
@@ -10,9 +10,16 @@ from rich.console import Console
 
 import ramac_jax as rj
 from ramac_jax.cli import console
-from ramac_jax.cli.options import sweep as sweep_options
+from ramac_jax.cli.options.command import LogOptions
 from ramac_jax.cli.runs import recording
-from ramac_jax.cli.runs.recording import Feed, Table, describe_leg, labels_of, status_of
+from ramac_jax.cli.runs.csv_tables import CsvTable
+from ramac_jax.cli.runs.recording import (
+    LogStream,
+    details_of,
+    labels_of,
+    status_of,
+    title_of,
+)
 from ramac_jax.population import History, Progress, cross
 
 MEMBERS = cross(rj.grid(rj.Hyperparams(), risk_weight=(0.1, 0.2)), [5, 6])
@@ -29,12 +36,12 @@ def rows(steps, **columns):
 
 
 def metrics(steps, made=None):
-    """Losses 10 x step + member; `made` tells the updates of each in the last row."""
-    told = rows(steps, loss=[10.0 * x for x in steps], risk_value=[0.0] * len(steps))
+    """Losses 10 x step + member; `made` is the updates of each in the last row."""
+    table = rows(steps, loss=[10.0 * x for x in steps], risk_value=[0.0] * len(steps))
     member_step = np.repeat(np.array(steps)[:, None], 4, axis=1)
     if made is not None:
         member_step[-1] = made
-    return told | {"member_step": member_step}
+    return table | {"member_step": member_step}
 
 
 def evaluations(steps):
@@ -43,16 +50,16 @@ def evaluations(steps):
     return rows(steps, **{name: [x / 2 for x in steps] for name in names})
 
 
-def progress(told=None, seen=None, **changes):
-    told = {} if told is None else told
-    step = int(told["step"][-1]) if told else 0
+def progress(table=None, seen=None, **changes):
+    table = {} if table is None else table
+    step = int(table["step"][-1]) if table else 0
     standing = Progress(
         phase="training",
         step=step,
         num_steps=8,
         updates_per_s=100.0,
         members=MEMBERS,
-        history=History(told, {} if seen is None else seen),
+        history=History(table, {} if seen is None else seen),
         chunk=0,
         num_chunks=1,
     )
@@ -65,7 +72,7 @@ def lines(path):
 
 
 def test_a_table_has_a_line_for_each_row_and_member(tmp_path):
-    table = Table(tmp_path / "metrics.csv")
+    table = CsvTable(tmp_path / "metrics.csv")
     table.update(("", 0), COLUMNS, {})
     assert not (tmp_path / "metrics.csv").exists()
     table.update(("", 0), COLUMNS, metrics([2]))
@@ -88,8 +95,8 @@ def test_a_table_has_a_line_for_each_row_and_member(tmp_path):
     ]
 
 
-def test_the_figures_of_episodes_have_one_order_whoever_tells_them(tmp_path):
-    table = Table(tmp_path / "evaluations.csv")
+def test_the_columns_of_evaluations_have_one_order(tmp_path):
+    table = CsvTable(tmp_path / "evaluations.csv")
     table.update(("", 0), COLUMNS, evaluations([2]))
     head = lines(tmp_path / "evaluations.csv")[0]
     assert head == ["step", "setting", "seed", "mean", "cvar", "risky_share", "failed"]
@@ -97,17 +104,17 @@ def test_the_figures_of_episodes_have_one_order_whoever_tells_them(tmp_path):
 
 def test_each_process_writes_a_table_from_its_first_row(tmp_path):
     path = tmp_path / "metrics.csv"
-    first = Table(path)
+    first = CsvTable(path)
     first.update(("rung-0", 0), COLUMNS, metrics([2, 4]))
     first.update(("rung-1", 0), COLUMNS, metrics([6]))
     whole = path.read_bytes()
     first.update(("rung-1", 0), COLUMNS, metrics([6, 8]))  # no checkpoint knows of it
-    again = Table(path)
+    again = CsvTable(path)
     again.update(("rung-0", 0), COLUMNS, metrics([2, 4]))
     assert [x[0] for x in lines(path)[1:]] == ["2"] * 4 + ["4"] * 4
     again.update(("rung-1", 0), COLUMNS, metrics([6]))
     assert path.read_bytes() == whole
-    Table(path).update(("rung-0", 0), COLUMNS, {})
+    CsvTable(path).update(("rung-0", 0), COLUMNS, {})
     assert not path.exists()
 
 
@@ -127,15 +134,15 @@ class Sent:
         self.rows.append((step, members, {k: x.tolist() for k, x in values.items()}))
 
 
-def test_a_feed_sends_what_is_new_since_it_was_opened():
+def test_a_log_stream_sends_what_is_new_since_it_was_opened():
     sent = Sent()
     known = progress(metrics([2, 4]), evaluations([4]))
-    feed = Feed(known, sent.open)
+    stream = LogStream(known, sent.open)
     assert sent.opened == [4]
-    feed.update(NAMES, known)
+    stream.update(NAMES, known)
     assert sent.rows == []
-    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4])))
-    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4, 6])))
+    stream.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4])))
+    stream.update(NAMES, progress(metrics([2, 4, 6]), evaluations([4, 6])))
     (first, second) = sent.rows
     assert first == (
         6,
@@ -149,58 +156,60 @@ def test_a_feed_sends_what_is_new_since_it_was_opened():
     assert second[0] == 6
     assert second[2]["cvar"] == [3.0, 4.0, 5.0, 6.0]
     assert sent.closed == 0
-    feed.close()
+    stream.close()
     assert sent.closed == 1
 
 
-def test_a_feed_sends_no_step_after_a_later_one():
+def test_a_log_stream_sends_no_step_after_a_later_one():
     sent = Sent()
-    feed = Feed(progress(), sent.open)
-    feed.update(NAMES, progress(metrics([2, 4, 6]), evaluating=4))
+    stream = LogStream(progress(), sent.open)
+    stream.update(NAMES, progress(metrics([2, 4, 6]), evaluating=4))
     assert [x[0] for x in sent.rows] == [2, 4]
-    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4]), evaluating=6))
-    feed.update(NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4, 6])))
-    kinds = [(step, "cvar" in told) for step, _, told in sent.rows]
+    stream.update(
+        NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4]), evaluating=6)
+    )
+    stream.update(NAMES, progress(metrics([2, 4, 6, 8]), evaluations([4, 6])))
+    kinds = [(step, "cvar" in table) for step, _, table in sent.rows]
     assert kinds == [(2, 0), (4, 0), (4, 1), (6, 0), (6, 1), (8, 0)]
 
 
-def test_a_feed_from_the_start_resumes_nothing_and_at_the_end_opens_nothing():
+def test_a_log_stream_from_the_start_resumes_nothing_and_at_the_end_opens_nothing():
     sent = Sent()
-    feed = Feed(progress(), sent.open)
-    feed.update(NAMES, progress(metrics([2])))
+    stream = LogStream(progress(), sent.open)
+    stream.update(NAMES, progress(metrics([2])))
     assert (sent.opened, [x[0] for x in sent.rows]) == ([None], [2])
     done = progress(metrics([4, 8]))
-    Feed(done, sent.open).update(NAMES, done)
+    LogStream(done, sent.open).update(NAMES, done)
     assert sent.opened == [None]
     assert len(sent.rows) == 1
 
 
-def test_the_status_tells_speed_and_the_best_by_its_episodes():
+def test_the_status_has_the_speed_and_the_best_by_its_episodes():
     seen = evaluations([2, 4])
     seen["cvar"][1] = [1.0, np.nan, 7.25, 3.0]
-    told = metrics([2, 4])
-    assert status_of(progress(told, seen), NAMES) == (
+    table = metrics([2, 4])
+    assert status_of(progress(table, seen), NAMES) == (
         "100 updates/s, 400 agent-updates/s, best setting-1-seed-5: CVaR 7.25"
     )
 
 
 def test_the_status_goes_by_the_critics_where_no_episode_is_known():
-    told = metrics([2, 4])
-    told["risk_value"][1] = [np.nan, -1.5, -3.0, np.nan]
+    table = metrics([2, 4])
+    table["risk_value"][1] = [np.nan, -1.5, -3.0, np.nan]
     seen = evaluations([2])
     seen["cvar"][:] = np.nan
     for figures in (None, seen):
-        assert status_of(progress(told, figures, updates_per_s=12345.6), NAMES) == (
+        assert status_of(progress(table, figures, updates_per_s=12345.6), NAMES) == (
             "1.23e+04 updates/s, 4.938e+04 agent-updates/s, "
             "best setting-0-seed-6: estimated value -1.5"
         )
 
 
-def test_frozen_members_are_counted_and_do_no_work():
-    told = metrics([2, 4], made=[4, 3, 1, 4])
+def test_frozen_members_are_counted_and_do_not_work():
+    table = metrics([2, 4], made=[4, 3, 1, 4])
     seen = evaluations([4])
     seen["cvar"][0] = [1.0, 9.0, 8.0, 2.0]  # of what the frozen ones were
-    assert status_of(progress(told, seen), NAMES) == (
+    assert status_of(progress(table, seen), NAMES) == (
         "100 updates/s, 200 agent-updates/s, best setting-1-seed-6: CVaR 2, 2 frozen"
     )
 
@@ -209,40 +218,42 @@ def test_before_the_first_updates_there_is_no_speed():
     assert status_of(progress(updates_per_s=np.nan), NAMES) == "compiling"
 
 
-def test_a_leg_that_was_done_before_does_not_compile():
-    told = metrics([2, 4])
-    done = progress(told, updates_per_s=np.nan)._replace(step=4, num_steps=4)
+def test_a_stage_that_was_done_before_does_not_compile():
+    table = metrics([2, 4])
+    done = progress(table, updates_per_s=np.nan)._replace(step=4, num_steps=4)
     assert status_of(done, NAMES) == "done before"
 
 
-def test_nobody_is_best_where_nothing_is_valued():
-    told = metrics([2, 4])
-    told["risk_value"][:] = 0.0  # as without a critic
-    assert status_of(progress(told), NAMES) == "100 updates/s, 400 agent-updates/s"
+def test_no_member_is_best_without_a_critic():
+    table = metrics([2, 4])
+    table["risk_value"][:] = 0.0  # as without a critic
+    assert status_of(progress(table), NAMES) == "100 updates/s, 400 agent-updates/s"
 
 
-def test_members_and_legs_have_names():
+def test_members_and_stages_have_names():
     assert labels_of(COLUMNS) == NAMES
     assert labels_of({"seed": MEMBERS.seed[:1]}) == ["seed-5"]
-    assert describe_leg("", progress()) == "training"
+    assert title_of("", progress()) == "training"
     third = progress(phase="pretraining", chunk=2, num_chunks=3)
-    assert describe_leg("rung-0", third) == "rung-0 pretraining 3/3"
+    assert title_of("rung-0", third) == "rung-0 pretraining 3/3"
 
 
 @pytest.fixture
 def screen(monkeypatch):
-    """What a terminal, wide enough for all, is told."""
+    """What a terminal, wide enough for all, is table."""
     written = io.StringIO()
-    monkeypatch.setattr(console, "CONSOLE", Console(file=written, width=200))
+    monkeypatch.setattr(
+        console, "CONSOLE", Console(file=written, width=200, force_terminal=True)
+    )
     return written
 
 
 @pytest.fixture
 def sinks(monkeypatch):
-    """The sinks of each leg, by the folder that they would write to."""
+    """The sinks of each stage, by the folder that they would write to."""
     opened = {}
 
-    def open_sinks(folder, tensorboard, wandb, name, config, step):
+    def open_sinks(folder, logs, name, config, step):
         opened[folder] = (name, Sent())
         return opened[folder][1].open(step)
 
@@ -251,14 +262,14 @@ def sinks(monkeypatch):
 
 
 def record(out, *reports):
-    """Report these (leg, progress), as a search in a folder does."""
-    arguments = sweep_options.parse(["--out", str(out), "--dataset", "x"])
-    with recording.recording(arguments, lambda x: COLUMNS, {}) as report:
+    """Report these (stage, progress), as a search in a folder does."""
+    logs = LogOptions()
+    with recording.recording(out, logs, lambda x: COLUMNS, {}) as report:
         for name, standing in reports:
             report(name, standing)
 
 
-def test_a_recording_tells_every_leg(tmp_path, screen, sinks):
+def test_a_recording_writes_every_stage(tmp_path, screen, sinks):
     out = tmp_path / "search"
     out.mkdir()
     frozen = metrics([2, 4], made=[4, 4, 3, 4])
@@ -281,11 +292,11 @@ def test_a_recording_tells_every_leg(tmp_path, screen, sinks):
         out / "logs" / "rung-1": "search rung-1",
         out / "logs" / "rung-1-1": "search rung-1",
     }
-    told = [[x[0] for x in sent.rows] for _, sent in sinks.values()]
-    assert told == [[2, 4, 4], [6], []]
+    table = [[x[0] for x in sent.rows] for _, sent in sinks.values()]
+    assert table == [[2, 4, 4], [6], []]
     assert all(sent.closed == 1 for _, sent in sinks.values())
     said = screen.getvalue()
-    warning = "warning: setting-1-seed-5 diverged after update 3 of training: it stays"
+    warning = "warning: setting-1-seed-5 diverged after update 3 of training: it keeps"
     assert said.count("warning") == said.count(warning) == 1
 
 
@@ -295,10 +306,22 @@ def test_a_run_alone_has_its_sinks_in_its_own_folder(tmp_path, screen, sinks):
     assert "best setting-1-seed-6: estimated value 3" in screen.getvalue()
 
 
-def test_only_the_first_host_tells(tmp_path, screen, sinks, monkeypatch):
+def test_only_the_first_host_records(tmp_path, screen, sinks, monkeypatch):
     monkeypatch.setattr(recording, "is_first_host", lambda: False)
     record(tmp_path, ("", progress()), ("", progress(metrics([2], made=[2, 2, 2, 1]))))
     assert list(tmp_path.iterdir()) == []
     assert sinks == {}
     assert "diverged" not in screen.getvalue()
     assert "training" not in screen.getvalue()
+
+
+def test_the_details_are_losses_and_the_last_evaluation():
+    rows_ = metrics([2, 4], made=[4, 3, 4, 4])
+    rows_["critic_loss"] = rows_.pop("loss")
+    rows_["critic_loss"][-1] = [1.0, 2.0, 3.0, np.nan]
+    seen = evaluations([4])
+    seen["mean"][0], seen["cvar"][0] = [5.0, 7.0, np.nan, 6.0], [1.0, 2.0, 3.0, 2.0]
+    assert details_of(progress(rows_, seen)) == (
+        "critic_loss 2, evaluation at 4: mean 6, CVaR 2, 1 diverged"
+    )
+    assert details_of(progress()) == ""

@@ -8,8 +8,8 @@ import pytest
 
 from ramac_jax import InputError
 from ramac_jax.cli import process, report
-from ramac_jax.cli.options.evaluation import make_settings
-from ramac_jax.cli.runs.scoring import write_evaluation
+from ramac_jax.cli.runs.protocol import make_protocol
+from ramac_jax.cli.runs.results import write_evaluation
 from ramac_jax.evaluation import Episodes
 
 TASK, SEEDS = "hopper-medium-expert", [3, 4]
@@ -31,9 +31,9 @@ def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
         failed=failed,
         monitored=monitored,
     )
-    settings = make_settings(task, env, "4", episodes=returns.shape[1])
+    protocol = make_protocol(task, env, "4", episodes=returns.shape[1])
     run = {"preset": preset}
-    write_evaluation(folder, episodes, SEEDS, settings, command="evaluate", run=run)
+    write_evaluation(folder, episodes, SEEDS, protocol, command="evaluate", run=run)
     return str(folder)
 
 
@@ -138,7 +138,7 @@ def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
 
 @pytest.mark.parametrize("constant", [33.7, np.nan])
 def test_returns_that_leave_nothing_to_draw(constant, tmp_path):
-    """Equal returns round to bounds beside their mean; failed ones have none."""
+    """Equal returns round to bounds next to their mean; failed ones have none."""
     run = write_run(tmp_path / "a", np.full((2, 150), constant))
     report.main([run, "--out", str(tmp_path / "report")])
     text = (tmp_path / "report" / "report.md").read_text()

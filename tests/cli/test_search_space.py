@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.cli.options.search_space import (
+from ramac_jax.cli.runs.search_space import (
     Space,
     label,
     parse_space,
@@ -156,7 +156,12 @@ def test_no_search_is_the_base_alone():
             1,
             "value_min is 100.0 and .* 50",
         ),
-        ([], ["value_min=400..500"], 30, "value_min is 4.* and value_max 300.0: the"),
+        (
+            ["value_max=300"],
+            ["value_min=400..500"],
+            30,
+            "value_min is 4.* and value_max 300.0: the",
+        ),
         ([], ["risk_weight=1..2"], 0, "num_settings is 0"),
     ],
 )

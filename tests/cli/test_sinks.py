@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax.cli.options.command import LogOptions
 from ramac_jax.cli.runs import sinks
 
 MEMBERS = ("setting-0-seed-5", "setting-3-seed-5")
@@ -95,7 +96,7 @@ def record(folder):
 def log(folder, steps, resume_step=None):
     """Run one process's worth of wandb: a loss of step/10 at every step."""
     with sinks.open_sinks(
-        folder, False, "ramac", "a run", {"seed": 5}, resume_step
+        folder, LogOptions(wandb="ramac"), "a run", {"seed": 5}, resume_step
     ) as (sink,):
         for step in steps:
             sink.write(step, MEMBERS, losses(step / 10, np.nan))
@@ -135,7 +136,9 @@ def test_a_resume_hides_the_points_beyond_it_from_tensorboard(tmp_path):
 def test_sinks_are_closed_where_the_run_fails(tmp_path):
     with (
         pytest.raises(KeyboardInterrupt),
-        sinks.open_sinks(tmp_path, True, None, "a run", {}) as (sink,),
+        sinks.open_sinks(tmp_path, LogOptions(tensorboard=True), "a run", {}) as (
+            sink,
+        ),
     ):
         for step in (1, 2, 3):
             sink.write(step, MEMBERS, losses(1.0, 1.0))
@@ -179,7 +182,7 @@ def test_a_step_counts_as_logged_in_wandb_once_the_next_one_came(tmp_path, home)
 def test_what_wandb_refuses_is_one_line(tmp_path, home):
     with (
         pytest.raises(rj.InputError, match="wandb: Invalid project name 'a/b'") as said,
-        sinks.open_sinks(tmp_path, False, "a/b", "a run", {}),
+        sinks.open_sinks(tmp_path, LogOptions(wandb="a/b"), "a run", {}),
     ):
         pass
     assert "\n" not in str(said.value)
@@ -196,16 +199,16 @@ def test_what_wandb_refuses_is_one_line(tmp_path, home):
     [
         (
             (True, None),
-            "--tensorboard needs tensorboardX: pip install -e '.[tensorboard]'",
+            "--tensorboard needs tensorboardX: pip install 'ramac_jax[tensorboard]'",
         ),
-        ((False, "ramac"), "--wandb needs wandb: pip install -e '.[wandb]'"),
+        ((False, "ramac"), "--wandb needs wandb: pip install 'ramac_jax[wandb]'"),
     ],
 )
 def test_a_missing_library_is_one_line(spec, asked, line, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     for ask in (
-        lambda: sinks.check_sinks(*asked),
-        lambda: sinks.open_sinks(tmp_path, *asked, "a run", {}).__enter__(),
+        lambda: sinks.check_sinks(LogOptions(*asked)),
+        lambda: sinks.open_sinks(tmp_path, LogOptions(*asked), "a run", {}).__enter__(),
     ):
         with pytest.raises(rj.InputError, match=f"^{re.escape(line)}$"):
             ask()
@@ -216,7 +219,7 @@ def test_without_sinks_neither_library_is_needed(tmp_path, monkeypatch):
     for name in ("tensorboardX", "wandb"):
         monkeypatch.setitem(sys.modules, name, None)  # importing it fails
     loaded = runpy.run_path(sinks.__file__)
-    loaded["check_sinks"](False, None)
-    with loaded["open_sinks"](tmp_path, False, None, "a run", {}) as opened:
+    loaded["check_sinks"](LogOptions())
+    with loaded["open_sinks"](tmp_path, LogOptions(), "a run", {}) as opened:
         assert opened == ()
     assert list(tmp_path.iterdir()) == []

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import re
-from pathlib import Path
 
 import gymnasium as gym
 import jax
@@ -14,8 +12,9 @@ import pytest
 
 from ramac_jax.cli import data, evaluate, process, report, train
 from ramac_jax.cli.runs import folder as run_folder
-from ramac_jax.cli.runs import scoring
+from ramac_jax.cli.runs import results
 from ramac_jax.data.relabel import read_record
+from ramac_jax.policy import load_policy
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
 TINY = (
@@ -103,7 +102,7 @@ def test_everything_that_was_promised_is_there(run):
     """And no checkpoint to go on from, nor what a sink makes that nobody asked for."""
     there = {x.name for x in run.iterdir() if x.name != ".lock"}
     of_training = {"run.json", "metrics.csv", "learning.png", "checkpoint"}
-    assert there == of_training | {"evaluations.csv", *scoring.FILES}
+    assert there == of_training | {"evaluations.csv", *results.FILES}
     assert there < set(run_folder.TRAIN.names)
 
 
@@ -142,15 +141,11 @@ def test_a_tasks_dataset_under_another_name_is_a_run_of_the_task(tmp_path):
     assert record["dataset_records"][0]["seed"] == 3
 
 
-def test_the_readme_tells_how_a_checkpoint_acts(run):
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
-    assert '"runs/radac/checkpoint"' in block
-    block = block.replace('"runs/radac/checkpoint"', repr(str(run / "checkpoint")))
-    names = {"observation": jnp.zeros(11), "key": jax.random.key(0)}
-    exec(compile(block, "README.md", "exec"), names)
-    assert names["action"].shape == (3,)
-    assert (abs(names["action"]) <= 1.0).all()
+def test_the_checkpoint_of_a_run_acts(run):
+    policy = load_policy(run / "checkpoint")
+    action = policy(jnp.zeros(11), jax.random.key(0))
+    assert action.shape == (3,)
+    assert (abs(action) <= 1.0).all()
 
 
 def test_a_report_takes_the_run(run, tmp_path):

@@ -17,7 +17,7 @@ from minari.data_collector import EpisodeBuffer
 
 from ramac_jax import policy as checkpoints
 from ramac_jax.cli import process, train
-from ramac_jax.cli.runs import recording
+from ramac_jax.cli.runs.csv_tables import CsvTable
 
 DATASET = "made/constant-v0"
 ACTION = np.array([1.0, 4.0], np.float32)  # of [-2, 2] and [0, 8]: .5 and 0 scaled
@@ -223,21 +223,23 @@ class Died(Exception):
     pass
 
 
-def test_a_run_that_was_broken_off_is_gone_on_with(run, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_run_resumes_to_the_same_numbers(
+    run, tmp_path, monkeypatch, capsys
+):
     actor, whole = run
     options = ["--dataset", DATASET, "--actor", actor, *TINY, "--save-every", "20"]
     options += ["--out", str(tmp_path / "out")]
-    tell = recording.Table.update
+    update = CsvTable.update
 
-    def die(self, leg, columns, rows):
-        tell(self, leg, columns, rows)
+    def die(self, stage, columns, rows):
+        update(self, stage, columns, rows)
         if len(rows.get("step", ())) == 2:
             raise Died
 
-    monkeypatch.setattr(recording.Table, "update", die)
+    monkeypatch.setattr(CsvTable, "update", die)
     with pytest.raises(Died):
         train.main(options)
-    monkeypatch.setattr(recording.Table, "update", tell)
+    monkeypatch.setattr(CsvTable, "update", update)
     assert exit_status(*options, "--num-quantiles", "8") == 2
     assert "with options.num_quantiles 4, not 8" in capsys.readouterr().err
     train.main(options)

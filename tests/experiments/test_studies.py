@@ -11,11 +11,12 @@ from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.main import COMMANDS
 from ramac_jax.cli.options import bandit, compare, report, sweep, train
 from ramac_jax.cli.options.checks import check_options
+from ramac_jax.cli.runs.search import make_search
 
 CHECKS = {
     "bandit": bandit.check,
     "train": check_options,
-    "sweep": sweep.make_search,
+    "sweep": make_search,
     "report": report.check,
     "compare": lambda options: (
         compare.check_arguments(options),

@@ -165,10 +165,30 @@ def complaints(record: Mapping[str, Any]) -> list[str]:
     return diverged + [f"bound broken: {x}" for x in theory.broken(record["theory"])]
 
 
+def describe_run(arguments: Arguments) -> str:
+    """Return what a run would train and write, for --dry-run."""
+    files = ", ".join(("minari", RECORD, *FIGURES))
+    lines = [
+        "dry run: nothing is trained or written",
+        f"agents: {', '.join(arguments.names)}",
+        f"training: {arguments.num_seeds} seeds from {arguments.seed}, "
+        f"{arguments.bc_steps:,} updates of behaviour cloning, "
+        f"{arguments.critic_steps:,} of the critics, {arguments.risk_steps:,} of each "
+        f"policy, precision {arguments.precision}",
+        f"output: {arguments.out}: {files}",
+    ]
+    if arguments.radii:
+        radii = ", ".join(f"{x:g}" for x in arguments.radii)
+        lines.insert(2, f"radii: {radii}")
+    return "\n".join(lines)
+
+
 def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     """Run the command; exit with status 1 for anything in `complaints`."""
     check(arguments)
-    if found := complaints(run(arguments)):
+    if arguments.dry_run:
+        print(describe_run(arguments))
+    elif found := complaints(run(arguments)):
         print("\n".join(found), file=sys.stderr)
         sys.exit(1)
 

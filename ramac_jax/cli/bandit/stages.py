@@ -12,8 +12,8 @@ import numpy as np
 import ramac_jax as rj
 from ramac_jax import population as populations
 from ramac_jax.cli import console
-from ramac_jax.cli.options.precision import training_in
 from ramac_jax.cli.progress import LiveProgress
+from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.cli.signals import noted_signals
 
 NUM_SNAPSHOTS = 16  # of an animated stage

@@ -17,7 +17,7 @@ from ramac_jax import population as populations
 from ramac_jax.cli.agents import AGENTS, AgentConfig
 from ramac_jax.cli.bandit import agents, settings
 from ramac_jax.cli.bandit.stages import Stage, train_stage
-from ramac_jax.cli.options.precision import DEFAULT
+from ramac_jax.cli.options.agent import DEFAULT_PRECISION
 from ramac_jax.registry import PRECISIONS
 
 ANIMATED = ("radac", "rafmac")
@@ -41,7 +41,7 @@ class Trainer:
     seed: int
     lengths: settings.Lengths
     folder: Path  # of checkpoints
-    precision: str = DEFAULT  # of training; a trained agent acts in float32
+    precision: str = DEFAULT_PRECISION  # of training; a trained agent acts in float32
     finished: dict[str, populations.Trained] = dataclasses.field(default_factory=dict)
 
     @property

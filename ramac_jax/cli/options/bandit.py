@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
-
 import ramac_jax as rj
 from ramac_jax.cli import folders
 from ramac_jax.cli.agents import BANDIT_AGENTS
 from ramac_jax.cli.bandit.settings import PHASES, SEEDS_APART
-from ramac_jax.cli.options.precision import DEFAULT
-from ramac_jax.cli.options.train import choices
+from ramac_jax.cli.options.agent import DEFAULT_PRECISION
+from ramac_jax.cli.options.command import NO_SETTINGS, CommandOptions, parse_flat
+from ramac_jax.cli.options.sections import choices
+from ramac_jax.errors import check_names
 from ramac_jax.files import strict
 from ramac_jax.folders import check_settings
 from ramac_jax.registry import PRECISIONS
-from ramac_jax.validation import check_names
 
 RECORD, SETTINGS, POPULATION = "bandit.json", "settings.json", "population"
 FIGURES = ("bandit.png", "cloning.png", "dynamics.png", "theory.png")
@@ -28,7 +27,7 @@ the actions of each agent, and check the paper's bounds."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(CommandOptions):
     """The command line."""
 
     out: Path
@@ -56,7 +55,7 @@ class Arguments:
             "Precision of training. With bfloat16, diffusions, flows and quantile "
             "critics compute in bfloat16, and all other networks in float32",
         ),
-    ] = DEFAULT
+    ] = DEFAULT_PRECISION
     overwrite: bool = False
     """Replace the run that the folder holds, finished or not."""
 
@@ -68,20 +67,13 @@ class Arguments:
 
 def parse(argv: Sequence[str]) -> Arguments:
     """Read the command line; exit where it is malformed."""
-    return tyro.cli(
-        Arguments,
-        prog="ramac bandit",
-        description=DESCRIPTION,
-        args=list(argv),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    return parse_flat(Arguments, argv, "ramac bandit", DESCRIPTION)
 
 
 def lasting_options(arguments: Arguments) -> dict[str, Any]:
     """Return the options that decide the results, for JSON."""
-    options = {
-        k: v for k, v in vars(arguments).items() if k not in ("out", "overwrite")
-    }
+    left_out = {"out", "overwrite", *NO_SETTINGS}
+    options = {k: v for k, v in vars(arguments).items() if k not in left_out}
     return options | {"agents": list(arguments.names), "radii": list(arguments.radii)}
 
 

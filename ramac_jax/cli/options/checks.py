@@ -1,10 +1,16 @@
-"""What the options of `ramac train` may be, before any work is done."""
+"""Checks of the options of `ramac train` and `ramac sweep`, before any work."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import ramac_jax as rj
-from ramac_jax.cli.options.train import Arguments
+from ramac_jax.cli.options.agent import AgentSpec
+from ramac_jax.cli.options.dataset import DatasetSpec
+from ramac_jax.cli.options.sections import flatten
+from ramac_jax.cli.options.train import TrainOptions
 from ramac_jax.cli.runs.sinks import check_sinks
-from ramac_jax.errors import check_names
-from ramac_jax.hyperparams import POSITIVE
+from ramac_jax.errors import InputError, check_names
+from ramac_jax.hyperparams import POSITIVE, Hyperparams
 from ramac_jax.registry import (
     ACTORS,
     CRITICS,
@@ -13,6 +19,7 @@ from ramac_jax.registry import (
     PRECISIONS,
     RISK_MEASURES,
 )
+from ramac_jax.tasks import TASKS
 
 MAY_BE_ZERO = {
     "bc_steps",
@@ -26,74 +33,95 @@ MAY_BE_ZERO = {
 }
 
 
-def check_options(arguments: Arguments) -> None:
-    """Raise `InputError` for options that no run could honour; touches nothing."""
-    for name, value in vars(arguments).items():
-        counts = value if isinstance(value, tuple) else (value,)
-        for count in counts:
-            low = 0 if name in MAY_BE_ZERO else 1
+def check_options(options: TrainOptions) -> None:
+    """Raise `InputError` for options that no run can have; changes nothing."""
+    for section in flatten(options).values():
+        check_counts(section)
+    training = options.training
+    if training.seed > 2**31 - 1 - training.num_seeds:
+        raise InputError(f"--seed is {training.seed}: give one from 0 to about 2e9")
+    if training.memory is not None and training.memory not in POSITIVE:
+        raise InputError(
+            f"--memory is {training.memory:g}: it must be {POSITIVE}, in GiB"
+        )
+    check_data(options.data)
+    check_sinks(options.logging)
+    check_agent(options.agent)
+    check_weights(options.agent, options.hyperparams)
+
+
+def check_counts(section: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a number of things that is too small."""
+    for name, value in section.items():
+        low = 0 if name in MAY_BE_ZERO else 1
+        for count in value if isinstance(value, tuple) else (value,):
             if type(count) is int and count < low:
-                raise rj.InputError(
+                raise InputError(
                     f"--{name.replace('_', '-')} is {count}: give {low} or more"
                 )
-    if arguments.seed > 2**31 - 1 - arguments.num_seeds:
-        raise rj.InputError(f"--seed is {arguments.seed}: give one from 0 to about 2e9")
-    if not arguments.task and not arguments.dataset:
-        raise rj.InputError("nothing to train on: give --task or --dataset")
-    if arguments.reward_scale not in POSITIVE:
-        raise rj.InputError(
-            f"--reward-scale is {arguments.reward_scale:g}: it must be {POSITIVE}"
+
+
+def check_data(data: DatasetSpec) -> None:
+    """Raise `InputError` where there are no data, or unusable rewards."""
+    if not data.task and not data.dataset:
+        raise InputError("nothing to train on: give --task or --dataset")
+    if data.task is not None:
+        check_names("task", [data.task], TASKS)
+    if data.reward_scale not in POSITIVE:
+        raise InputError(
+            f"--reward-scale is {data.reward_scale:g}: it must be {POSITIVE}"
         )
-    if arguments.memory is not None and arguments.memory not in POSITIVE:
-        raise rj.InputError(
-            f"--memory is {arguments.memory:g}: it must be {POSITIVE}, in GiB"
+
+
+def check_agent(agent: AgentSpec) -> None:
+    """Raise `InputError` for unknown names and for parts that do not fit."""
+    for kind, name, known in (
+        ("actor", agent.actor, ACTORS),
+        ("risk measure", agent.risk_measure, RISK_MEASURES),
+        ("critic", agent.critic, CRITICS),
+        ("head", agent.head, HEADS),
+        ("precision", agent.precision, PRECISIONS),
+    ):
+        check_names(kind, [name], known)
+    if agent.conservative is not None:
+        check_names("penalty", [agent.conservative], PENALTIES)
+    if agent.radius is not None and not 0.0 < agent.radius <= 2.0:
+        raise InputError(
+            f"--radius is {agent.radius:g}: it must be above 0 and at most 2"
         )
-    check_sinks(arguments.tensorboard, arguments.wandb)
-    check_names("actor", [arguments.actor], ACTORS)
-    check_names("distortion", [arguments.distortion], RISK_MEASURES)
-    if arguments.radius is not None and not 0.0 < arguments.radius <= 2.0:
-        raise rj.InputError(
-            f"--radius is {arguments.radius:g}: it must be above 0 and at most 2"
+    if agent.critic == "value" and agent.risk_measure != "neutral":
+        raise InputError(
+            "--critic value knows no risk, and --risk-measure is "
+            f"{agent.risk_measure}: give --risk-measure neutral, or --critic quantile"
         )
-    check_names("critic", [arguments.critic], CRITICS)
-    if arguments.critic == "value" and arguments.distortion != "neutral":
-        raise rj.InputError(
-            "--critic value knows no risk, and --distortion is "
-            f"{arguments.distortion}: give --distortion neutral, or --critic quantile"
+    check_precision(agent)
+
+
+def check_precision(agent: AgentSpec) -> None:
+    """Raise `InputError` for a precision that the networks cannot compute in."""
+    if PRECISIONS[agent.precision].dtype is None:
+        return
+    part = None
+    if not ACTORS[agent.actor].takes_dtype:
+        part = f"the {agent.actor} actor"
+    elif agent.num_critics and not CRITICS[agent.critic].takes_dtype:
+        part = f"the {agent.critic} critic"
+    if part is not None:
+        raise InputError(
+            f"--precision {agent.precision}: {part} computes in float32 alone"
         )
-    check_names("head", [arguments.head], HEADS)
-    check_precision(arguments)
-    if arguments.conservative is not None:
-        check_names("penalty", [arguments.conservative], PENALTIES)
-    elif arguments.hyperparams.conservative_weight:
-        raise rj.InputError(
+
+
+def check_weights(agent: AgentSpec, hyperparams: Hyperparams) -> None:
+    """Raise `InputError` for hyperparameters of one setting that the agent refuses."""
+    if agent.conservative is None and hyperparams.conservative_weight:
+        raise InputError(
             "--conservative-weight has nothing to weigh: give --conservative, or 0"
         )
-    check_traced(arguments.hyperparams, arguments.distortion)
-
-
-def check_precision(arguments: Arguments) -> None:
-    """Raise `InputError` for a precision that the networks cannot compute in."""
-    check_names("precision", [arguments.precision], PRECISIONS)
-    if PRECISIONS[arguments.precision].dtype is None:
-        return
-    alone = None
-    if not ACTORS[arguments.actor].takes_dtype:
-        alone = f"the {arguments.actor} actor"
-    elif arguments.num_critics and arguments.critic != "quantile":
-        alone = f"the {arguments.critic} critic"
-    if alone is not None:
-        raise rj.InputError(
-            f"--precision {arguments.precision}: {alone} computes in float32 alone"
-        )
-
-
-def check_traced(hyperparams: rj.Hyperparams, distortion: str) -> None:
-    """Raise `InputError` for one setting's values, or a level that is not the risk
-    measure's."""
     rj.check_hyperparams(hyperparams)
-    level, allowed = hyperparams.risk_level, RISK_MEASURES[distortion].load().levels
+    level = hyperparams.risk_level
+    allowed = RISK_MEASURES[agent.risk_measure].load().levels
     if level not in allowed:
-        raise rj.InputError(
-            f"risk_level is {level:g}: for {distortion} it must be {allowed}"
+        raise InputError(
+            f"risk_level is {level:g}: for {agent.risk_measure} it must be {allowed}"
         )

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import tyro
-
 import ramac_jax as rj
 from ramac_jax.cli import folders
 from ramac_jax.cli.agents import AGENTS, BANDIT_AGENTS, ROBOT_AGENTS
 from ramac_jax.cli.bandit.settings import RISK_LEVEL
 from ramac_jax.cli.options import bandit, train
 from ramac_jax.cli.options.checks import check_options
+from ramac_jax.cli.options.command import CommandOptions, parse_flat
 from ramac_jax.cli.options.presets import PRESETS
+from ramac_jax.cli.options.sections import choices
+from ramac_jax.errors import check_names
 from ramac_jax.tasks import TASKS
-from ramac_jax.validation import check_names
 
 BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
@@ -27,15 +27,13 @@ interrupted comparison; with more agents, it trains only these."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(CommandOptions):
     """The command line."""
 
     out: Path
     """Folder for all runs and tables; finished runs in it are not trained again."""
-    tasks: Annotated[tuple[str, ...], train.choices((BANDIT, *TASKS), "Tasks")]
-    agents: Annotated[
-        tuple[str, ...], train.choices(tuple(AGENTS), "Agents; all, or")
-    ] = ()
+    tasks: Annotated[tuple[str, ...], choices((BANDIT, *TASKS), "Tasks")]
+    agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
@@ -54,15 +52,13 @@ class Plan(NamedTuple):
 
     task: str
     agent: str
-    options: train.Arguments
+    options: train.TrainOptions
     argv: list[str]  # words of `ramac train`
 
 
 def parse(argv: Sequence[str]) -> Arguments:
     """Read the command line; exit where it is malformed."""
-    return tyro.cli(
-        Arguments, prog="ramac compare", description=DESCRIPTION, args=list(argv)
-    )
+    return parse_flat(Arguments, argv, "ramac compare", DESCRIPTION)
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -114,7 +110,7 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
     argv = []
     for name, value in options.items():
         argv += [f"--{name.replace('_', '-')}", str(value)]
-    parsed: train.Arguments = train.parse(argv)
+    parsed = train.parse(argv)
     check_options(parsed)
     return Plan(task=task, agent=agent, options=parsed, argv=argv)
 

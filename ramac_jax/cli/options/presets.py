@@ -4,8 +4,8 @@ import tomllib
 from typing import Any
 
 from ramac_jax.cli.agents import PRESETS_FOLDER, ROBOT_AGENTS, AgentConfig
+from ramac_jax.errors import check_names
 from ramac_jax.tasks import TASKS, standard_task
-from ramac_jax.validation import check_names
 
 DEFAULT_AGENT = "radac"
 PUBLISHED = "published"
@@ -30,7 +30,7 @@ def part_options(config: AgentConfig) -> dict[str, Any]:
     options = {
         "actor": config.actor,
         "critic": config.critic,
-        "distortion": config.risk_measure,
+        "risk_measure": config.risk_measure,
         "conservative": config.penalty,
         "normalize_value": config.normalize_value,
     }

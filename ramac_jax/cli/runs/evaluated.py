@@ -7,7 +7,7 @@ from typing import Any
 
 import ramac_jax as rj
 from ramac_jax.cli.runs.records import Run, score_episodes
-from ramac_jax.cli.runs.scoring import read_evaluation
+from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.tasks import hazard_from_json
 
 

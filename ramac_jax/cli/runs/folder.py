@@ -1,43 +1,38 @@
-"""The folder of a run: the files in it, and the record that repeats the run."""
+"""The folder of a run: checked, reserved for one process, and resumed."""
 
 import contextlib
-import datetime
+import dataclasses
 import json
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
 from rich.console import Console
 
-import ramac_jax as rj
-from ramac_jax import policy as checkpoints
-from ramac_jax import population as populations
-from ramac_jax.cli import folders, provenance
-from ramac_jax.cli.options.evaluation import Settings
-from ramac_jax.cli.options.train import Arguments
-from ramac_jax.cli.runs import scoring, sinks
-from ramac_jax.cli.runs.agents import lasting_options
-from ramac_jax.cli.runs.recording import EVALUATIONS, LOGS, METRICS
-from ramac_jax.data.loading import OfflineDataset
-from ramac_jax.data.relabel import read_record
+from ramac_jax.cli import folders
+from ramac_jax.cli.options.train import TrainOptions, lasting_options
+from ramac_jax.cli.runs import results, sinks
+from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
+from ramac_jax.cli.runs.recording import LOGS
 from ramac_jax.devices import is_first_host
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.files import strict, write_json
 from ramac_jax.folders import check_settings, lock_folder
-from ramac_jax.validation import first_line
+from ramac_jax.population import Interrupted
 
-POPULATION = "population"  # checkpoints to go on from
-REPLACED = ".replaced"  # what --overwrite is to replace, until the run has ended
+POPULATION = "population"
+"""Folder of the checkpoints of an unfinished run."""
+REPLACED = ".replaced"
+"""Folder of the run that --overwrite replaces, until the new run ends."""
 RECORDS = ("run.json", "sweep.json")
 
 
 class Layout(NamedTuple):
     """What a command writes to --out."""
 
-    record: str  # what repeats the run, and tells how it stands
+    record: str
+    """File that says how to repeat the run, and its status."""
     files: tuple[str, ...]
     folders: tuple[str, ...]
 
@@ -48,141 +43,161 @@ class Layout(NamedTuple):
 
 
 TRAIN = Layout(
-    "run.json",
-    (METRICS, EVALUATIONS, "learning.png", *scoring.FILES),
-    ("checkpoint", POPULATION, LOGS, *sinks.FOLDERS),
+    record="run.json",
+    files=(METRICS, EVALUATIONS, "learning.png", *results.FILES),
+    folders=("checkpoint", POPULATION, LOGS, *sinks.FOLDERS),
 )
 
 
-def check_folder(arguments: Arguments, layout: Layout) -> bool:
-    """Whether --out holds an unfinished run of these options, to be gone on with.
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run, and what the run must have in common with one in it."""
 
-    Raises `InputError` where a run can neither be begun nor gone on with there, with
-    the first option that differs; touches nothing.
-    """
-    out = arguments.out
-    try:
-        held = [name for name in layout.names if (out / name).exists()]
-    except OSError as error:
-        raise rj.InputError(
-            f"cannot use {out}: {error.strerror}; give another --out"
-        ) from None
-    folders.check_writable(out)
-    if any((out / name).is_dir() != (name in layout.folders) for name in held):
-        raise rj.InputError(
-            f"{out} holds something else by the name of a run's files "
-            f"({', '.join(held)}): give another --out"
-        )
-    others = [name for name in RECORDS if name != layout.record]
-    for name in others:
-        if (out / name).exists():
-            raise rj.InputError(
-                f"{out} holds a run of another command ({name}): give another --out"
+    out: Path
+    layout: Layout
+    settings: Mapping[str, Any]
+    """Options that a resumed run must have in common with the stored one."""
+    overwrite: bool = False
+    """Replace the run in the folder, finished or not."""
+
+    def check(self) -> bool:
+        """Return whether the folder holds an unfinished run that this one resumes.
+
+        Changes nothing. Raises `InputError` where a run can neither begin nor resume,
+        with the first option that differs.
+        """
+        held = self.held()
+        if not held or self.overwrite:
+            return False
+        if not self.is_unfinished(held):
+            raise InputError(
+                f"{self.out} already holds a run ({', '.join(held)}): give another "
+                "--out, or --overwrite"
             )
-    if held and layout.record not in held:
-        raise rj.InputError(
-            f"{out} holds {', '.join(held)} and no {layout.record} that they are of: "
-            "give another --out"
-        )
-    if not held or arguments.overwrite:
-        return False
-    if not unfinished(out, layout, held):
-        raise rj.InputError(
-            f"{out} already holds a run ({', '.join(held)}): give another --out, or "
-            "--overwrite"
-        )
-    check_options(out / layout.record, lasting_options(arguments))
-    return True
+        check_options(self.out / self.layout.record, self.settings)
+        return True
+
+    def held(self) -> list[str]:
+        """Return which files of the layout exist; `InputError` for a stranger's."""
+        out, layout = self.out, self.layout
+        try:
+            held = [name for name in layout.names if (out / name).exists()]
+        except OSError as error:
+            raise InputError(
+                f"cannot use {out}: {error.strerror}; give another --out"
+            ) from None
+        folders.check_writable(out)
+        if any((out / name).is_dir() != (name in layout.folders) for name in held):
+            raise InputError(
+                f"{out} holds something else by the name of a run's files "
+                f"({', '.join(held)}): give another --out"
+            )
+        for name in RECORDS:
+            if name != layout.record and (out / name).exists():
+                raise InputError(
+                    f"{out} holds a run of another command ({name}): give another --out"
+                )
+        if held and layout.record not in held:
+            raise InputError(
+                f"{out} holds {', '.join(held)} and no {layout.record} of their run: "
+                "give another --out"
+            )
+        return held
+
+    def is_unfinished(self, held: Sequence[str]) -> bool:
+        """Return whether the files that exist are of a run that can be resumed."""
+        status = read_record_of(self.out / self.layout.record).get("status")
+        begun = POPULATION in held or list(held) == [self.layout.record]
+        return begun and status in ("running", "interrupted")
+
+    def is_finished(self) -> bool:
+        """Return whether the folder holds a finished run of these settings.
+
+        Raises `InputError` where its settings are others.
+        """
+        path = self.out / self.layout.record
+        ended = ("finished", "diverged")
+        if not path.exists() or read_record_of(path).get("status") not in ended:
+            return False
+        check_options(path, self.settings)
+        return True
+
+    @contextlib.contextmanager
+    def reserve(self, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Reserve the folder for one run; yields its record, or the resumed run's.
+
+        The record is written at once, and again at the end with its changes. A replaced
+        run is set aside, and put back where the new run is refused before it begins. Of
+        several hosts the first one reserves the folder.
+
+        Raises `InputError` as `check` does, and where another run uses the folder.
+        """
+        if not is_first_host():
+            yield record
+            return
+        out = folders.writable_folder(self.out)
+        path = out / self.layout.record
+        with lock_folder(out):
+            if self.check():
+                earlier = read_record_of(path)
+                again = [*earlier.get("resumed", ()), record["started"]]
+                record = {**earlier, "resumed": again, "status": "running"}
+            else:
+                move(self.layout, out, out / REPLACED)
+            write_json(path, record)
+            try:
+                yield record
+            except KeyboardInterrupt as error:
+                write_json(path, record | {"status": "interrupted"})
+                if not isinstance(error, Interrupted):
+                    error.args = (f"{error}: the same command resumes what is saved",)
+                raise
+            except InputError:
+                if not any((out / POPULATION).rglob("chunk-*")):  # before it began
+                    move(self.layout, out / REPLACED, out)
+                    shutil.rmtree(out / REPLACED, ignore_errors=True)
+                raise
+            write_json(path, record)
+            for name in (POPULATION, REPLACED):
+                shutil.rmtree(out / name, ignore_errors=True)
+
+    def print_written(self) -> None:
+        """Print the files and folders of the run."""
+        written = [name for name in self.layout.names if (self.out / name).exists()]
+        text = f"{self.out}: {', '.join(written)}"
+        Console().print(text, soft_wrap=True, highlight=False)
+
+
+def run_folder(options: TrainOptions, layout: Layout) -> RunFolder:
+    """Return the folder that the options of a command name."""
+    return RunFolder(
+        out=options.output.out,
+        layout=layout,
+        settings=lasting_options(options),
+        overwrite=options.output.overwrite,
+    )
 
 
 def check_options(path: Path, options: Mapping[str, Any]) -> None:
-    """Raise `InputError` with the first of some options that a record has otherwise."""
-    asked = strict(options)
+    """Raise `InputError` with the first of these options that differs in a record."""
     record = read_record_of(path)
-    check_settings(path, {"options": {**record.get("options", {}), **asked}})
-
-
-def is_finished(arguments: Arguments, layout: Layout) -> bool:
-    """Whether --out holds a run of these options that came to its end.
-
-    Raises `InputError` where it is one of other options.
-    """
-    path = arguments.out / layout.record
-    ended = ("finished", "diverged")
-    if not path.exists() or read_record_of(path).get("status") not in ended:
-        return False
-    check_options(path, lasting_options(arguments))
-    return True
-
-
-def unfinished(out: Path, layout: Layout, held: Sequence[str]) -> bool:
-    """Whether the files that a folder holds are of a run to be gone on with."""
-    status = read_record_of(out / layout.record).get("status")
-    begun = POPULATION in held or list(held) == [layout.record]
-    return begun and status in ("running", "interrupted")
+    asked = {**record.get("options", {}), **strict(options)}
+    check_settings(path, {"options": asked})
 
 
 def read_record_of(path: Path) -> dict[str, Any]:
-    """What the record of a run says; `InputError` where it is damaged."""
+    """Read the record of a run; `InputError` where it is damaged."""
     try:
         record = dict(json.loads(path.read_text()))
         if not isinstance(record.get("options", {}), dict):
             raise TypeError("its options are no object")
         return record
     except (OSError, ValueError, TypeError) as error:
-        raise rj.InputError(f"cannot read {path}: {first_line(error)}") from None
-
-
-def print_written(out: Path, layout: Layout) -> None:
-    """Print what is there."""
-    written = [name for name in layout.names if (out / name).exists()]
-    Console().print(f"{out}: {', '.join(written)}", soft_wrap=True, highlight=False)
-
-
-@contextlib.contextmanager
-def hold(
-    arguments: Arguments, layout: Layout, record: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Hold --out for one run; gives the record of it, or of that gone on with.
-
-    The record is written at once, and as it then stands at the end. What is replaced is
-    set aside until then, and put back where the run is refused before it began.
-
-    Raises `InputError` as `check_folder` does, and where another run is at work. Of
-    several hosts the first holds it for all.
-    """
-    if not is_first_host():
-        yield record
-        return
-    out = folders.writable_folder(arguments.out)
-    with lock_folder(out):
-        if check_folder(arguments, layout):
-            earlier = read_record_of(out / layout.record)
-            again = [*earlier.get("resumed", ()), record["started"]]
-            record = {**earlier, "resumed": again, "status": "running"}
-        else:
-            move(layout, out, out / REPLACED)
-        write_json(out / layout.record, record)
-        try:
-            yield record
-        except KeyboardInterrupt as error:
-            broken = record | {"status": "interrupted"}
-            write_json(out / layout.record, broken)
-            if not isinstance(error, populations.Interrupted):
-                error.args = (f"{error}: the same command goes on with what is saved",)
-            raise
-        except rj.InputError:
-            if not any((out / POPULATION).rglob("chunk-*")):
-                move(layout, out / REPLACED, out)  # refused before it began
-                shutil.rmtree(out / REPLACED, ignore_errors=True)
-            raise
-        write_json(out / layout.record, record)
-        for name in (POPULATION, REPLACED):
-            shutil.rmtree(out / name, ignore_errors=True)
+        raise InputError(f"cannot read {path}: {first_line(error)}") from None
 
 
 def move(layout: Layout, source: Path, target: Path) -> None:
-    """Move what a run is made of, in place of what the target held of it."""
+    """Move the files of a run, in place of those in the target."""
     target.mkdir(exist_ok=True)
     for name in layout.names:
         there = target / name
@@ -191,38 +206,3 @@ def move(layout: Layout, source: Path, target: Path) -> None:
         there.unlink(missing_ok=True)
         if (source / name).exists():
             (source / name).rename(there)
-
-
-def describe(
-    arguments: Arguments,
-    argv: Sequence[str],
-    dataset: OfflineDataset,
-    spec: checkpoints.PolicySpec,
-    settings: Settings | None,
-    command: str = "train",
-) -> dict[str, Any]:
-    """Everything needed to repeat the run, as run.json holds it."""
-    options = {k: v for k, v in vars(arguments).items() if k != "hyperparams"}
-    return {
-        "command": shlex.join(["ramac", command, *argv]),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "status": "running",
-        "task": settings.task if settings else arguments.task,
-        "preset": arguments.preset,
-        "seeds": list(arguments.seeds),
-        "options": options | {"hyperparams": arguments.hyperparams._asdict()},
-        "hyperparams": arguments.hyperparams._asdict(),
-        "actor_options": spec.actor_options,
-        "datasets": [source._asdict() for source in dataset.sources],
-        "dataset_records": [read_record(source.id) for source in dataset.sources],
-        "env_id": dataset.env_spec.id if dataset.env_spec else None,
-        "env": dataset.env_spec.to_json() if dataset.env_spec else None,
-        "evaluation": settings.record() if settings else None,
-        "scaling": {
-            k: np.asarray(x).tolist() for k, x in spec.scaling._asdict().items()
-        },
-        "versions": provenance.versions(),
-        "git_commit": provenance.git_commit(),
-        "device": jax.devices()[0].device_kind,
-        "num_devices": jax.device_count(),
-    }

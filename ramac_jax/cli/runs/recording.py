@@ -1,7 +1,6 @@
-"""What a population tells while it trains: two tables, the sinks and a live bar."""
+"""The record of a population in training: two tables, log streams and progress."""
 
 import contextlib
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,58 +8,28 @@ from typing import Any
 import numpy as np
 
 from ramac_jax.cli import console
-from ramac_jax.cli.options.train import Arguments
-from ramac_jax.cli.progress import LiveProgress
+from ramac_jax.cli.options.command import LogOptions
+from ramac_jax.cli.progress import Display, open_progress
+from ramac_jax.cli.runs.csv_tables import (
+    EVALUATIONS,
+    METRICS,
+    Columns,
+    CsvTable,
+    Stage,
+)
 from ramac_jax.cli.runs.sinks import Sink, open_sinks
 from ramac_jax.devices import is_first_host
 from ramac_jax.population import Members, Progress
 
-METRICS, EVALUATIONS = "metrics.csv", "evaluations.csv"
-LOGS = "logs"  # folder with what the sinks make, where there are several legs
-FIGURES = ("mean", "cvar", "risky_share", "failed")  # of an agent's episodes
-Columns = Mapping[str, np.ndarray]  # name -> [P]: what tells the members apart
-Leg = tuple[str, int]  # a stretch of training: its name, and the chunk of members
+LOGS = "logs"
+"""Folder of the sinks' files, where there are several stages."""
 
 
-class Table:
-    """A CSV file with a line for each row of a history and each of its members.
-
-    Each process writes it anew from its first row, which the checkpoints hold: so a run
-    that was broken off ends with the same lines as any other.
-    """
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._known: dict[Leg, int] = {}  # rows of each leg that are there
-
-    def update(self, leg: Leg, columns: Columns, rows: Mapping[str, Any]) -> None:
-        """Add the rows (name -> [rows, P], beside "step" [rows]) that are new."""
-        if not self._known:
-            self._path.unlink(missing_ok=True)
-        known, length = self._known.get(leg, 0), len(rows.get("step", ()))
-        self._known[leg] = length
-        if known == length:
-            return
-        names = sorted(
-            rows, key=lambda name: FIGURES.index(name) if name in FIGURES else 0
-        )
-        names = [name for name in names if name not in ("step", "member_step")]
-        with open(self._path, "a", newline="") as file:
-            writer = csv.writer(file)
-            if not file.tell():
-                writer.writerow(["step", *columns, *names])
-            for row in range(known, length):
-                told = zip(
-                    *columns.values(), *(rows[x][row] for x in names), strict=True
-                )
-                writer.writerows([rows["step"][row], *line] for line in told)
-
-
-class Feed:
-    """Sends to sinks what a leg tells from here on, and nothing that it told before."""
+class LogStream:
+    """Sends the new rows of a stage to sinks, and none that an earlier process sent."""
 
     def __init__(self, progress: Progress, open_: Callable[[int | None], Any]):
-        self._known = lengths(progress)
+        self._sent = lengths(progress)
         self._stack = contextlib.ExitStack()
         self._sinks: tuple[Sink, ...] = ()
         if progress.step < progress.num_steps:
@@ -70,109 +39,133 @@ class Feed:
     def update(self, labels: list[str], progress: Progress) -> None:
         """Send the rows that are new, in the order of their steps.
 
-        wandb takes no step after a later one: rows that are later than figures still to
-        come are sent after these.
+        wandb takes no step after a later one: rows after an evaluation that has not
+        finished wait for its results.
         """
         tables = (progress.history.metrics, progress.history.evaluations)
-        spans = zip(self._known, lengths(progress), strict=True)
+        spans = zip(self._sent, lengths(progress), strict=True)
         new = [(i, row) for i, span in enumerate(spans) for row in range(*span)]
         for i, row in sorted(new, key=lambda x: (tables[x[0]]["step"][x[1]], x)):
             step = int(tables[i]["step"][row])
             if progress.evaluating is not None and step > progress.evaluating:
                 break
-            told = {k: x[row] for k, x in tables[i].items() if k != "step"}
+            values = {k: x[row] for k, x in tables[i].items() if k != "step"}
             for sink in self._sinks:
-                sink.write(step, labels, told)
-            self._known[i] += 1
+                sink.write(step, labels, values)
+            self._sent[i] += 1
 
 
 def lengths(progress: Progress) -> list[int]:
-    """How many rows of each kind there are."""
+    """Return the number of rows of each table."""
     tables = (progress.history.metrics, progress.history.evaluations)
     return [len(rows.get("step", ())) for rows in tables]
 
 
+class Recorder:
+    """Writes, logs and shows the progress of each stage of a run."""
+
+    def __init__(
+        self,
+        out: Path,
+        logs: LogOptions,
+        columns_of: Callable[[Members], Columns],
+        config: Mapping[str, Any],
+        display: Display,
+    ):
+        """Prepare to record; see `recording`."""
+        self.out, self.logs, self.config = out, logs, config
+        self.columns_of, self.display = columns_of, display
+        self.metrics = CsvTable(out / METRICS)
+        self.evaluations = CsvTable(out / EVALUATIONS)
+        self.streams: dict[Stage, LogStream] = {}
+        self.tasks: dict[tuple[str, Stage], int] = {}
+        self.warned: set[tuple[str, str]] = set()
+
+    def report(self, name: str, progress: Progress) -> None:
+        """Record the progress of a stage, by its name; "" if there is no other."""
+        if not is_first_host():
+            return
+        stage = (name, progress.chunk)
+        columns = self.columns_of(progress.members)
+        labels = labels_of(columns)
+        task = self.tasks.get((progress.phase, stage))
+        if task is None:
+            task = self.display.add(title_of(name, progress), progress.num_steps)
+            self.tasks[progress.phase, stage] = task
+        if progress.phase == "training":
+            self.metrics.update(stage, columns, progress.history.metrics)
+            self.evaluations.update(stage, columns, progress.history.evaluations)
+            if stage not in self.streams:
+                self.streams[stage] = self.open_stream(stage, progress)
+            self.streams[stage].update(labels, progress)
+        self.warn_of_divergence(labels, progress)
+        self.display.update(
+            task, progress.step, status_of(progress, labels), details_of(progress)
+        )
+
+    def open_stream(self, stage: Stage, progress: Progress) -> LogStream:
+        """Open the log stream of a stage."""
+        name, chunk = stage
+        parts = [*filter(None, [name, str(chunk or "")])]
+        folder = self.out / LOGS / "-".join(parts) if parts else self.out
+        title = f"{self.out.name} {name}".strip()
+        return LogStream(
+            progress,
+            lambda step: open_sinks(folder, self.logs, title, self.config, step),
+        )
+
+    def warn_of_divergence(self, labels: list[str], progress: Progress) -> None:
+        """Warn once of each member that diverged."""
+        for member, step in progress.history.frozen().items():
+            if (diverged := (progress.phase, labels[member])) not in self.warned:
+                self.warned.add(diverged)
+                console.warn(
+                    f"{labels[member]} diverged after update {step} of "
+                    f"{progress.phase}: it keeps its state of that update"
+                )
+
+
 @contextlib.contextmanager
 def recording(
-    arguments: Arguments,
+    out: Path,
+    logs: LogOptions,
     columns_of: Callable[[Members], Columns],
     config: Mapping[str, Any],
 ) -> Iterator[Callable[[str, Progress], None]]:
-    """Give a function that tells the progress of a leg, by its name; "" if alone.
+    """Yield a function that records the progress of a stage.
 
     Args:
-      arguments: the options of the run.
-      columns_of: what tells the members apart, in the tables and by name.
+      out: folder of the run.
+      logs: sinks besides the tables.
+      columns_of: the numbers by which members differ, in tables and names.
       config: of the run, for the sinks that show it.
     """
-    metrics = Table(arguments.out / METRICS)
-    evaluations = Table(arguments.out / EVALUATIONS)
-    feeds: dict[Leg, Feed] = {}
-    tasks: dict[tuple[str, Leg], Any] = {}
-    warned: set[tuple[str, str]] = set()
-
-    with LiveProgress() as bar, contextlib.ExitStack() as stack:
-
-        def report(name: str, progress: Progress) -> None:
-            if not is_first_host():
-                return
-            leg = (name, progress.chunk)
-            columns = columns_of(progress.members)
-            labels = labels_of(columns)
-            if (task := (progress.phase, leg)) not in tasks:
-                title = describe_leg(name, progress)
-                tasks[task] = bar.add_task(title, total=progress.num_steps)
-            if progress.phase == "training":
-                metrics.update(leg, columns, progress.history.metrics)
-                evaluations.update(leg, columns, progress.history.evaluations)
-                if leg not in feeds:
-                    parts = [*filter(None, [name, str(leg[1] or "")])]
-                    place = arguments.out
-                    if parts:  # one of several
-                        place = place / LOGS / "-".join(parts)
-                    feeds[leg] = Feed(
-                        progress,
-                        lambda step: open_sinks(
-                            place,
-                            arguments.tensorboard,
-                            arguments.wandb,
-                            f"{arguments.out.name} {name}".strip(),
-                            config,
-                            step,
-                        ),
-                    )
-                    stack.callback(feeds[leg].close)
-                feeds[leg].update(labels, progress)
-            for member, step in progress.history.frozen().items():
-                if (told := (progress.phase, labels[member])) not in warned:
-                    warned.add(told)
-                    console.warn(
-                        f"{labels[member]} diverged after update {step} of "
-                        f"{progress.phase}: it stays as it was there"
-                    )
-            bar.status = status_of(progress, labels)
-            bar.update(tasks[task], completed=progress.step)
-
-        yield report
+    with open_progress() as display:
+        recorder = Recorder(out, logs, columns_of, config, display)
+        try:
+            yield recorder.report
+        finally:
+            for stream in recorder.streams.values():
+                stream.close()
 
 
 def labels_of(columns: Columns) -> list[str]:
-    """A name for each member, such as setting-3-seed-0."""
+    """Return a name for each member, such as setting-3-seed-0."""
     return [
         "-".join(f"{name}-{value}" for name, value in zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
     ]
 
 
-def describe_leg(name: str, progress: Progress) -> str:
-    """What the bar calls a leg of training."""
+def title_of(name: str, progress: Progress) -> str:
+    """Return the title of a stage."""
     chunk = f"{progress.chunk + 1}/{progress.num_chunks}"
     parts = [name, progress.phase, chunk if progress.num_chunks > 1 else ""]
     return " ".join(filter(None, parts))
 
 
 def status_of(progress: Progress, labels: list[str]) -> str:
-    """Speed, best member so far and members frozen, in a line."""
+    """Return the speed, the best member so far and the frozen members, in a line."""
     if np.isnan(progress.updates_per_s):
         return "compiling" if progress.step < progress.num_steps else "done before"
     frozen = progress.history.frozen()
@@ -186,10 +179,36 @@ def status_of(progress: Progress, labels: list[str]) -> str:
     ):
         last = np.array(rows[name][-1] if name in rows else (), float)
         last[list(frozen)[: len(last)]] = np.nan
-        if np.isfinite(last).any() and last.any():  # where none values, all are 0
+        if np.isfinite(last).any() and last.any():  # all 0 without a critic
             best = int(np.nanargmax(last))
             parts.append(f"best {labels[best]}: {title} {last[best]:.4g}")
             break
     if frozen:
         parts.append(f"{len(frozen)} frozen")
     return ", ".join(parts)
+
+
+def details_of(progress: Progress) -> str:
+    """Return the last losses and the last evaluation, means over the members."""
+    history = progress.history
+    parts = [
+        f"{name} {mean_of(rows[-1]):.4g}"
+        for name, rows in history.metrics.items()
+        if name.endswith("_loss") and len(rows)
+    ]
+    rows = history.evaluations
+    if len(rows.get("step", ())) and "mean" in rows:
+        parts.append(
+            f"evaluation at {int(rows['step'][-1]):,}: mean "
+            f"{mean_of(rows['mean'][-1]):.4g}, CVaR {mean_of(rows['cvar'][-1]):.4g}"
+        )
+    if frozen := history.frozen():
+        parts.append(f"{len(frozen)} diverged")
+    return ", ".join(parts)
+
+
+def mean_of(values: np.ndarray) -> float:
+    """Return the mean of the finite values; NaN if there are none."""
+    values = np.asarray(values, np.float64)
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")

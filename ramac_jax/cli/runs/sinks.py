@@ -1,7 +1,6 @@
-"""Where a population's metrics go besides its table: TensorBoard, and wandb."""
+"""Sinks of the metrics besides the CSV files: TensorBoard and Weights & Biases."""
 
 import contextlib
-import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,14 +8,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import ramac_jax as rj
+from ramac_jax.cli.options.command import LogOptions
+from ramac_jax.errors import InputError
+from ramac_jax.extras import require
 from ramac_jax.files import write_json
 
 FOLDERS = ("tensorboard", "wandb")  # what the sinks make in the folder of a run
 
 
 class Sink(Protocol):
-    """Takes metrics on their way; a label for each member, NaN is left out."""
+    """Takes the metrics of a step, with a label for each member; leaves NaN out."""
 
     def write(
         self, step: int, members: Sequence[str], values: Mapping[str, np.ndarray]
@@ -26,7 +27,7 @@ class Sink(Protocol):
 
 
 class TensorBoardSink:
-    """Event files in a folder; after a resume the points beyond it are hidden."""
+    """Event files in a folder; a resumed run hides the points after its first step."""
 
     def __init__(self, folder: Path, resume_step: int | None = None):
         from tensorboardX import SummaryWriter
@@ -44,7 +45,7 @@ class TensorBoardSink:
     ) -> None:
         from tensorboardX.proto.summary_pb2 import Summary
 
-        # One event for all: add_scalar takes 0.2 ms a number, this 0.01.
+        # One event holds every number: add_scalar takes 0.2 ms each, this 0.01 ms.
         numbers = tagged(members, values).items()
         summary = Summary(
             value=[Summary.Value(tag=tag, simple_value=x) for tag, x in numbers]
@@ -56,12 +57,12 @@ class TensorBoardSink:
 
 
 class WandbSink:
-    """One wandb run for the population, in folder/wandb; a resume continues its id.
+    """One wandb run for the population, in folder/wandb; a resumed run has the same id.
 
-    A step that an earlier process has logged is left out. wandb gathers the writes of
-    one step in a row, and finishes it with the next step: so a step counts as logged
-    once the next one came. Offline wandb saves every 15 s, and a killed process loses
-    those; each process has its own folder there, which `wandb sync` takes in order.
+    A step that an earlier process has logged is left out. wandb collects the writes of
+    one step and closes it at the next step, so a step counts as logged once the next
+    one is written. Offline, wandb saves every 15 s, and a killed process loses what is
+    newer; each process has its own folder, and `wandb sync` takes them in order.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class WandbSink:
             )
         except wandb.Error as error:
             reason = " ".join(str(error).split())
-            raise rj.InputError(
+            raise InputError(
                 f"wandb: {reason} (WANDB_MODE=offline needs no account, no network)"
             ) from None
         self._remember()
@@ -118,7 +119,7 @@ class WandbSink:
 def tagged(
     members: Sequence[str], values: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """The numbers of a step by tag, such as bc_loss/setting-3-seed-0."""
+    """Return the numbers of a step by tag, such as bc_loss/setting-3-seed-0."""
     return {
         f"{name}/{member}": float(value)
         for name, column in values.items()
@@ -127,38 +128,38 @@ def tagged(
     }
 
 
-def check_sinks(tensorboard: bool, wandb: str | None) -> None:
-    """Raise `InputError` where a sink that was asked for is not installed."""
-    for asked, option, package in (
-        (tensorboard, "tensorboard", "tensorboardX"),
-        (wandb is not None, "wandb", "wandb"),
-    ):
-        if not asked:
-            continue
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:  # no origin: a mere folder, as ./wandb
-            raise rj.InputError(
-                f"--{option} needs {package}: pip install -e '.[{option}]'"
-            )
+def check_sinks(logs: LogOptions) -> None:
+    """Raise `InputError` where the package of a sink is not installed."""
+    if logs.tensorboard:
+        require("tensorboardX", "--tensorboard")
+    if logs.wandb is not None:
+        require("wandb", "--wandb")
 
 
 @contextlib.contextmanager
 def open_sinks(
     folder: Path,
-    tensorboard: bool,
-    wandb: str | None,
+    logs: LogOptions,
     name: str,
     config: Mapping[str, Any],
     resume_step: int | None = None,
 ) -> Iterator[tuple[Sink, ...]]:
-    """The sinks that were asked for (wandb by its project), closed at the end."""
-    check_sinks(tensorboard, wandb)
+    """Open the sinks of the options, and close them at the end.
+
+    Args:
+      folder: for their files.
+      logs: which sinks.
+      name: of the run, in wandb.
+      config: of the run, in wandb.
+      resume_step: updates that an earlier process has logged; None: none.
+    """
+    check_sinks(logs)
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = []
-        if tensorboard:
+        if logs.tensorboard:
             sinks.append(TensorBoardSink(folder / "tensorboard", resume_step))
             stack.callback(sinks[-1].close)
-        if wandb is not None:
-            sinks.append(WandbSink(folder, wandb, name, config, resume_step))
+        if logs.wandb is not None:
+            sinks.append(WandbSink(folder, logs.wandb, name, config, resume_step))
             stack.callback(sinks[-1].close)
         yield tuple(sinks)

@@ -7,14 +7,10 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli import process
-from ramac_jax.cli.options import sweep as sweep_options
-from ramac_jax.cli.options.sweep import (
-    SELECTION_SEED,
-    how_chosen,
-    make_search,
-    parse,
-    split_seeds,
-)
+from ramac_jax.cli.options.sections import values_of
+from ramac_jax.cli.options.sweep import parse
+from ramac_jax.cli.runs.search import STATIC, make_search
+from ramac_jax.cli.runs.selection import SELECTION_SEED, Selection
 from ramac_jax.population import Rung
 
 BASE = ["--out", "x", "--dataset", "y"]
@@ -35,7 +31,8 @@ def test_every_static_choice_meets_every_value_and_every_draw():
         "--discount 0.5"
     )
     assert [
-        (x.num_quantiles, x.actor_widths, x.num_critics) for x in found.variants
+        (x.agent.num_quantiles, x.agent.actor_widths, x.agent.num_critics)
+        for x in found.variants
     ] == [(4, (8, 4), 2), (6, (8, 4), 2)]
     assert found.variant.tolist() == [0] * 6 + [1] * 6
     h = found.hyperparams
@@ -68,15 +65,17 @@ def test_the_seed_of_the_search_decides_the_draws():
 
 def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
-        "actor=flow distortion=wang actor_widths=16x8 sampler_steps=3 num_quantiles=4 "
-        "num_risk_quantiles=3 num_critics=1 critic_width=8 embedding_width=6 "
-        "num_cosines=5 head=rematerialized precision=bfloat16 batch_size=7"
+        "actor=flow risk_measure=wang actor_widths=16x8 sampler_steps=3 "
+        "num_quantiles=4 num_risk_quantiles=3 num_critics=1 critic_width=8 "
+        "embedding_width=6 num_cosines=5 head=rematerialized precision=bfloat16 "
+        "batch_size=7"
     )
     (variant,) = search("--grid " + words).variants
-    found = {name: getattr(variant, name) for name in sweep_options.STATIC}
+    found = values_of(variant.agent) | {"batch_size": variant.batch_size}
+    found = {name: found[name] for name in STATIC}
     assert found == {
         "actor": "flow",
-        "distortion": "wang",
+        "risk_measure": "wang",
         "actor_widths": (16, 8),
         "sampler_steps": 3,
         "num_quantiles": 4,
@@ -94,7 +93,7 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
 def test_a_precision_must_suit_every_actor_that_it_meets():
     words = "--grid precision=float32,bfloat16 actor="
     found = search(words + "diffusion,flow").variants
-    assert [(x.precision, x.actor) for x in found] == [
+    assert [(x.agent.precision, x.agent.actor) for x in found] == [
         ("float32", "diffusion"),
         ("float32", "flow"),
         ("bfloat16", "diffusion"),
@@ -117,8 +116,8 @@ def test_halving_trains_the_fewer_the_longer(words, rungs):
     assert found.rungs == [Rung(*x) for x in rungs]
 
 
-def test_a_value_is_checked_for_the_distortion_that_it_meets():
-    words = "--grid risk_level=0.5,2 distortion="
+def test_a_level_is_checked_for_each_risk_measure():
+    words = "--grid risk_level=0.5,2 risk_measure="
     assert len(search(words + "wang,power").labels) == 4
     with pytest.raises(rj.InputError, match="^risk_level is 2: for cvar it must be"):
         search(words + "wang,cvar")
@@ -143,8 +142,8 @@ def test_a_value_is_checked_for_the_distortion_that_it_meets():
             "actor is flwo: unknown choice 'flwo': did you mean flow?",
         ),
         (
-            "--grid distortion=cvar,cvra",
-            "distortion is cvra: unknown choice 'cvra': did you mean cvar?",
+            "--grid risk_measure=cvar,cvra",
+            "risk_measure is cvra: unknown choice 'cvra': did you mean cvar?",
         ),
         ("--grid num_quantiles=4,0", "num_quantiles is 0: it must be a whole number"),
         ("--grid batch_size=8.5", "batch_size is 8.5: it must be a whole number, 1"),
@@ -154,12 +153,12 @@ def test_a_value_is_checked_for_the_distortion_that_it_meets():
         ("--random risk_weight=1..2 --num-draws 0", "--num-draws is 0: give 1 or more"),
         (
             "--num-seeds 3 --selection-seeds 3",
-            "--selection-seeds is 3 of 3 seeds: leave one to score",
+            "--selection-seeds is 3 of 3 seeds: leave one to report",
         ),
         ("--selection-seeds 2", "--selection-seeds is 2 of 1 seeds"),
         ("--selection-seeds 0", "--selection-seeds is 0: give 1 or more"),
         ("--selection-episodes 0", "--selection-episodes is 0: give 1 or more"),
-        ("--halving 2 --episodes 0", "--halving chooses by episodes: --episodes 0 pl"),
+        ("--halving 2 --episodes 0", "--halving selects by episodes: --episodes 0 pl"),
         (
             "--grid risk_weight=1,2,3,4 --halving 2 --num-steps 3",
             "num_steps is 3: halving 4 settings by 2 needs 4 updates or more",
@@ -184,7 +183,7 @@ def test_a_value_is_checked_for_the_distortion_that_it_meets():
         ("--select risky_share", "unknown measure 'risky_share': did you mean cvar, m"),
         (
             "--grid risk_weight=1,2 --num-seeds 3 --episodes 10 --eval-seed 999999941",
-            "--eval-seed is 999999941: the episodes from 1,000,000,000 on choose",
+            "--eval-seed is 999999941: the episodes from 1,000,000,000 on select",
         ),
     ],
 )
@@ -197,7 +196,7 @@ def test_what_is_no_search_is_one_line(words, line, capsys):
     assert said.count("\n") == 1
 
 
-def test_no_episode_both_chooses_and_scores():
+def test_no_episode_is_both_selected_on_and_reported():
     """The last of 2 settings x 3 seeds x 10 episodes that score is the one before."""
     words = "--grid risk_weight=1,2 --num-seeds 3 --episodes 10 --eval-seed 999999940"
     assert len(search(words).labels) == 2
@@ -205,7 +204,7 @@ def test_no_episode_both_chooses_and_scores():
 
 
 @pytest.mark.parametrize(
-    ("words", "choosing", "scoring"),
+    ("words", "selecting", "reported"),
     [
         ("--num-seeds 1", [0], [0]),
         ("--num-seeds 2", [0], [1]),
@@ -214,8 +213,8 @@ def test_no_episode_both_chooses_and_scores():
         ("--num-seeds 1 --selection-seeds 1", [0], [0]),
     ],
 )
-def test_the_first_seeds_choose_and_the_others_score(words, choosing, scoring):
-    assert split_seeds(options(words)) == (choosing, scoring)
+def test_the_first_seeds_select_and_the_others_are_reported(words, selecting, reported):
+    assert Selection.of(options(words)).split() == (selecting, reported)
 
 
 @pytest.mark.parametrize(
@@ -223,23 +222,23 @@ def test_the_first_seeds_choose_and_the_others_score(words, choosing, scoring):
     [
         (
             "--num-seeds 5 --seed 7 --episodes 30 --selection-episodes 20",
-            "chosen by the CVaR 0.1 of 20 episodes .* seeds? 7, 8, and scored by 30 "
-            "other episodes .* seeds? 9, 10, 11\\.$",
+            "selected by the CVaR 0.1 of 20 episodes .* seeds? 7, 8, and reported on "
+            "30 other episodes .* seeds? 9, 10, 11\\.$",
         ),
         (
             "--num-seeds 2 --select mean",
-            "chosen by the mean return of 100 .* seed 0, and scored .* seed 1\\.$",
+            "selected by the mean return of 100 .* seed 0, and reported .* seed 1\\.$",
         ),
         (
             "--num-seeds 5 --selection-seeds 4 --eval-level 0.05",
-            "by the CVaR 0.05 of .* seeds? 0, 1, 2, 3, and scored .* seed 4\\.$",
+            "by the CVaR 0.05 of .* seeds? 0, 1, 2, 3, and reported .* seed 4\\.$",
         ),
         (
             "--seed 3",
-            "seed 3, and scored by 100 other episodes .* seed 3\\. The same agents did "
-            "both: train more seeds to tell luck from merit\\.$",
+            "seed 3, and reported on 100 other episodes .* seed 3\\. The same agents "
+            "do both: more seeds separate luck from merit\\.$",
         ),
     ],
 )
-def test_a_sentence_says_who_chose_and_who_scored(words, said):
-    assert re.search(said, how_chosen(options(words)))
+def test_a_sentence_says_which_seeds_select_and_which_are_reported(words, said):
+    assert re.search(said, Selection.of(options(words)).sentence())

@@ -1,4 +1,4 @@
-"""The way of a search through its rungs, its agents made up."""
+"""The rungs of a search, its agents made up."""
 
 import csv
 import functools
@@ -9,9 +9,12 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli.options import sweep as sweep_options
-from ramac_jax.cli.runs import searching
+from ramac_jax.cli.runs import searcher
+from ramac_jax.cli.runs.results import write_rows
+from ramac_jax.cli.runs.search import make_search
+from ramac_jax.cli.runs.training import training_plan
 from ramac_jax.evaluation import Episodes
-from ramac_jax.population import History, Trained
+from ramac_jax.population import Callbacks, History, Trained
 
 # setting -> updates -> mean return of seed 10; each later seed has 1 more.
 MADE_UP = {
@@ -31,18 +34,20 @@ class Scene:
     def __init__(self):
         self.trained, self.played = [], []
 
-    def train(self, options, dataset, members, folder, *, num_steps, initial, **_):
-        start = 0 if initial is None else initial.step
-        states = None if initial is None else initial.states
+    def train(self, plan, dataset, members, folder, callbacks, initial):
+        num_steps = plan.schedule.num_steps
+        start, states = (0, None) if initial is None else (initial.step, initial.states)
         folder.mkdir(parents=True, exist_ok=True)
         settings, who = np.unique(members.setting), (members.setting, members.seed)
-        self.trained.append((options.batch_size, settings.tolist(), start, num_steps))
+        self.trained.append(
+            (plan.schedule.batch_size, settings.tolist(), start, num_steps)
+        )
         rates = members.hyperparams.actor_learning_rate
         np.testing.assert_array_equal(rates, 1 + members.setting % 3)
         assert (states is None) == (start == 0)
         if states is not None:
-            for told, known in zip(states.actor_params["who"].T, who, strict=True):
-                np.testing.assert_array_equal(told, known)
+            for found, known in zip(states.actor_params["who"].T, who, strict=True):
+                np.testing.assert_array_equal(found, known)
             assert (states.actor_params["steps"] == start).all()
         steps = np.full(len(members.seed), num_steps)
         params = {"who": np.stack(who, axis=1), "steps": steps}
@@ -74,19 +79,29 @@ class Scene:
         grid = ["actor_learning_rate=1,2,3", "batch_size=4,8", "--halving", "3"]
         seeds = "--num-seeds 3 --seed 10 --num-steps 3 --selection-episodes 2".split()
         options = ["--out", str(out), "--dataset", "x", *seeds, "--grid", *grid, *words]
-        arguments = sweep_options.parse(options)
-        search = sweep_options.make_search(arguments)
-        arenas = [
-            SimpleNamespace(play=functools.partial(self.play, variant))
+        parsed = sweep_options.parse(options)
+        evaluators = [
+            SimpleNamespace(
+                play=functools.partial(self.play, variant),
+                callback=lambda members, **changes: Callbacks(),
+            )
             for variant in range(2)
         ]
-        return searching.Searcher(arguments, search, None, arenas, lambda *told: None)
+        return searcher.Searcher(
+            search=make_search(parsed),
+            plan=training_plan(parsed),
+            dataset=None,
+            evaluators=evaluators,
+            eval_episodes=20,
+            report=lambda *progress: None,
+            out=out,
+        )
 
 
 @pytest.fixture
 def scene(monkeypatch):
     made_up = Scene()
-    monkeypatch.setattr(searching, "train_members", made_up.train)
+    monkeypatch.setattr(searcher, "train_members", made_up.train)
     return made_up
 
 
@@ -105,11 +120,11 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
         ([(3, 10), (4, 10), (5, 10)], choosing),
         ([(1, 10)], choosing),
         ([(4, 10)], choosing),
-        ([(1, 11), (1, 12)], {}),  # as the arena has it
+        ([(1, 11), (1, 12)], {}),  # as the protocol has it
         ([(4, 11), (4, 12)], {}),
     ]
-    told = [(x.setting, x.chosen_by, x.frozen) for x in found.ranked]
-    assert told == [(4, 60.0, 1), (1, 50.0, 0)]
+    ranking = [(x.setting, x.chosen_by, x.frozen) for x in found.ranked]
+    assert ranking == [(4, 60.0, 1), (1, 50.0, 0)]
     scores = [x.score["mean"].value for x in found.ranked]
     assert scores == [61.5, 51.5]
     assert [x.score["cvar"].value for x in found.ranked] == [41.5, 51.0]
@@ -126,7 +141,7 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
         {"setting": 4, "seed": 12, "step": 1},
         {"setting": 5, "seed": 10, "step": 1},
     ]
-    assert [(leg.variant, leg.numbers.tolist()) for leg in found.legs] == [
+    assert [(stage.variant, stage.numbers.tolist()) for stage in found.stages] == [
         (0, [1]),
         (1, [4]),
     ]
@@ -147,8 +162,8 @@ def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
         [(3, 12)],
     ]
     assert [(x.setting, x.chosen_by) for x in found.ranked] == [(3, 70.5), (1, 50.0)]
-    told = [(x["setting"], x["chosen_by"]) for x in found.eliminated]
-    assert told == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
+    eliminated = [(x["setting"], x["chosen_by"]) for x in found.eliminated]
+    assert eliminated == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
 
 
 def test_what_another_host_does_not_see_is_played_again_by_all(tmp_path, monkeypatch):
@@ -161,8 +176,8 @@ def test_what_another_host_does_not_see_is_played_again_by_all(tmp_path, monkeyp
         return figures
 
     for seen_by_all, times in [(0.0, 1), (1.0, 1), (0.0, 2)]:
-        monkeypatch.setattr(searching, "agree", lambda values, x=seen_by_all: [x])
-        found = searching.remembered(path, make)
+        monkeypatch.setattr(searcher, "agree", lambda values, x=seen_by_all: [x])
+        found = searcher.remembered(path, make)
         np.testing.assert_array_equal(found["cvar"], figures["cvar"])
         assert len(made) == times
 
@@ -177,7 +192,7 @@ def test_what_was_played_is_not_played_again(scene, tmp_path):
         assert getattr(again, name) == getattr(first, name)
     paths = [tmp_path / "first.csv", tmp_path / "again.csv"]
     for path, found in zip(paths, (first, again), strict=True):
-        searching.write_agents(path, found.agents)
+        write_rows(path, found.agents)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with open(paths[0], newline="") as file:
         row = list(csv.DictReader(file))[2]

@@ -1,4 +1,4 @@
-"""From the words of the command line to the settings that a search tries."""
+"""The words of the command line as a space of settings."""
 
 import itertools
 import math
@@ -13,12 +13,12 @@ from ramac_jax.validation import RANGES, check_names, first_line
 
 
 class Space(NamedTuple):
-    """What a search varies; a name stands in one field alone."""
+    """Names and values that a search varies; a name is in one field alone."""
 
     traced: dict[str, tuple[float, ...]]
-    """Values of hyperparameters, which one compiled program serves."""
+    """Values of hyperparameters, which share one compiled program."""
     static: dict[str, tuple]
-    """Values of options that need a program each."""
+    """Values of options, each of which needs a program of its own."""
     ranges: dict[str, tuple[float, float]]
     """Lowest and highest value of hyperparameters to draw."""
 
@@ -63,7 +63,7 @@ def parse_space(
 def settings_of(
     space: Space, base: rj.Hyperparams, *, num_draws: int, seed: int
 ) -> rj.Hyperparams:
-    """The grid over `base`, each of its settings with every draw: NumPy leaves [S].
+    """Return the grid over `base`, each point with every draw: NumPy leaves [S].
 
     Raises `InputError` for a setting outside `RANGES`, or fewer than one draw where
     there are ranges.
@@ -78,7 +78,7 @@ def settings_of(
 
 
 def variants(space: Space) -> list[dict[str, Any]]:
-    """Every combination of the static values, the last name varying fastest."""
+    """Return every combination of the static values; the last name varies fastest."""
     return [
         dict(zip(space.static, values, strict=True))
         for values in itertools.product(*space.static.values())
@@ -86,19 +86,19 @@ def variants(space: Space) -> list[dict[str, Any]]:
 
 
 def label(setting: Mapping[str, Any]) -> str:
-    """A short name of what a setting changes: `risk_weight=0.1 actor=flow`."""
+    """Return a short name of a setting: `risk_weight=0.1 actor=flow`."""
     return " ".join(f"{k}={show(v)}" for k, v in setting.items()) or "preset"
 
 
 def show(value: Any) -> str:
-    """A value as the command line would have it."""
+    """Return a value as the command line has it."""
     if isinstance(value, float | np.floating):
         return f"{value:g}"
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def split_word(word: str, known: Sequence[str], form: str) -> tuple[str, str]:
-    """The name before the = of a word, in Python's spelling, and what comes after."""
+    """Return the name before the = of a word, in Python's spelling, and the rest."""
     name, equals, text = word.partition("=")
     if not equals:
         raise rj.InputError(f"{word!r} has no =: write NAME={form}")
@@ -108,7 +108,7 @@ def split_word(word: str, known: Sequence[str], form: str) -> tuple[str, str]:
 
 
 def read_values(name: str, text: str, read: Callable[[str], Any]) -> tuple:
-    """The values between the commas."""
+    """Return the values between the commas."""
     values: list[Any] = []
     for part in map(str.strip, text.split(",")):
         if not part:
@@ -123,12 +123,12 @@ def read_values(name: str, text: str, read: Callable[[str], Any]) -> tuple:
 
 
 def computed_with(value: Any) -> Any:
-    """A value in the precision of the computation."""
+    """Return a value in the precision of the computation."""
     return np.float32(value) if isinstance(value, float) else value
 
 
 def read_range(name: str, text: str) -> tuple[float, float]:
-    """The two ends LOW..HIGH of a range to draw from on a logarithmic scale."""
+    """Return both ends LOW..HIGH of a range to draw from on a logarithmic scale."""
     ends = [end.strip() for end in text.split("..", maxsplit=1)]
     if len(ends) < 2 or not all(ends):
         raise rj.InputError(f"{name} is {text!r}: write {name}=LOW..HIGH")
@@ -142,7 +142,7 @@ def read_range(name: str, text: str) -> tuple[float, float]:
 
 
 def read_one(name: str, text: str, read: Callable[[str], Any]) -> Any:
-    """What a reader makes of one value; its complaint becomes an `InputError`."""
+    """Read one value; `InputError` where the reader raises `ValueError`."""
     try:
         return read(text)
     except ValueError as error:
@@ -150,7 +150,7 @@ def read_one(name: str, text: str, read: Callable[[str], Any]) -> Any:
 
 
 def number_reader(name: str) -> Callable[[str], float]:
-    """The reader of a hyperparameter's value."""
+    """Return the reader of a hyperparameter's value."""
 
     def read(text: str) -> float:
         try:

@@ -1,4 +1,4 @@
-"""What the episodes of agents come to, and where agents are played."""
+"""The figures of episodes, and the evaluator that plays them."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.cli.runs.tracking import Arena, figures_of, position
+from ramac_jax.cli.runs.evaluator import Evaluator, figures_of, position
 from ramac_jax.evaluation import Episodes
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import PolicySpec
@@ -34,15 +34,15 @@ def test_the_position_of_some_members_is_that_of_their_first():
         assert position(some, everyone) == first
 
 
-def test_an_arena_builds_its_actor_once_for_all_that_it_plays():
+def test_an_evaluator_builds_its_actor_once():
     scaling = Scaling(*(jnp.zeros(2) for _ in Scaling._fields))
     spec = PolicySpec(
         scaling=scaling,
         actor="flow",
         actor_options={"num_steps": 2, "widths": (8,)},
     )
-    arena = Arena(spec, None, None)
-    assert arena.actor is arena.actor
-    other = arena.of(spec._replace(actor="diffusion"))
-    assert other.actor is not arena.actor
+    evaluator = Evaluator(spec, None, None)
+    assert evaluator.actor is evaluator.actor
+    other = evaluator.for_policy(spec._replace(actor="diffusion"))
+    assert other.actor is not evaluator.actor
     assert other.actor is other.actor

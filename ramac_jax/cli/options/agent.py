@@ -1,0 +1,76 @@
+"""Options of the agent: its actor, critics, risk measure and number formats."""
+
+import dataclasses
+from typing import Annotated
+
+from ramac_jax.cli.options.sections import choices
+from ramac_jax.registry import (
+    ACTORS,
+    CRITICS,
+    HEADS,
+    PENALTIES,
+    PRECISIONS,
+    RISK_MEASURES,
+)
+
+DEFAULT_PRECISION = "tf32"
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentSpec:
+    """The agent, by the names of `ramac_jax.registry`."""
+
+    actor: Annotated[str, choices(tuple(ACTORS), "Generative policy")] = "diffusion"
+    sampler_steps: int | None = None
+    """Denoising or Euler steps; None: 5 for a diffusion, 10 for a flow."""
+    actor_widths: tuple[int, ...] | None = None
+    """Hidden layers of the actor, of a distilled actor those of its teacher; None: the
+    default of the actor in ramac_jax.registry."""
+    radius: float | None = None
+    """Largest move of each coordinate of the prior's action by a perturbed actor; None:
+    0.25."""
+    risk_measure: Annotated[
+        str, choices(tuple(RISK_MEASURES), "Risk measure, at --risk-level")
+    ] = "cvar"
+    num_quantiles: int = 32
+    """Fractions drawn per update."""
+    num_risk_quantiles: int | None = None
+    """Fractions of the actor's value, one in each of as many equal strata (ORAAC: 8);
+    None: as many as --num-quantiles, drawn freely as in the paper."""
+    num_critics: int = 2
+    """Critics, of which the lowest value counts; 0: behaviour cloning alone."""
+    critic: Annotated[
+        str, choices(tuple(CRITICS), "Quantiles of the return, or its mean alone")
+    ] = "quantile"
+    conservative: Annotated[
+        str | None,
+        choices(tuple(PENALTIES), "Conservative penalty of the critics, on their"),
+    ] = None
+    num_candidates: int = 10
+    """Uniform actions that the penalty compares with the data's, and as many actions of
+    the policy."""
+    normalize_value: bool = False
+    """Divide the value that the actor maximises by its mean size in the batch."""
+    critic_width: int = 256
+    """Units of the critics' hidden layers; a plain value has two layers."""
+    embedding_width: int = 128
+    """Units of the product of the two embeddings of a critic."""
+    num_cosines: int = 32
+    """Cosines that describe a fraction to a critic."""
+    head: Annotated[
+        str,
+        choices(
+            tuple(HEADS),
+            "Implementation of the last layers of quantile critics, which changes "
+            "memory and speed alone",
+        ),
+    ] = "plain"
+    precision: Annotated[
+        str,
+        choices(
+            tuple(PRECISIONS),
+            "Number format of training, with weights and losses in float32; tf32 is "
+            "JAX's own default on a GPU and means float32 on a CPU, bfloat16 is for "
+            "diffusion and flow actors and quantile critics",
+        ),
+    ] = DEFAULT_PRECISION

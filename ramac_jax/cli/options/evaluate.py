@@ -1,0 +1,38 @@
+"""The options of `ramac evaluate`."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """Play episodes of a trained run in its environment."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of a run of ramac train; its checkpoint/ and run.json are read."""
+    episodes: int = 100
+    """Episodes of each seed; each seed plays its own, the same in every run."""
+    horizon: str | None = None
+    """paper (the task's), full (1000) or steps; None: paper, without a task full."""
+    level: float = 0.1
+    """Level of the CVaR."""
+    seed: int = FIRST_EPISODE_SEED
+    """Seed of the first episode."""
+    workers: int = 0
+    """Processes that step the simulators; 0: this process."""
+    out: Path | None = None
+    """Folder to write to; None: the run's."""
+    task: str | None = None
+    """Task to act in; None: the run's own."""
+    env: str | None = None
+    """Gymnasium id to act in, instead of a task's."""
+
+
+def parse(argv: Sequence[str]) -> EvaluateOptions:
+    """Read the command line; exits for `--help` and where it is malformed."""
+    return tyro.cli(EvaluateOptions, prog="ramac evaluate", args=list(argv))

@@ -1,0 +1,97 @@
+"""Episodes of many agents, a few agents at a time, with their progress."""
+
+import dataclasses
+import functools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ramac_jax.cli.progress import open_progress
+from ramac_jax.cli.runs.protocol import EvaluationProtocol
+from ramac_jax.devices.hosts import join_hosts, rows_of_host
+from ramac_jax.errors import InputError
+from ramac_jax.evaluation import Environments, Episodes, evaluate
+from ramac_jax.policy import Policy
+
+AT_ONCE = 16
+"""Agents that play together, each with several simulators."""
+
+
+def play(
+    policy: Policy,
+    seeds: Sequence[int],
+    protocol: EvaluationProtocol,
+    *,
+    environments: Environments | None = None,
+    first: int = 0,
+    progress: bool = False,
+    cancelled: threading.Event | None = None,
+) -> Episodes:
+    """Play the episodes of every agent of a policy; each host plays some agents.
+
+    Args:
+      policy: the agents, one for each seed.
+      seeds: their names.
+      protocol: how to evaluate.
+      environments: open ones of the protocol, left open; None: new ones.
+      first: number of the first agent, which decides the seeds of its episodes.
+      progress: show the progress.
+      cancelled: polled after each step; once it is set, `Cancelled` of
+        `ramac_jax.evaluation` is raised.
+
+    Raises `InputError` where policy, seeds and environment do not fit.
+    """
+    if len(seeds) != policy.population:
+        raise InputError(
+            f"the checkpoint holds {policy.population} agents and the run names "
+            f"{len(seeds)} seeds: they are not of one run"
+        )
+    if environments is not None:
+        return play_in(environments, policy, protocol, first, progress, cancelled)
+    with Environments(
+        protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
+    ) as made:
+        return play_in(made, policy, protocol, first, progress, cancelled)
+
+
+def play_in(
+    environments: Environments,
+    policy: Policy,
+    protocol: EvaluationProtocol,
+    first: int,
+    progress: bool,
+    cancelled: threading.Event | None,
+) -> Episodes:
+    """Play in open environments; see `play`."""
+    rows = rows_of_host(policy.population)
+    title = f"evaluation of {policy.population} agents in {protocol.env.id}"
+    played: list[Episodes] = []
+    with open_progress(disable=not progress) as display:
+        task = display.add(title, len(rows) * protocol.horizon, "steps")
+
+        def on_step(start: int, size: int, done: int, total: int) -> bool:
+            share = start + size * done / total
+            display.update(task, int(share * protocol.horizon))
+            return cancelled is not None and cancelled.is_set()
+
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            played.append(
+                evaluate(
+                    dataclasses.replace(policy, params=pick(policy.params, some)),
+                    environments,
+                    num_episodes=protocol.episodes,
+                    seed=protocol.seed + (first + int(some[0])) * protocol.episodes,
+                    on_step=functools.partial(on_step, start, len(some)),
+                )
+            )
+    together = jax.tree.map(lambda *x: np.concatenate(x), *played)
+    return join_hosts(together, policy.population)
+
+
+def pick(params: Any, rows: np.ndarray) -> Any:
+    """Return the parameters of some agents."""
+    return jax.tree.map(lambda x: x[rows], params)

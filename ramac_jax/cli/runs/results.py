@@ -1,0 +1,138 @@
+"""The results of an evaluation: four files, written once all of them are made."""
+
+import csv
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ramac_jax.cli import folders
+from ramac_jax.cli.provenance import provenance
+from ramac_jax.cli.reporting.figures.runs import draw_returns
+from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.protocol import EvaluationProtocol
+from ramac_jax.cli.runs.records import score_episodes
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.evaluation import Episodes
+from ramac_jax.evaluation.statistics import normalized_score
+from ramac_jax.files import write_json
+
+EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
+EVALUATION = "evaluation.json"
+FILES = (EPISODES, MONITORED, RETURNS, EVALUATION)
+
+
+def write_evaluation(
+    folder: Path,
+    episodes: Episodes,
+    seeds: Sequence[int],
+    protocol: EvaluationProtocol,
+    *,
+    command: str,
+    run: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """Write `FILES`, each whole or not at all, evaluation.json last.
+
+    Args:
+      folder: made where it does not exist.
+      episodes: of the agents.
+      seeds: names of the agents.
+      protocol: how they were evaluated.
+      command: repeats the evaluation.
+      run: record of the run that trained the agents, {} if unknown.
+
+    Returns the summary of the episodes.
+    """
+    scored = score_episodes(
+        str(run.get("preset") or protocol.env.id),
+        episodes,
+        seeds,
+        protocol.level,
+        protocol.reference,
+    )
+    folders.writable_folder(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
+        write_rows(Path(drafts, EPISODES), episode_rows(episodes, seeds, protocol))
+        np.savez_compressed(Path(drafts, MONITORED), monitored=episodes.monitored)
+        figure = draw_returns([scored], protocol.level)
+        figure.savefig(Path(drafts, RETURNS), dpi=DPI)
+        for name in (EPISODES, MONITORED, RETURNS):
+            Path(drafts, name).replace(folder / name)
+    record = {
+        "command": command,
+        "settings": protocol.record(),
+        "seeds": list(seeds),
+        "summary": scored.summary,
+        "run": run,
+        **provenance(),
+    }
+    write_json(folder / EVALUATION, record)
+    return scored.summary
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file; the first row names the columns."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file; none where there is no file."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def episode_rows(
+    episodes: Episodes, seeds: Sequence[int], protocol: EvaluationProtocol
+) -> list[dict[str, Any]]:
+    """Return the rows of episodes.csv; a score is empty without a reference."""
+    names = ("episode_seed", "length", "risky_steps", "penalties", "base_return")
+    scores: Any = np.full(episodes.returns.shape, "")
+    if protocol.reference is not None:
+        scores = normalized_score(episodes.returns, *protocol.reference)
+    return [
+        {
+            "seed": seed,
+            "return": episodes.returns[agent, row],
+            **{name: getattr(episodes, name)[agent, row] for name in names},
+            "normalized_score": scores[agent, row],
+            "failed": int(episodes.failed[agent, row]),
+        }
+        for agent, seed in enumerate(seeds)
+        for row in range(episodes.returns.shape[1])
+    ]
+
+
+def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
+    """Read what `write_evaluation` wrote: the record, and the episodes.
+
+    Raises `InputError` where a file is missing, damaged, or not of the others' shape.
+    """
+    try:
+        record = json.loads((folder / EVALUATION).read_text())
+        rows = read_rows(folder / EPISODES)
+        with np.load(folder / MONITORED) as archive:
+            monitored = archive["monitored"]
+        shape = (len(record["seeds"]), record["settings"]["episodes"])
+        columns = {
+            name: np.array([float(row[name]) for row in rows]).reshape(shape)
+            for name in ("return", *Episodes._fields)
+            if name not in ("returns", "monitored")
+        }
+        monitored = monitored.reshape(*shape, record["settings"]["horizon"])
+    except Exception as error:  # damaged bytes raise errors of any type
+        raise InputError(
+            f"{folder} holds no whole evaluation ({first_line(error)}): run "
+            "ramac evaluate on it"
+        ) from None
+    failed = columns.pop("failed").astype(bool)
+    returns = columns.pop("return")
+    episodes = Episodes(returns=returns, failed=failed, monitored=monitored, **columns)
+    return record, episodes

@@ -1,0 +1,170 @@
+"""The search that the options of `ramac sweep` describe."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import ramac_jax as rj
+from ramac_jax.cli.options.agent import AgentSpec
+from ramac_jax.cli.options.checks import (
+    check_agent,
+    check_counts,
+    check_options,
+    check_weights,
+)
+from ramac_jax.cli.options.sections import values_of
+from ramac_jax.cli.options.sweep import MEASURES, SweepOptions
+from ramac_jax.cli.runs.search_space import (
+    Space,
+    label,
+    parse_space,
+    settings_of,
+    variants,
+)
+from ramac_jax.cli.runs.selection import Selection, check_selection
+from ramac_jax.errors import InputError, check_names
+from ramac_jax.population import Rung, halving_rungs
+from ramac_jax.registry import ACTORS, HEADS, PRECISIONS, RISK_MEASURES
+
+
+def count(text: str) -> int:
+    """Read a number of things, 1 or more."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError("it must be a whole number, 1 or more")
+    return number
+
+
+def one_of(known: Sequence[str]) -> Callable[[str], str]:
+    """Return the reader of a name."""
+
+    def read(text: str) -> str:
+        check_names("choice", [text], known)
+        return text
+
+    return read
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """Read layers such as 256x256."""
+    return tuple(count(part) for part in text.split("x"))
+
+
+STATIC: dict[str, Callable[[str], Any]] = {
+    "actor": one_of(tuple(ACTORS)),
+    "risk_measure": one_of(tuple(RISK_MEASURES)),
+    "actor_widths": widths,
+    "sampler_steps": count,
+    "num_quantiles": count,
+    "num_risk_quantiles": count,
+    "num_critics": count,
+    "critic_width": count,
+    "embedding_width": count,
+    "num_cosines": count,
+    "head": one_of(tuple(HEADS)),
+    "precision": one_of(tuple(PRECISIONS)),
+    "batch_size": count,
+}
+"""Options that need a program of their own for each value -> reader of one value."""
+
+
+class Variant(NamedTuple):
+    """The settings with the same static options, which share a program."""
+
+    changes: dict[str, Any]
+    """Static options that differ from those of the command line."""
+    agent: AgentSpec
+    batch_size: int
+
+
+class Search(NamedTuple):
+    """All settings to try: S of them, in V programs."""
+
+    variants: list[Variant]  # [V]
+    variant: np.ndarray  # [S], the program of each setting
+    hyperparams: rj.Hyperparams  # every leaf [S]
+    labels: dict[int, str]  # what each setting changes
+    rungs: list[Rung]  # how many settings are trained how far
+    selection: Selection
+
+    def setting(self, number: int) -> rj.Hyperparams:
+        """Return the hyperparameters of a setting, in the fewest exact digits."""
+        found: rj.Hyperparams = jax.tree.map(
+            lambda x: float(str(x[number])), self.hyperparams
+        )
+        return found
+
+
+def make_search(options: SweepOptions) -> Search:
+    """Make the search; `InputError` where the options describe none."""
+    check_options(options)
+    check_names("measure", [options.selection.select], MEASURES)
+    selection = Selection.of(options)
+    check_selection(selection, options)
+    search = options.search
+    if not search.grid and not search.random:
+        raise InputError("nothing to search: give --grid or --random")
+    space = parse_space(search.grid, search.random, STATIC)
+    hyperparams = settings_of(
+        space,
+        options.hyperparams,
+        num_draws=search.num_draws,
+        seed=search.search_seed,
+    )
+    found = [make_variant(options, changes) for changes in variants(space)]
+    each = len(np.asarray(hyperparams.discount))
+    size = each * len(found)
+    selection.check_episodes(size * options.training.num_seeds)
+    return Search(
+        variants=found,
+        variant=np.repeat(np.arange(len(found)), each),
+        hyperparams=jax.tree.map(lambda x: np.tile(x, len(found)), hyperparams),
+        labels=label_settings(space, found, hyperparams),
+        rungs=make_rungs(size, options.training.num_steps, search.halving),
+        selection=selection,
+    )
+
+
+def make_variant(options: SweepOptions, changes: dict[str, Any]) -> Variant:
+    """Apply static options; `InputError` where they make no agent."""
+    of_agent = {k: v for k, v in changes.items() if k != "batch_size"}
+    agent = dataclasses.replace(options.agent, **of_agent)
+    check_counts(values_of(agent))
+    check_agent(agent)
+    batch_size = changes.get("batch_size", options.training.batch_size)
+    return Variant(changes=changes, agent=agent, batch_size=batch_size)
+
+
+def label_settings(
+    space: Space, found: Sequence[Variant], hyperparams: rj.Hyperparams
+) -> dict[int, str]:
+    """Name each setting by what it changes; `InputError` for one that is refused."""
+    varied = [*space.traced, *space.ranges]
+    each = len(np.asarray(hyperparams.discount))
+    labels = {}
+    for index, variant in enumerate(found):
+        for row in range(each):
+            one = rj.Hyperparams(*(float(np.asarray(x)[row]) for x in hyperparams))
+            check_weights(variant.agent, one)
+            changes = {name: getattr(one, name) for name in varied}
+            labels[index * each + row] = label({**variant.changes, **changes})
+    return labels
+
+
+def make_rungs(size: int, num_steps: int, factor: int | None) -> list[Rung]:
+    """Return the rungs of a search; `InputError` where halving leaves nothing out."""
+    if factor is None:
+        return [Rung(num_settings=size, num_steps=num_steps)]
+    rungs = halving_rungs(size, num_steps, factor)
+    if len(rungs) == 1:
+        raise InputError(
+            f"--halving is {factor} for {size} settings: none would be left out; give "
+            "a lower one, or leave it out"
+        )
+    return list(rungs)

@@ -1,0 +1,96 @@
+"""Honest selection: a setting is selected and reported on other seeds and episodes."""
+
+import dataclasses
+from typing import Any
+
+from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.errors import InputError
+
+SELECTION_SEED = 1_000_000_000
+"""Seed of the first episode to select on; reported episodes have lower seeds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Seeds and episodes that select a setting, and those that are reported."""
+
+    measure: str
+    """"cvar" or "mean" of the episodes."""
+    level: float
+    """Level of the CVaR."""
+    seeds: tuple[int, ...]
+    """Seeds of every setting."""
+    num_selecting: int | None
+    """How many of the first seeds select; None: half of them."""
+    selection_episodes: int
+    episodes: int
+    """Reported episodes of each agent."""
+    first_seed: int
+    """Seed of the first reported episode."""
+
+    @classmethod
+    def of(cls, options: SweepOptions) -> "Selection":
+        """Return the selection that the options describe."""
+        return cls(
+            measure=options.selection.select,
+            level=options.evaluation.eval_level,
+            seeds=tuple(options.training.seeds),
+            num_selecting=options.selection.selection_seeds,
+            selection_episodes=options.selection.selection_episodes,
+            episodes=options.evaluation.episodes,
+            first_seed=options.evaluation.eval_seed,
+        )
+
+    def split(self) -> tuple[list[int], list[int]]:
+        """Return the places among the seeds that select, and those reported."""
+        places = list(range(len(self.seeds)))
+        if len(places) == 1:
+            return places, places
+        selecting = self.num_selecting or len(places) // 2
+        return places[:selecting], places[selecting:]
+
+    def protocol_changes(self) -> dict[str, Any]:
+        """Return the fields of the evaluation protocol that selection changes."""
+        return {"episodes": self.selection_episodes, "seed": SELECTION_SEED}
+
+    def check_episodes(self, agents: int) -> None:
+        """Raise `InputError` where a reported episode may be one to select on."""
+        if SELECTION_SEED + agents * self.selection_episodes > 2**31:
+            raise InputError(
+                f"--selection-episodes is {self.selection_episodes} for {agents} "
+                "agents: give fewer"
+            )
+        if self.first_seed + agents * self.episodes > SELECTION_SEED:
+            raise InputError(
+                f"--eval-seed is {self.first_seed}: the episodes from "
+                f"{SELECTION_SEED:,} on select a setting; give a lower one"
+            )
+
+    def sentence(self) -> str:
+        """Return which agents and episodes select a setting, and which are reported."""
+        selecting, reported = (
+            ", ".join(str(self.seeds[place]) for place in places)
+            for places in self.split()
+        )
+        measure = "mean return"
+        if self.measure == "cvar":
+            measure = f"CVaR {self.level:g}"
+        same = ""
+        if selecting == reported:
+            same = " The same agents do both: more seeds separate luck from merit."
+        return (
+            f"Settings are selected by the {measure} of {self.selection_episodes} "
+            f"episodes of each agent of seed {selecting}, and reported on "
+            f"{self.episodes} other episodes of each agent of seed {reported}.{same}"
+        )
+
+
+def check_selection(selection: Selection, options: SweepOptions) -> None:
+    """Raise `InputError` where no seeds are left to select on, or to report."""
+    chosen, seeds = selection.num_selecting, len(selection.seeds)
+    if chosen is not None and chosen >= max(seeds, 2):
+        raise InputError(
+            f"--selection-seeds is {chosen} of {seeds} seeds: leave one to report"
+        )
+    if options.search.halving is not None and not selection.episodes:
+        raise InputError("--halving selects by episodes: --episodes 0 plays none")

@@ -1,0 +1,94 @@
+"""The training of a population as a command asks for it."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ramac_jax import population as populations
+from ramac_jax.cli import console
+from ramac_jax.cli.options.agent import AgentSpec
+from ramac_jax.cli.options.train import TrainOptions, lasting_options
+from ramac_jax.cli.runs.agents import (
+    build_agent,
+    build_pretraining_agent,
+    policy_spec,
+    training_in,
+)
+from ramac_jax.cli.signals import noted_signals
+from ramac_jax.data.loading import OfflineDataset
+
+PRETRAINING_READS = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
+"""Hyperparameters that the agent of `build_pretraining_agent` reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingPlan:
+    """What members of a population have in common."""
+
+    agent: AgentSpec
+    schedule: populations.Schedule
+    bc_steps: int
+    """Updates of behaviour cloning before all others."""
+    settings: Mapping[str, Any]
+    """Options that a resumed run must have in common with the stored one."""
+    memory: int | None
+    """Bytes of each device to train in; None: what is free."""
+
+
+def training_plan(options: TrainOptions) -> TrainingPlan:
+    """Return the plan that the options of a command describe."""
+    training, memory = options.training, options.training.memory
+    return TrainingPlan(
+        agent=options.agent,
+        schedule=populations.Schedule(
+            num_steps=training.num_steps,
+            batch_size=training.batch_size,
+            log_every=training.log_every,
+            save_every=training.save_every,
+            eval_every=options.evaluation.eval_every,
+        ),
+        bc_steps=training.bc_steps,
+        settings=lasting_options(options),
+        memory=None if memory is None else int(memory * 2**30),
+    )
+
+
+def train_members(
+    plan: TrainingPlan,
+    dataset: OfflineDataset,
+    members: populations.Members,
+    folder: Path,
+    callbacks: populations.Callbacks,
+    initial: populations.InitialStates | None = None,
+) -> populations.Trained:
+    """Train members of a population; a signal saves the run and ends it.
+
+    Args:
+      plan: what the members have in common.
+      dataset: data to train on.
+      members: their seeds and hyperparameters.
+      folder: for checkpoints; an unfinished run in it is resumed.
+      callbacks: evaluation and report.
+      initial: states to start from; None: fresh ones, pretrained as the plan says.
+    """
+    spec = policy_spec(plan.agent, dataset.scaling)
+    schedule = plan.schedule
+    if callbacks.evaluate is None:
+        schedule = schedule._replace(eval_every=None)
+    pretraining = populations.Pretraining(
+        agent=build_pretraining_agent(plan.agent, spec),
+        num_steps=plan.bc_steps,
+        hyperparams_read=PRETRAINING_READS,
+    )
+    with training_in(plan.agent.precision), noted_signals() as noted_signal:
+        return populations.train_population(
+            build_agent(plan.agent, spec),
+            dataset.transitions,
+            members,
+            schedule,
+            start=pretraining if initial is None else initial,
+            callbacks=callbacks._replace(warn=console.warn, should_stop=noted_signal),
+            storage=populations.Storage(folder=folder, settings=plan.settings),
+            memory=plan.memory,
+        )

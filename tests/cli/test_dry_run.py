@@ -1,0 +1,126 @@
+"""Dry runs: the checks of a run, what it would do, and no file written."""
+
+import pytest
+
+from ramac_jax import InputError
+from ramac_jax.cli import compare, sweep, train
+from ramac_jax.cli.bandit import command as bandit
+from tests.cli.sweeps import ON_PLAIN, ON_TASK, SOURCE, contents, exit_status
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:minari"),
+    pytest.mark.usefixtures("sweep_datasets"),
+]
+TASK = "hopper-medium-replay"
+
+
+def of_train(words):
+    """Return the words without the option that `ramac train` does not have."""
+    place = words.index("--selection-episodes")
+    return [*words[:place], *words[place + 2 :]]
+
+
+TO_TASK, TO_PLAIN = of_train(ON_TASK), of_train(ON_PLAIN)
+
+
+def rehearse(main, out, capsys, *words):
+    """Return what a dry run prints, and check that it writes nothing."""
+    main([*words, "--out", str(out), "--dry-run"])
+    said = capsys.readouterr().out
+    assert said.startswith("dry run: nothing is trained or written\n")
+    assert not out.exists()
+    return said.splitlines()[1:]
+
+
+def test_a_run_on_data_is_checked_and_described(tmp_path, capsys, sweep_datasets):
+    before = contents(sweep_datasets)
+    data, agent, training, evaluation, output = rehearse(
+        train.main,
+        tmp_path / "out",
+        capsys,
+        *TO_PLAIN,
+        *("--num-seeds", "2", "--seed", "5", "--num-steps", "1000"),
+    )
+    assert data == "data: made/plain-v0, 200 transitions"
+    assert agent.startswith("agent: flow actor, behaviour cloning alone, precision ")
+    assert agent.endswith(" parameters of the actor")
+    assert training == (
+        "training: 2 seeds from 5, 1,000 updates, each of 8 transitions"
+    )
+    assert evaluation == "evaluation: none"
+    assert output.startswith(f"output: {tmp_path / 'out'}: run.json, metrics.csv")
+    assert contents(sweep_datasets) == before
+
+
+def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):
+    before = contents(sweep_datasets)
+    data, _, _, evaluation, _ = rehearse(train.main, tmp_path / "out", capsys, *TO_TASK)
+    assert data == (
+        f"data: stochastic/hopper/medium-replay-v0, which would be made from {SOURCE}"
+    )
+    assert evaluation == (
+        f"evaluation: 3 episodes per seed of 6 steps in ramac_jax/{TASK}-v5 at the "
+        "end, 2 every 2 updates"
+    )
+    assert contents(sweep_datasets) == before
+
+
+def test_a_sweep_describes_its_agents_and_members(tmp_path, capsys):
+    grid = ["--grid", "actor=flow,diffusion", "actor_learning_rate=0.1,0.2"]
+    lines = rehearse(sweep.main, tmp_path / "out", capsys, *ON_PLAIN, *grid)
+    assert [x.split(",")[0] for x in lines if x.startswith("agent: ")] == [
+        "agent: flow actor",
+        "agent: diffusion actor",
+    ]
+    assert lines[-1].startswith("4 settings x 3 seeds = 12 members, programs: 2;")
+
+
+def test_the_bandit_describes_its_agents(tmp_path, capsys):
+    words = ["--agents", "radac", "rafmac", "--radii", "0.5"]
+    lines = rehearse(bandit.main, tmp_path / "out", capsys, *words)
+    assert lines[0] == "agents: radac, rafmac"
+    assert "radii: 0.5" in lines
+    assert lines[-1].startswith(f"output: {tmp_path / 'out'}: minari, bandit.json")
+
+
+def test_a_comparison_describes_its_runs(tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["--tasks", "bandit", "hopper-medium-expert", "--agents", "radac"]
+    lines = rehearse(compare.main, out, capsys, *words)
+    assert lines[0] == f"{out / 'bandit'} (radac): to be trained"
+    assert "which would be made from mujoco/hopper/medium-v0" in lines[1]
+    assert lines[2] == (
+        f"{out / 'hopper-medium-expert' / 'radac'}: 3 seeds, 12,000 updates, to be "
+        "trained"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*TO_TASK, "--horizon", "soon"], "--horizon is soon"),
+        ([*TO_PLAIN, "--num-seeds", "0"], "--num-seeds is 0: give 1 or more"),
+        (
+            [*TO_PLAIN, "--radius", "0.5"],
+            "unknown option of the flow actor 'radius'",
+        ),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_refuses(words, message, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=message):
+        train.main([*words, "--out", str(out), "--dry-run"])
+    assert not out.exists()
+
+
+def test_a_dataset_of_the_hub_is_not_downloaded(tmp_path, capsys):
+    words = ["--dataset", "mujoco/hopper/medium-v0"]
+    lines = rehearse(train.main, tmp_path / "out", capsys, *words)
+    assert lines[0].endswith("(would be downloaded: mujoco/hopper/medium-v0)")
+
+
+def test_a_folder_that_holds_a_run_is_refused(tmp_path, capsys):
+    (tmp_path / "run.json").write_text('{"status": "finished"}')
+    words = [*TO_PLAIN, "--out", str(tmp_path), "--dry-run"]
+    assert exit_status(train.main, *words) == 2
+    assert "already holds a run (run.json)" in capsys.readouterr().err
