@@ -41,6 +41,7 @@ WORLD = [
     "files",
     "folders",
     "policy",
+    "policy_record",
     "population",
     "storage",
     "tasks",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from ramac_jax import losses, risk
-from ramac_jax.agent import update
+from ramac_jax.agent import noise, update
 from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import ADAM
 from ramac_jax.compute import whole_batch
@@ -79,7 +79,7 @@ def ramac_agent(
     )
     return Agent(
         init=partial(init, config),
-        draw_noise=partial(update.draw_noise, config),
+        draw_noise=partial(noise.draw_noise, config),
         update_from_noise=partial(update.update_from_noise, config),
         act=partial(act, config),
         risk_measure=risk_measure,

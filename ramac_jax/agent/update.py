@@ -1,7 +1,7 @@
 """One update: the losses of critics and actor as the paper writes them, for a batch.
 
-Every function takes the agent's `AgentConfig` first and is deterministic: `draw_noise`
-draws the random numbers of an update.
+Every function takes the agent's `AgentConfig` first and is deterministic: the random
+numbers are drawn before (`ramac_jax.agent.noise`).
 """
 
 from functools import partial
@@ -9,18 +9,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
+from ramac_jax.agent.noise import Fractions
 from ramac_jax.agent.optimizer import descend
-from ramac_jax.compute import gradient, mean_over_rows, random_numbers
+from ramac_jax.compute import gradient, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Array,
-    Key,
     MeanFn,
     Metrics,
     Noise,
@@ -30,66 +29,12 @@ from ramac_jax.types import (
 )
 
 
-class Fractions(NamedTuple):
-    """Uniform fractions of an update, shared by its batch."""
-
-    target: Array  # tau' [N], of the targets
-    critic: Array  # tau [N], of the critics' quantiles
-    risk: Array  # [N], of the actor's value, before the risk measure
-
-
-class RowNoise(NamedTuple):
-    """Noise of the rows of a batch; every leaf is [..., B, Z]."""
-
-    next_action: Any  # of a' ~ pi(s')
-    candidates: Any  # actions [C, B, A] and the actor's noise, or None
-    action: Any  # of a ~ pi(s)
-    cloning: Any  # of the behaviour-cloning loss
-
-
 class CriticRows(NamedTuple):
     """The rows that the critics learn from; every leaf is [B, ...]."""
 
     transition: Transition
     next_action: Array  # [B, A]
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
-
-
-def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
-    """Draw all random numbers of one update; the batch gives shapes and types."""
-    keys = jax.random.split(key, 5)
-    tau_key, target_key, candidate_key, action_key, bc_key = keys
-    actor, dtype = config.actor, batch.reward.dtype
-    num_risk = config.num_risk_quantiles
-    sizes = (
-        config.num_quantiles,
-        config.num_quantiles,
-        num_risk or config.num_quantiles,
-    )
-    drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
-    target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
-    candidates = None
-    if config.conservative is not None:
-        uniform_key, policy_key = jax.random.split(candidate_key)
-        shape = (config.num_candidates, *batch.action.shape)
-        each = jnp.broadcast_to(batch.observation, (shape[0], *batch.observation.shape))
-        candidates = (
-            random_numbers.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0),
-            actor.draw_noise(each, policy_key),
-        )
-    return Noise(
-        shared=Fractions(
-            target=target,
-            critic=critic,
-            risk=risk if num_risk is None else random_numbers.stratified(risk),
-        ),
-        rows=RowNoise(
-            next_action=actor.draw_noise(batch.next_observation, target_key),
-            candidates=candidates,
-            action=actor.draw_noise(batch.observation, action_key),
-            cloning=actor.draw_bc_noise(batch.observation, bc_key),
-        ),
-    )
 
 
 def update_from_noise(

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax.compute.flat_params import unpack
+from ramac_jax.errors import InputError
 from ramac_jax.types import Array, Metrics, Params
 
 LossFn = Callable[[Params, Any], tuple[Array, Metrics]]
@@ -91,8 +92,13 @@ def split(rows: Any, num_rows: int | None) -> tuple[int, Any]:
 
 
 def count_micro_batches(size: int, num_rows: int | None) -> int:
-    """The fewest equal parts of a batch, none of more rows than `num_rows`."""
+    """The fewest equal parts of a batch, none of more rows than `num_rows`.
+
+    Raises `InputError` for parts without a row.
+    """
     if num_rows is None:
         return 1
+    if num_rows < 1:
+        raise InputError(f"a micro-batch has {num_rows} rows: give 1 or more, or None")
     counts = range(1, size + 1)
     return next(n for n in counts if size % n == 0 and size // n <= num_rows)

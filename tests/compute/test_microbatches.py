@@ -27,6 +27,11 @@ def test_micro_batches_are_equal_and_as_few_as_possible(size, num_rows, count):
     assert count_micro_batches(size, num_rows) == count
 
 
+def test_a_micro_batch_without_a_row_is_refused():
+    with pytest.raises(rj.InputError, match="0 rows: give 1 or more"):
+        count_micro_batches(8, 0)
+
+
 def test_the_plain_form_is_the_whole_batch():
     assert whole_batch(256, 32) is None
 
