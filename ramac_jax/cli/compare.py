@@ -69,7 +69,11 @@ def compare_bandit(options: BanditArguments) -> Comparison:
         record = bandit.run(options)
     rows = [bandit_row(x) for x in record["policies"] if x["name"] in options.names]
     rates = {k: x["false_positive_rate"] for k, x in record["detection"].items()}
-    return Comparison(rows, {BANDIT: rates}, bandit.complaints(record))
+    return Comparison(
+        rows=rows,
+        false_positives={BANDIT: rates},
+        complaints=bandit.complaints(record),
+    )
 
 
 def compare_robots(
@@ -81,9 +85,11 @@ def compare_robots(
         console.note(f"{number} of {len(todo)}: {plan.task} {plan.agent}")
         train.train(plan.options, plan.argv)
     return Comparison(
-        [robot_row(plan, ood_evaluators[plan.task]) for plan in plans],
-        {task: x.false_positive_rates() for task, x in ood_evaluators.items()},
-        [],
+        rows=[robot_row(plan, ood_evaluators[plan.task]) for plan in plans],
+        false_positives={
+            task: x.false_positive_rates() for task, x in ood_evaluators.items()
+        },
+        complaints=[],
     )
 
 
@@ -167,16 +173,16 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         task: make_ood_evaluator(load_datasets(names).transitions)
         for task, names in datasets.items()
     }
-    found = Comparison([], {}, [])
+    found = Comparison(rows=[], false_positives={}, complaints=[])
     if options is not None:
         found = compare_bandit(options)
     if plans:
         robots = compare_robots(plans, ood_evaluators)
         write_report(plans, arguments)
         found = Comparison(
-            found.rows + robots.rows,
-            {**found.false_positives, **robots.false_positives},
-            found.complaints,
+            rows=found.rows + robots.rows,
+            false_positives={**found.false_positives, **robots.false_positives},
+            complaints=found.complaints,
         )
     write(arguments, found, argv)
     complaints = found.complaints + [

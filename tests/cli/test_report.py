@@ -1,4 +1,4 @@
-"""Tables over finished runs, whose episodes are known."""
+"""Reports of finished runs with known episodes."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ TASK, SEEDS = "hopper-medium-expert", [3, 4]
 
 
 def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
-    """Leave what `ramac train` would: two seeds, episodes of two steps."""
+    """Write what `ramac train` writes: two seeds, episodes of two steps."""
     returns = np.asarray(returns, float)
     failed = np.isnan(returns)
     monitored = np.full((*returns.shape, 4), np.nan, np.float32)
@@ -52,7 +52,7 @@ def runs(made, tmp_path):
     return [str(shutil.copytree(made / x, tmp_path / x)) for x in "ab"]
 
 
-def test_the_table_holds_the_figures_worked_by_hand(runs, tmp_path, capsys):
+def test_the_table_has_the_numbers_of_a_calculation_by_hand(runs, tmp_path, capsys):
     out = tmp_path / "report"
     report.main([*runs, "--out", str(out)])
     first, second = (out / "report.md").read_text().splitlines()[2:4]
@@ -90,7 +90,7 @@ def test_another_level_and_other_names(runs, tmp_path):
     assert "140 [" in text.splitlines()[3]
 
 
-def test_failed_episodes_are_left_out_and_told(tmp_path):
+def test_failed_episodes_are_left_out_with_a_note(tmp_path):
     returns = [[np.nan] + [10.0] * 9, [10.0] * 10]
     out = tmp_path / "report"
     report.main([write_run(tmp_path / "a", returns), "--out", str(out)])
@@ -137,8 +137,8 @@ def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("constant", [33.7, np.nan])
-def test_returns_that_leave_nothing_to_draw(constant, tmp_path):
-    """Equal returns round to bounds next to their mean; failed ones have none."""
+def test_constant_and_failed_returns_are_drawn(constant, tmp_path):
+    """Equal returns have bounds that differ from the mean by rounding."""
     run = write_run(tmp_path / "a", np.full((2, 150), constant))
     report.main([run, "--out", str(tmp_path / "report")])
     text = (tmp_path / "report" / "report.md").read_text()
@@ -162,7 +162,7 @@ def test_other_horizons_are_not_compared(runs, tmp_path):
         report.main([*runs, "--out", str(tmp_path / "report")])
 
 
-def test_names_tell_runs_apart_and_compile(tmp_path):
+def test_equal_names_get_their_folders_and_latex_is_escaped(tmp_path):
     same = [write_run(tmp_path / x, np.ones((2, 10))) for x in "ab"]
     published = write_run(tmp_path / "c", np.ones((2, 10)), f"published/{TASK}")
     own = write_run(tmp_path / "my_run", np.ones((2, 10)), None)

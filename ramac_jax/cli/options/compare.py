@@ -31,7 +31,7 @@ class Arguments(CommandOptions):
     """The command line."""
 
     out: Path
-    """Folder for all runs and tables; finished runs in it are not trained again."""
+    """Folder of the runs and the tables; a finished run in it is not trained again."""
     tasks: Annotated[tuple[str, ...], choices((BANDIT, *TASKS), "Tasks")]
     agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
     num_seeds: int = 3
