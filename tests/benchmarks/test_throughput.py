@@ -128,10 +128,10 @@ def test_cases_of_the_bandit_are_its_agents(name, agent):
 )
 def test_cases_of_the_preset_are_its_agents(name, words):
     preset = ["--preset", "published/halfcheetah-medium-expert", "--out", "unused"]
-    arguments, case = options.parse(preset + words), CASES[name]
+    found, case = options.parse(preset + words), CASES[name]
     scaling = Scaling(*np.zeros((2, 17)), *np.ones((2, 6)))
-    agent = agents.build_agent(arguments, agents.policy_spec(arguments, scaling))
-    assert arguments.batch_size == case.batch_size
+    agent = agents.build_agent(found.agent, agents.policy_spec(found.agent, scaling))
+    assert found.training.batch_size == case.batch_size
     assert program_of(case.agent(), case) == program_of(agent, case)
 
 
