@@ -240,7 +240,7 @@ def test_members_and_stages_have_names():
 
 @pytest.fixture
 def screen(monkeypatch):
-    """What a terminal, wide enough for all, is table."""
+    """The text of a terminal that is wide enough for every line."""
     written = io.StringIO()
     monkeypatch.setattr(
         console, "CONSOLE", Console(file=written, width=200, force_terminal=True)

@@ -138,7 +138,7 @@ def lasting_options(options: TrainOptions) -> dict[str, Any]:
 def printed_settings(options: TrainOptions) -> dict[str, dict[str, Any]]:
     """Return what `--print-config` prints: section -> option -> value.
 
-    An option of None is left out unless the preset has another value.
+    An option whose value is None is left out unless the preset has another value.
     """
     defaults = PRESETS.get(options.settings.preset or "", {})
     left_out = NO_SETTINGS | {"out", "overwrite"}
