@@ -22,6 +22,7 @@ import ramac_jax as rj
 from benchmarks.circumstances import circumstances
 from ramac_jax.cli import folders, process
 from ramac_jax.cli.bandit import command as bandit
+from ramac_jax.cli.options import bandit as bandit_options
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
@@ -44,16 +45,16 @@ class Arguments:
     ] = tuple(PRECISIONS)
     num_seeds: int = 4
     """Agents of each name."""
-    bc_steps: int = bandit.Arguments.bc_steps
+    bc_steps: int = bandit_options.Arguments.bc_steps
     """Updates of behaviour cloning."""
-    critic_steps: int = bandit.Arguments.critic_steps
+    critic_steps: int = bandit_options.Arguments.critic_steps
     """Updates of the critics."""
-    risk_steps: int = bandit.Arguments.risk_steps
+    risk_steps: int = bandit_options.Arguments.risk_steps
     """Updates of the policies."""
 
-    def of_bandit(self, precision: str, out: Path) -> bandit.Arguments:
+    def of_bandit(self, precision: str, out: Path) -> bandit_options.Arguments:
         """The run of `ramac bandit` that learns in a precision."""
-        return bandit.Arguments(
+        return bandit_options.Arguments(
             out=out,
             agents=AGENTS,
             num_seeds=self.num_seeds,
@@ -134,7 +135,7 @@ def check(arguments: Arguments) -> None:
         raise rj.InputError("--precisions names none: give at least one")
     check_names("precision", arguments.precisions, PRECISIONS)
     with tempfile.TemporaryDirectory() as folder:
-        bandit.check(arguments.of_bandit(arguments.precisions[0], Path(folder)))
+        bandit_options.check(arguments.of_bandit(arguments.precisions[0], Path(folder)))
 
 
 def main(argv: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ def matrix_meter(
     there, back = (jnp.asarray(matrix, kind) for matrix in (whole, whole.T))
 
     @partial(jax.jit, static_argnums=0)
-    def chain(rounds, x, there, back):
+    def chain(rounds: int, x: Any, there: Any, back: Any) -> Any:
         return jax.lax.fori_loop(0, rounds, lambda _, x: (x @ there) @ back, x)
 
     flop = 4.0 * rows * inner * columns
@@ -71,7 +71,7 @@ def copy_meter() -> Meter:
     x, factor = jnp.ones(COPIED_BYTES // 4), jnp.float32(-1.0)
 
     @partial(jax.jit, static_argnums=0)
-    def copies(rounds, x, factor):
+    def copies(rounds: int, x: Any, factor: Any) -> Any:
         return jax.lax.fori_loop(0, rounds, lambda _, x: factor * x, x)
 
     return long_enough(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from rich.table import Table
 
-from ramac_jax.cli.reporting.figures.runs import WIDTH, point
+from ramac_jax.cli.reporting.figures.style import WIDTH, point
 
 COLUMNS = {
     "agents": "agents",

@@ -19,7 +19,9 @@ from rich.console import Console
 
 from ramac_jax.cli import console, provenance, report, train
 from ramac_jax.cli.bandit import command as bandit
+from ramac_jax.cli.options.bandit import RECORD
 from ramac_jax.cli.options.bandit import Arguments as BanditArguments
+from ramac_jax.cli.options.bandit import check as check_bandit
 from ramac_jax.cli.options.compare import (
     BANDIT,
     FILES,
@@ -64,7 +66,7 @@ class Comparison(NamedTuple):
 def compare_bandit(options: BanditArguments) -> Comparison:
     """Train the agents of the bandit unless they are trained; return their rows."""
     if bandit.is_finished(options):
-        record = read_record_of(options.out / bandit.RECORD)
+        record = read_record_of(options.out / RECORD)
     else:
         record = bandit.run(options)
     rows = [bandit_row(x) for x in record["policies"] if x["name"] in options.names]
@@ -159,7 +161,7 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     check_arguments(arguments)
     options = bandit_options(arguments)
     if options is not None and not bandit.is_finished(options):
-        bandit.check(options)
+        check_bandit(options)
     plans = make_plans(arguments)
     for plan in plans:
         if not train.is_finished(plan.options):

@@ -9,7 +9,7 @@ from ramac_jax.errors import InputError
 from ramac_jax.evaluation.detectors import Detector, density_detector, nearest_detector
 from ramac_jax.normalization import scale_action
 from ramac_jax.policy import Policy
-from ramac_jax.types import Transition
+from ramac_jax.types import Array, Key, Transition
 
 HELD_OUT_EVERY = 10  # one episode in so many is held out
 CALIBRATION_STEPS = 5000  # held-out steps that set the thresholds, at most
@@ -108,7 +108,7 @@ def ood_rates(
 
     @jax.jit
     @jax.vmap
-    def act(member, key):
+    def act(member: Array, key: Key) -> Array:
         action = policy(ood_evaluator.held_out.observation, key, member)
         return scale_action(policy.spec.scaling, action)
 

@@ -72,7 +72,7 @@ def act(
       step: [], steps made so far.
     """
 
-    def one_row(params, observation, seed):
+    def one_row(params: Params, observation: Array, seed: Array) -> Array:
         key = jax.random.fold_in(jax.random.key(seed), step)
         observation = normalize_observation(scaling, observation)
         return unscale_action(scaling, actor.sample(params, observation, key))

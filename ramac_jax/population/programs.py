@@ -12,12 +12,12 @@ from jax.sharding import Mesh
 from ramac_jax.compute import data_parallel
 from ramac_jax.devices.mesh import are_cores, shard_axis
 from ramac_jax.devices.placement import per_member, sharding
+from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.training import advance, zero_metric_sums
 from ramac_jax.types import (
     Agent,
     Array,
-    Hyperparams,
     Key,
     MetricSums,
     State,

@@ -14,7 +14,7 @@ from ramac_jax.cli.bandit import settings
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.registry import PENALTIES, RISK_MEASURES
-from ramac_jax.types import MicroBatchFn
+from ramac_jax.types import Array, Key, MicroBatchFn, Params
 
 
 def build_behaviour_model(name: str, dtype: str | None = None) -> rj.Actor:
@@ -117,16 +117,18 @@ def build_critic_trainer(critic: str, dtype: str | None = None) -> rj.Agent:
     Every step of the bandit is terminated, so no target depends on the next action.
     """
 
-    def init(key, observation, action):
+    def init(key: Key, observation: Array, action: Array) -> Params:
         return jnp.zeros(1)
 
-    def draw_noise(observation, key):
+    def draw_noise(observation: Array, key: Key) -> None:
         return None
 
-    def sample_from_noise(params, observation, noise):
+    def sample_from_noise(params: Params, observation: Array, noise: None) -> Array:
         return jnp.zeros((*observation.shape[:-1], settings.ACTION_DIM))
 
-    def bc_loss_from_noise(params, observation, action, noise):
+    def bc_loss_from_noise(
+        params: Params, observation: Array, action: Array, noise: None
+    ) -> Array:
         return jnp.zeros(())
 
     actor = rj.Actor(

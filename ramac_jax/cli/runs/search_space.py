@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ramac_jax as rj
+from ramac_jax.hyperparams import RANGES
 from ramac_jax.population.members import random_search
-from ramac_jax.validation import RANGES, check_names, first_line
+from ramac_jax.validation import check_names, first_line
 
 
 class Space(NamedTuple):
@@ -17,7 +18,7 @@ class Space(NamedTuple):
 
     traced: dict[str, tuple[float, ...]]
     """Values of hyperparameters, which share one compiled program."""
-    static: dict[str, tuple]
+    static: dict[str, tuple[Any, ...]]
     """Values of options, each of which needs a program of its own."""
     ranges: dict[str, tuple[float, float]]
     """Lowest and highest value of hyperparameters to draw."""
@@ -107,7 +108,7 @@ def split_word(word: str, known: Sequence[str], form: str) -> tuple[str, str]:
     return name, text
 
 
-def read_values(name: str, text: str, read: Callable[[str], Any]) -> tuple:
+def read_values(name: str, text: str, read: Callable[[str], Any]) -> tuple[Any, ...]:
     """Return the values between the commas."""
     values: list[Any] = []
     for part in map(str.strip, text.split(",")):
