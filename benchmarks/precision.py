@@ -26,9 +26,9 @@ from ramac_jax.cli.options import bandit as bandit_options
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
+from ramac_jax.errors import check_names
 from ramac_jax.files import write_json
 from ramac_jax.registry import PRECISIONS
-from ramac_jax.validation import check_names
 
 AGENTS = ("radac", "rafmac")
 EXPONENT_BITS, MANTISSA_BITS = 8, 10  # of TF32

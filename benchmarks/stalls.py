@@ -29,11 +29,11 @@ from benchmarks.evaluation import TimedEnvironments
 from benchmarks.throughput.cases import CASES, Case
 from ramac_jax import population as populations
 from ramac_jax.cli import folders, process
+from ramac_jax.errors import check_names
 from ramac_jax.evaluation import evaluate
 from ramac_jax.files import write_json
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
-from ramac_jax.validation import check_names
 
 ENV, WIDTHS = "HalfCheetah-v5", (17, 6)  # of an observation and an action
 Spans = Sequence[tuple[float, float]]  # from when to when, in seconds

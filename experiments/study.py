@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ramac_jax import InputError
-from ramac_jax.validation import check_names
+from ramac_jax.errors import check_names
 
 FOLDER = Path(__file__).parent
 STUDIES = tuple(sorted(path.parent.name for path in FOLDER.glob("*/study.toml")))

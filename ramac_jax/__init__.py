@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from ramac_jax.agent import ramac_agent
     from ramac_jax.compute import data_parallel
     from ramac_jax.critics import constant_critic, iqn_critic, value_critic
+    from ramac_jax.errors import InputError
     from ramac_jax.hyperparams import Hyperparams
     from ramac_jax.policy import load_policy, save_policy
     from ramac_jax.risk import RiskMeasure
     from ramac_jax.training import grid, make_train, sample_batch
     from ramac_jax.types import Actor, Agent, Critic, State, Transition
-    from ramac_jax.validation import InputError, check_hyperparams, check_transitions
+    from ramac_jax.validation import check_hyperparams, check_transitions
 
 _NAMES = {
     "ramac_jax.actors": (
@@ -49,12 +50,13 @@ _NAMES = {
     "ramac_jax.agent": ("ramac_agent",),
     "ramac_jax.compute": ("data_parallel",),
     "ramac_jax.critics": ("constant_critic", "iqn_critic", "value_critic"),
+    "ramac_jax.errors": ("InputError",),
     "ramac_jax.hyperparams": ("Hyperparams",),
     "ramac_jax.policy": ("load_policy", "save_policy"),
     "ramac_jax.risk": ("RiskMeasure",),
     "ramac_jax.training": ("grid", "make_train", "sample_batch"),
     "ramac_jax.types": ("Actor", "Agent", "Critic", "State", "Transition"),
-    "ramac_jax.validation": ("InputError", "check_hyperparams", "check_transitions"),
+    "ramac_jax.validation": ("check_hyperparams", "check_transitions"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = ("compute", "losses", "risk")

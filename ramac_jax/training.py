@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Agent,
@@ -18,7 +19,6 @@ from ramac_jax.types import (
     State,
     Transition,
 )
-from ramac_jax.validation import InputError, check_names
 
 TrainFn = Callable[[State, Transition, Key, Hyperparams], tuple[State, Metrics]]
 

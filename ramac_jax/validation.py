@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ramac_jax.errors import InputError as InputError
-from ramac_jax.errors import check_names as check_names
-from ramac_jax.errors import first_line as first_line
+from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import ANY, RANGES, Hyperparams
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from benchmarks.throughput.cases import CASES
 from ramac_jax.cli import folders
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.runs.agents import training_in
+from ramac_jax.errors import check_names
 from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
-from ramac_jax.validation import check_names
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,9 +28,9 @@ from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.devices.mesh import are_cores
+from ramac_jax.errors import check_names
 from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
-from ramac_jax.validation import check_names
 
 
 @dataclasses.dataclass(frozen=True)

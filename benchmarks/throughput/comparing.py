@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 import ramac_jax as rj
-from ramac_jax.validation import first_line
+from ramac_jax.errors import first_line
 
 COMPARED = {
     "agent_updates_per_s": "agent-updates/s",

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import InputError
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
-from ramac_jax.validation import InputError
 
 
 def distilled_actor(

@@ -10,9 +10,9 @@ from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.compute.flat_params import Network, functional
+from ramac_jax.errors import InputError
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
-from ramac_jax.validation import InputError
 
 
 def perturbed_actor(

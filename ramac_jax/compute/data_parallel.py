@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Agent,
@@ -18,7 +19,6 @@ from ramac_jax.types import (
     State,
     Transition,
 )
-from ramac_jax.validation import InputError
 
 
 def data_parallel(agent: Agent, axis_name: str) -> Agent:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import jax
 
 from ramac_jax.devices.limits import free_host_bytes
 from ramac_jax.devices.mesh import are_cores
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
 
 T = TypeVar("T")
 USABLE = 0.9  # of the free memory: allocators lose some of it

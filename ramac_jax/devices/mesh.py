@@ -13,7 +13,7 @@ import jax
 from jax.sharding import AxisType, Mesh
 
 from ramac_jax.devices.limits import count_cores
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
 
 AXIS = "population"
 SHARDS = "shards"  # of a batch

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
+from ramac_jax.errors import InputError
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.types import Actor, Array, Params
-from ramac_jax.validation import InputError
 
 if TYPE_CHECKING:
     from ramac_jax.evaluation.environments import Environments

@@ -10,11 +10,11 @@ from jax.sharding import Mesh
 
 from ramac_jax.devices.hosts import agree
 from ramac_jax.devices.placement import gather
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.history import History, fingerprint
 from ramac_jax.storage import OTHER_NUMBERS, STATE, member_checksums
 from ramac_jax.types import MetricSums, State
-from ramac_jax.validation import InputError, first_line
 
 CARRY, HISTORY, RECORD = "carry", "history", "record"
 NUM_KEPT = 2  # the newest checkpoint, and the one before in case that is damaged

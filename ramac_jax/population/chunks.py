@@ -18,6 +18,7 @@ from ramac_jax.devices.memory import (
 )
 from ramac_jax.devices.mesh import are_cores, count_rows
 from ramac_jax.devices.placement import gather, pick, spread
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.files import write_json
 from ramac_jax.population.history import History, take
 from ramac_jax.population.phase_run import run_phase
@@ -32,7 +33,6 @@ from ramac_jax.population.pretraining import Pretrainer, pretrain
 from ramac_jax.population.programs import Programs
 from ramac_jax.population.schedule import InitialStates
 from ramac_jax.types import State
-from ramac_jax.validation import InputError, first_line
 
 CompileFor = Callable[[int, int], Programs]
 

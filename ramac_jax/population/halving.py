@@ -5,12 +5,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from ramac_jax.errors import InputError
 from ramac_jax.evaluation.ranking import Ranked, rank
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.members import Members, as_columns, select_settings
 from ramac_jax.population.rungs import Rung, check_rungs
 from ramac_jax.population.schedule import InitialStates, Trained
-from ramac_jax.validation import InputError
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import Hyperparams
-from ramac_jax.validation import InputError, check_names
 
 LARGEST_SEED = 2**31 - 1
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ramac_jax.validation import InputError
+from ramac_jax.errors import InputError
 
 
 class Rung(NamedTuple):

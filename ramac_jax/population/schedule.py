@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.history import History
 from ramac_jax.population.members import LARGEST_SEED, Members
 from ramac_jax.types import Agent, State, Transition
-from ramac_jax.validation import InputError, check_hyperparams, check_transitions
+from ramac_jax.validation import check_hyperparams, check_transitions
 
 FORMAT = 5  # of checkpoints; changes with their arrays and with random numbers
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ramac_jax as rj
+from ramac_jax.errors import check_names, first_line
 from ramac_jax.hyperparams import RANGES
 from ramac_jax.population.members import random_search
-from ramac_jax.validation import check_names, first_line
 
 
 class Space(NamedTuple):
