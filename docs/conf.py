@@ -28,6 +28,7 @@ html_title = "ramac_jax"
 html_theme_options = {"show_toc_level": 2, "use_download_button": False}
 html_copy_source = False
 
+smartquotes = False  # options keep both of their dashes
 default_role = "code"  # docstrings write code in single backticks
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
