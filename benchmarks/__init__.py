@@ -1,1 +1,1 @@
-"""How fast the library is: `python -m benchmarks.NAME`."""
+"""Benchmarks of the library: `python -m benchmarks.NAME`, see README.md."""

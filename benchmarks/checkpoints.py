@@ -1,9 +1,10 @@
-"""What it costs never to lose a run: `python -m benchmarks.checkpoints`.
+"""Cost of checkpoints and of resumed runs: `python -m benchmarks.checkpoints`.
 
-The halfcheetah-medium-expert preset on made-up data. One population trains with a
-checkpoint every few updates and without any, in turns; the difference is the cost of a
-checkpoint, told as a share of 1,000 updates. Then a process is broken off and another
-goes on, with the programs that the first one kept.
+The networks are those of the preset published/halfcheetah-medium-expert, the data are
+random. Runs with a checkpoint every few updates alternate with runs without any; the
+difference is the cost of a checkpoint, reported as a share of 1,000 updates. Then a
+process is killed, and a second process resumes with the compiled programs that the
+first one kept.
 """
 
 import dataclasses
@@ -24,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
+from benchmarks import records
+from benchmarks.options import check_at_least
 from benchmarks.throughput.cases import PRESET
 from ramac_jax import population as populations
-from ramac_jax.cli import folders, process
-from ramac_jax.files import write_json
+from ramac_jax.cli import process
 
-EVERY = 1_000  # updates between two checkpoints, of which the cost is told
+EVERY = 1_000  # updates between two checkpoints, whose cost is reported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,21 +41,21 @@ class Arguments:
     out: Path | None = None
     """JSON file to write; None: print only."""
     population: int = 2
-    """Agents trained side by side."""
+    """Members of the population."""
     num_steps: int = 60
     """Updates of a timed run."""
     save_every: int = 15
-    """Updates between two checkpoints in it."""
+    """Updates between two checkpoints of a timed run."""
     repeats: int = 3
-    """Timed runs of each kind; the median counts."""
+    """Timed runs of each kind; the table shows the median."""
     child: Path | None = None
-    """Folder to train in as the process that is broken off, or goes on."""
+    """Folder of the run; used for the process that this benchmark starts and kills."""
 
 
 def train(
     arguments: Arguments, num_steps: int, folder: Path | None, report: Any
 ) -> None:
-    """Train the population of the benchmark."""
+    """Train the population of the benchmark; None: without checkpoints."""
     populations.train_population(
         PRESET.agent(),
         PRESET.dataset(),
@@ -71,24 +72,24 @@ def train(
 
 
 def timed_run(arguments: Arguments, folder: Path | None) -> float:
-    """Seconds from the end of the first update to that of the last save."""
-    begun: list[float] = []
+    """Return the seconds from the end of the first update to the last checkpoint."""
+    started: list[float] = []
 
     def report(progress: populations.Progress) -> None:
-        if progress.step and not begun:
-            begun.append(time.perf_counter())
+        if progress.step and not started:
+            started.append(time.perf_counter())
 
     train(arguments, arguments.num_steps, folder, report)
-    return time.perf_counter() - begun[0]
+    return time.perf_counter() - started[0]
 
 
 def measure_cost(arguments: Arguments) -> dict[str, Any]:
-    """The cost of a checkpoint, beside that of the updates between two."""
+    """Return the seconds of an update and of a checkpoint."""
     times: dict[bool, list[float]] = {True: [], False: []}
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as root:
         for turn in range(arguments.repeats):
             for saves in (True, False):
-                folder = Path(place, str(turn)) if saves else None
+                folder = Path(root, str(turn)) if saves else None
                 times[saves].append(timed_run(arguments, folder))
     num_saves = arguments.num_steps // arguments.save_every
     with_saves, without = (statistics.median(times[saves]) for saves in (True, False))
@@ -104,26 +105,30 @@ def measure_cost(arguments: Arguments) -> dict[str, Any]:
 
 
 def measure_resume(arguments: Arguments) -> dict[str, Any]:
-    """Seconds to the first update of a process, before and after it was broken off."""
-    with tempfile.TemporaryDirectory() as place:
-        cache, folder = Path(place, "programs"), Path(place, "run")
+    """Return the seconds to the first update, of a new run and of a resumed run."""
+    with tempfile.TemporaryDirectory() as root:
+        cache, folder = Path(root, "programs"), Path(root, "run")
         first = start_child(arguments, folder, cache)
-        kept = sorted(x.name for x in cache.iterdir())
-        again = start_child(arguments, folder, cache)
-        new = set(x.name for x in cache.iterdir()) - set(kept)
+        kept = set(cache.glob("*-cache"))
+        resumed = start_child(arguments, folder, cache)
+        new = set(cache.glob("*-cache")) - kept
     return {
         "first_update_s": first,
-        "first_update_resumed_s": again,
-        "programs_kept": len([name for name in kept if name.endswith("-cache")]),
-        "programs_compiled_on_resume": len([x for x in new if x.endswith("-cache")]),
+        "first_update_resumed_s": resumed,
+        "programs_kept": len(kept),
+        "programs_compiled_on_resume": len(new),
     }
 
 
 def start_child(arguments: Arguments, folder: Path, cache: Path) -> float:
-    """Train in another process and kill it after its first checkpoint but one."""
+    """Train in a second process, and kill it once it reports a checkpoint.
+
+    Returns the seconds from the start of that process to its first update.
+    """
     words = [sys.executable, "-m", "benchmarks.checkpoints", "--child", str(folder)]
     words += ["--population", str(arguments.population)]
     words += ["--save-every", str(arguments.save_every)]
+    words += ["--num-steps", str(arguments.num_steps)]
     kept = {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(process.MIN_COMPILE_SECONDS),
@@ -132,22 +137,22 @@ def start_child(arguments: Arguments, folder: Path, cache: Path) -> float:
         words, env=os.environ | kept, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
-        told = float(child.stdout.readline())
-        child.stdout.readline()  # the first checkpoint is there
+        seconds = float(child.stdout.readline())
+        child.stdout.readline()  # the process reports a checkpoint
         child.send_signal(signal.SIGKILL)
-    return told
+    return seconds
 
 
-def be_child(arguments: Arguments, folder: Path) -> None:
-    """Tell how long the first update took to come, and when a checkpoint is there."""
-    told: list[int] = []
+def run_child(arguments: Arguments, folder: Path) -> None:
+    """Train until killed; print the seconds to the first update, then checkpoints."""
+    first: list[int] = []
 
     def report(progress: populations.Progress) -> None:
-        if progress.updates_per_s > 0.0 and not told:
-            told.append(progress.step)
+        if progress.updates_per_s > 0.0 and not first:
+            first.append(progress.step)
             age = time.time() - psutil.Process().create_time()
             print(age, flush=True)
-        if told and any(x.name.isdigit() for x in folder.glob("chunk-0/training/*")):
+        if first and any(x.name.isdigit() for x in folder.glob("chunk-0/training/*")):
             print("saved", flush=True)
 
     train(arguments, 10**6, folder, report)
@@ -157,7 +162,7 @@ def print_table(result: dict[str, Any]) -> None:
     """Print the measurements."""
     cost, resume = result["cost"], result["resume"]
     table = Table(title=f"{result['population']} agents of the preset")
-    for name in ("figure", "seen"):
+    for name in ("quantity", "measured"):
         table.add_column(name)
     share = cost[f"share_of_{EVERY}_updates"]
     table.add_row("an update", f"{cost['update_s']:.3g} s")
@@ -165,25 +170,33 @@ def print_table(result: dict[str, Any]) -> None:
     table.add_row(f"a checkpoint every {EVERY} updates", f"{share:.2%}")
     table.add_row("first update of a process", f"{resume['first_update_s']:.3g} s")
     resumed = resume["first_update_resumed_s"]
-    table.add_row("first update of the one that goes on", f"{resumed:.3g} s")
+    table.add_row("first update of the resumed process", f"{resumed:.3g} s")
     compiled = resume["programs_compiled_on_resume"]
-    table.add_row("programs it compiled", f"{compiled} of {resume['programs_kept']}")
+    table.add_row(
+        "programs that it compiled", f"{compiled} of {resume['programs_kept']}"
+    )
     Console(width=80).print(table)
+
+
+def check(arguments: Arguments) -> None:
+    """Raise `InputError` for bad options."""
+    least = {"population": 1, "num_steps": 2, "save_every": 1, "repeats": 1}
+    check_at_least(arguments, least)
+    if arguments.save_every > arguments.num_steps:
+        raise rj.InputError(
+            f"--save-every is {arguments.save_every}: give --num-steps "
+            f"{arguments.num_steps} or less"
+        )
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
     arguments = tyro.cli(Arguments, prog="python -m benchmarks.checkpoints", args=argv)
-    counts = vars(arguments).items()
-    if any(value < 1 for _, value in counts if isinstance(value, int)):
-        raise rj.InputError("all numbers must be 1 or more")
-    if arguments.save_every > arguments.num_steps:
-        raise rj.InputError("save-every must be num-steps or less")
+    check(arguments)
     if arguments.child is not None:
-        be_child(arguments, arguments.child)
+        run_child(arguments, arguments.child)
         return
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
+    records.check_out(arguments.out)
     result = {
         "preset": "halfcheetah-medium-expert",
         "population": arguments.population,
@@ -191,11 +204,9 @@ def main(argv: Sequence[str]) -> None:
         "save_every": arguments.save_every,
         "cost": measure_cost(arguments),
         "resume": measure_resume(arguments),
-        **circumstances("checkpoints"),
     }
     print_table(result)
-    if arguments.out is not None:
-        write_json(arguments.out, result)
+    records.write_record(arguments.out, "checkpoints", result)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Speed and memory of the data's path: `python -m benchmarks.data`.
+"""Speed and memory of datasets from disk to device: `python -m benchmarks.data`.
 
-Made-up HalfCheetah steps are charged and moved to the device, and a Minari dataset of
-as many steps is loaded, and relabelled into another as `ramac data relabel` does. Each
-part runs in a process of its own. Its peak is the highest resident memory that Linux
-counted, minus the memory before there were any data, as a multiple of the size of the
-transitions.
+The benchmark relabels random HalfCheetah transitions and moves them to the device. It
+also loads a Minari dataset of as many steps, and relabels it into another one as `ramac
+data relabel` does. Each part runs in its own process. Its peak is the highest resident
+memory that Linux counted, minus the memory before the data were created, as a multiple
+of the size of the transitions.
 """
 
 import dataclasses
@@ -26,19 +26,24 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
-from ramac_jax.cli import folders, process
+from benchmarks import records
+from benchmarks.options import check_at_least
+from ramac_jax.cli import process
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.writing import write_dataset
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
-from ramac_jax.files import write_json
 from ramac_jax.tasks import find_task
 
-TASK, ROBOT, DATASET_ID = "halfcheetah-medium-expert", "HalfCheetah-v5", "made/large-v0"
+TASK, ROBOT, DATASET_ID = (
+    "halfcheetah-medium-expert",
+    "HalfCheetah-v5",
+    "benchmark/source-v0",
+)
 OBSERVATION_DIM, ACTION_DIM, EPISODE_LENGTH = 17, 6, 1000
-STEP_BYTES = 4 * (2 * OBSERVATION_DIM + ACTION_DIM + 2)  # of a transition in float32
+STEP_BYTES = 4 * (2 * OBSERVATION_DIM + ACTION_DIM + 2)  # of a float32 transition
+STATUS = Path("/proc/self/status")  # where Linux reports a process's memory
 PARTS = (
     "relabel_and_move",
     "relabel_dataset",
@@ -56,16 +61,19 @@ class Arguments:
     out: Path | None = None
     """JSON file to write; None: print only."""
     repeats: int = 5
-    """Timed rounds of charging and moving; the median counts."""
+    """Timed rounds of relabelling and moving; the table shows the median."""
 
 
 def resident(field: str) -> int:
-    """Return bytes of resident memory of this process: VmRSS now, VmHWM at most.
+    """Return the resident memory of this process in bytes.
 
-    The maximum of `resource.getrusage` is no alternative: it outlives exec.
+    `resource.getrusage` is no alternative: its maximum survives an exec.
+
+    Args:
+      field: VmRSS, the present memory; VmHWM, the highest so far.
     """
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None, "Linux reports the memory of a process there"
+    found = re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text())
+    assert found is not None
     return 1024 * int(found[1])
 
 
@@ -74,9 +82,9 @@ def make_transitions(steps: int) -> rj.Transition:
     rng = np.random.default_rng(0)
     draw = rng.standard_normal
     observation: Any = draw((steps, OBSERVATION_DIM), np.float32)
-    following: Any = draw((steps, OBSERVATION_DIM), np.float32)
+    next_observation: Any = draw((steps, OBSERVATION_DIM), np.float32)
     observation *= 10.0
-    following *= 10.0
+    next_observation *= 10.0
     zeros: Any = np.zeros(steps, np.float32)
     action: Any = rng.random((steps, ACTION_DIM), np.float32)
     reward: Any = draw(steps, np.float32)
@@ -84,30 +92,31 @@ def make_transitions(steps: int) -> rj.Transition:
         observation=observation,
         action=action,
         reward=reward,
-        next_observation=following,
+        next_observation=next_observation,
         terminated=zeros,
     )
 
 
-def charge_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
-    """Relabel the rewards and move the transitions to the device: the timed part."""
+def relabel_and_move(transitions: rj.Transition, seed: int) -> rj.Transition:
+    """Relabel the rewards and move the transitions to the device."""
     hazard = find_task(TASK).hazard
     base: Any = transitions.reward
     quantity: Any = transitions.next_observation[:, hazard.coordinate]
     reward, _, _ = relabel_rewards(hazard, base, quantity, seed)
-    charged: Any = reward.astype(np.float32)
-    return jax.block_until_ready(jax.device_put(transitions._replace(reward=charged)))
+    penalised: Any = reward.astype(np.float32)
+    relabelled = transitions._replace(reward=penalised)
+    return jax.block_until_ready(jax.device_put(relabelled))
 
 
-def measure_charging(steps: int, repeats: int) -> dict[str, Any]:
-    """Return rate and peak of `charge_and_move`, its input included."""
+def measure_relabelling(steps: int, repeats: int) -> dict[str, Any]:
+    """Return rate and peak of `relabel_and_move`; the peak includes its input."""
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     before = resident("VmRSS")
     transitions = make_transitions(steps)
     seconds = []
     for seed in range(repeats):
         start = time.perf_counter()
-        charge_and_move(transitions, seed)
+        relabel_and_move(transitions, seed)
         seconds.append(time.perf_counter() - start)
     peak = resident("VmHWM") - before
     return {
@@ -118,11 +127,13 @@ def measure_charging(steps: int, repeats: int) -> dict[str, Any]:
     }
 
 
-def measure_relabelling(steps: int, root: Path) -> dict[str, Any]:
-    """Return seconds, rate and peak of `relabel_dataset`, with reading and writing."""
+def measure_relabelled_files(steps: int, root: Path) -> dict[str, Any]:
+    """Return seconds, rate and peak of `relabel_dataset`, which reads and writes."""
     hazard = find_task(TASK).hazard
     before, start = resident("VmRSS"), time.perf_counter()
-    relabel_dataset([DATASET_ID], "made/charged-v0", hazard, 0, task=TASK, root=root)
+    relabel_dataset(
+        [DATASET_ID], "benchmark/relabelled-v0", hazard, 0, task=TASK, root=root
+    )
     seconds, peak = time.perf_counter() - start, resident("VmHWM") - before
     return {
         "seconds": seconds,
@@ -147,7 +158,7 @@ def measure_loading(steps: int, root: Path, normalize: bool) -> dict[str, Any]:
 
 
 def make_episodes(steps: int) -> Iterator[EpisodeBuffer]:
-    """Yield random episodes with float64 observations and rewards, as robots return."""
+    """Yield random episodes with float64 observations and rewards, as in MuJoCo."""
     rng = np.random.default_rng(0)
     for start in range(0, steps, EPISODE_LENGTH):
         length = min(EPISODE_LENGTH, steps - start)
@@ -161,7 +172,7 @@ def make_episodes(steps: int) -> Iterator[EpisodeBuffer]:
 
 
 def make_dataset(steps: int, root: Path) -> None:
-    """Write the dataset to be loaded."""
+    """Write the dataset that the other parts read."""
     env = gymnasium.make(ROBOT)
     write_dataset(
         DATASET_ID,
@@ -169,33 +180,29 @@ def make_dataset(steps: int, root: Path) -> None:
         observation_space=env.observation_space,
         action_space=env.action_space,
         algorithm_name="noise",
-        description="Noise of HalfCheetah's sizes.",
+        description="Random numbers in HalfCheetah's shapes.",
         env_spec=env.spec,
         root=root,
     )
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Return everything that the command reports."""
+    """Return the measurements of all parts."""
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as folder,
-        # A fresh process for each part has its own peak.
+        # Each part has its own process and therefore its own peak.
         spawn.Pool(1, log_mujoco_warnings, maxtasksperchild=1) as pool,
     ):
         root = Path(folder)
         pool.apply(make_dataset, [arguments.steps, root])
         measured = [
-            pool.apply(measure_charging, [arguments.steps, arguments.repeats]),
-            pool.apply(measure_relabelling, [arguments.steps, root]),
+            pool.apply(measure_relabelling, [arguments.steps, arguments.repeats]),
+            pool.apply(measure_relabelled_files, [arguments.steps, root]),
             pool.apply(measure_loading, [arguments.steps, root, False]),
             pool.apply(measure_loading, [arguments.steps, root, True]),
         ]
-    return {
-        "steps": arguments.steps,
-        **dict(zip(PARTS, measured, strict=True)),
-        **circumstances("data"),
-    }
+    return {"steps": arguments.steps, **dict(zip(PARTS, measured, strict=True))}
 
 
 def print_table(result: dict[str, Any]) -> None:
@@ -213,14 +220,13 @@ def print_table(result: dict[str, Any]) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
     arguments = tyro.cli(Arguments, prog="python -m benchmarks.data", args=argv)
-    if min(arguments.steps, arguments.repeats) < 1:
-        raise rj.InputError("steps and repeats must be 1 or more")
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
+    check_at_least(arguments, {"steps": 1, "repeats": 1})
+    if not STATUS.exists():
+        raise rj.InputError(f"no {STATUS}: run this benchmark on Linux")
+    records.check_out(arguments.out)
     result = measure(arguments)
     print_table(result)
-    if arguments.out is not None:
-        write_json(arguments.out, result)
+    records.write_record(arguments.out, "data", result)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Where an evaluation spends its time: `python -m benchmarks.evaluation --out FILE`.
+"""Time of an evaluation in simulators and policies: `python -m benchmarks.evaluation`.
 
 Untrained agents with the default diffusion network act in halfcheetah-medium-expert.
-Compilation and construction of the simulators are not timed.
+The timed evaluations exclude compilation and construction of the simulators.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
-from ramac_jax.cli import folders, process
+from benchmarks import records
+from benchmarks.options import check_at_least, check_not_empty
+from ramac_jax.cli import process
 from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.simulators import Step
-from ramac_jax.files import write_json
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id, find_task
@@ -43,16 +43,16 @@ class Arguments:
     workers: tuple[int, ...] = (0, 2)
     """Numbers of worker processes to try."""
     repeats: int = 3
-    """Timed evaluations of each number of workers, in turn; the median counts."""
+    """Timed evaluations with each number of workers; the table shows the median."""
 
 
 class TimedEnvironments(Environments):
-    """Environments that count the seconds that the caller waits for them."""
+    """Environments that sum the seconds that their caller waits for them."""
 
     waited = 0.0
 
     def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
-        """Call the environments and add up the time."""
+        """Call the environments and add the elapsed time to `waited`."""
         start = time.perf_counter()
         step = super().call(name, lane, *arguments)
         self.waited += time.perf_counter() - start
@@ -79,7 +79,7 @@ def make_policy(population: int) -> Policy:
 def timed(
     policy: Policy, environments: TimedEnvironments, num_episodes: int
 ) -> dict[str, float]:
-    """Time one evaluation: seconds, steps/s, shares of simulators and policy."""
+    """Evaluate once; return seconds, steps/s, and both shares of the time."""
     environments.waited = 0.0
     start = time.perf_counter()
     episodes = evaluate(policy, environments, num_episodes=num_episodes)
@@ -89,22 +89,22 @@ def timed(
         "wall_s": wall,
         "steps_per_s": int(episodes.length.sum()) / wall,
         "simulator_share": share,
-        "policy_share": 1.0 - share,  # bookkeeping included
+        "policy_share": 1.0 - share,  # includes bookkeeping
     }
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
     """Return all measurements."""
     policy, horizon = make_policy(arguments.agents), find_task(TASK).horizon
-    everywhere = {
+    environments = {
         count: TimedEnvironments(env_id(TASK), horizon=horizon, num_workers=count)
         for count in arguments.workers
     }
-    runs: dict[int, list[dict[str, float]]] = {count: [] for count in everywhere}
+    runs: dict[int, list[dict[str, float]]] = {count: [] for count in environments}
     for repeat in range(arguments.repeats + 1):
-        for count, environments in everywhere.items():
-            run = timed(policy, environments, arguments.episodes)
-            if repeat:  # the first evaluation compiles and makes the simulators
+        for count, simulators in environments.items():
+            run = timed(policy, simulators, arguments.episodes)
+            if repeat:  # the first evaluation compiles, and makes the simulators
                 runs[count].append(run)
     rows = []
     for count, several in runs.items():
@@ -112,15 +112,14 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         walls = [several[0]["wall_s"], several[-1]["wall_s"]]
         middle = several[len(several) // 2]
         rows.append({"workers": count, **middle, "wall_s_range": walls})
-    for environments in everywhere.values():
-        environments.close()
+    for simulators in environments.values():
+        simulators.close()
     return {
         "task": TASK,
         "agents": arguments.agents,
         "episodes": arguments.episodes,
         "horizon": horizon,
         "rows": rows,
-        **circumstances("evaluation"),
     }
 
 
@@ -145,14 +144,13 @@ def print_table(result: dict[str, Any]) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
     arguments = tyro.cli(Arguments, prog="python -m benchmarks.evaluation", args=argv)
-    if min(arguments.agents, arguments.episodes, arguments.repeats) < 1:
-        raise rj.InputError("agents, episodes and repeats must be 1 or more")
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
+    check_not_empty(arguments, ["workers"])
+    least = {"agents": 1, "episodes": 1, "workers": 0, "repeats": 1}
+    check_at_least(arguments, least)
+    records.check_out(arguments.out)
     result = measure(arguments)
     print_table(result)
-    if arguments.out is not None:
-        write_json(arguments.out, result)
+    records.write_record(arguments.out, "evaluation", result)
 
 
 if __name__ == "__main__":

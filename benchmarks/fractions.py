@@ -1,8 +1,8 @@
-"""How far estimates of CVaR scatter: `python -m benchmarks.fractions`.
+"""Standard deviation of estimates of CVaR: `python -m benchmarks.fractions`.
 
-The actor's value is CVaR as the mean of Z(level tau) over some fractions tau, drawn
-freely as the paper does or one of each of as many equal strata. Here Z is known: the
-quantiles of a standard normal, and of what the ring of the risky bandit pays.
+The actor estimates CVaR as the mean of Z(level tau) over N fractions tau. The paper
+draws the fractions independently; the alternative draws one in each of N equal strata.
+Here Z is known: a standard normal, and the rewards of the risky bandit's ring.
 """
 
 import dataclasses
@@ -18,24 +18,24 @@ from rich.table import Table
 from scipy.special import ndtr, ndtri
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
-from ramac_jax.cli import folders, process
-from ramac_jax.compute import random_numbers as randomness
+from benchmarks import records
+from benchmarks.options import check_at_least
+from ramac_jax.cli import process
+from ramac_jax.compute import random_numbers
 from ramac_jax.envs import bandit
-from ramac_jax.files import write_json
 
-LEAST = 2.0**-25  # in place of a fraction that is 0, whose quantile may be infinite
-FAR = 10.0  # deviations beyond which no quantile is looked for
-HALVINGS = 45  # to 1e-12
+SMALLEST = 2.0**-25  # replaces a fraction of 0, whose quantile may be infinite
+REACH = 10.0  # standard deviations from a mean within which quantiles are searched
+BISECTIONS = 45  # for an error of 1e-12
 
 Draw = Callable[[Any, int], Any]  # (key, N) -> fractions [N]
 DRAWS: dict[str, Draw] = {
-    "free": lambda key, size: randomness.uniform(key, (size,)),
-    "stratified": lambda key, size: randomness.stratified(
-        randomness.uniform(key, (size,))
+    "free": lambda key, size: random_numbers.uniform(key, (size,)),
+    "stratified": lambda key, size: random_numbers.stratified(
+        random_numbers.uniform(key, (size,))
     ),
 }
-"""Ways to draw fractions, as `ramac_jax.ramac` does for the actor."""
+"""Ways to draw fractions, as `ramac_jax.ramac_agent` does for the actor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,49 +45,59 @@ class Arguments:
     out: Path | None = None
     """JSON file to write; None: print only."""
     free: tuple[int, ...] = (32, 8)
-    """Numbers of fractions drawn freely."""
+    """Numbers of independent fractions."""
     stratified: tuple[int, ...] = (8, 7)
-    """Numbers of strata. Where the returns have a jump, one number may happen to part
-    there and gain all by it, and its neighbour not."""
+    """Numbers of strata. Try several: where the returns have a jump, strata help most
+    if one of their boundaries happens to lie at the jump."""
     level: float = 0.1
     """Level of the CVaR."""
     num_draws: int = 100_000
     """Estimates of each kind."""
     seed: int = 0
-    """Of the draws."""
+    """Seed of the draws."""
 
 
 class Returns(NamedTuple):
     """A distribution of returns."""
 
-    quantile: Callable[[np.ndarray], np.ndarray]  # of shares in (0, 1)
-    cvar: Callable[[float], float]  # exact, of a level in (0, 1)
+    quantile: Callable[[np.ndarray], np.ndarray]  # of fractions in (0, 1)
+    cvar: Callable[[float], float]  # exact, at a level in (0, 1)
 
 
 def normal_cvar(level: float) -> float:
-    """-pdf(Z(level)) / level, of N(0, 1)."""
+    """Return the CVaR of N(0, 1): -pdf(Z(level)) / level."""
     return -float(np.exp(-0.5 * ndtri(level) ** 2) / np.sqrt(2.0 * np.pi) / level)
 
 
 def ring_quantile(
-    share: np.ndarray, constants: bandit.Constants = bandit.CONSTANTS
+    fraction: np.ndarray, constants: bandit.Constants = bandit.CONSTANTS
 ) -> np.ndarray:
-    """Quantiles of what the ring pays, two normals: their distribution halved to it."""
-    spread, penalised = constants.reward_noise, constants.penalty_probability
-    low = np.full_like(share, constants.penalty_reward - FAR * spread, np.float64)
-    high = np.full_like(share, constants.ring_reward + FAR * spread, np.float64)
-    for _ in range(HALVINGS):
+    """Return quantiles of the ring's rewards by bisection of their distribution.
+
+    The rewards are a mixture of two normals.
+
+    Args:
+      fraction: any shape, in (0, 1).
+      constants: of the bandit.
+    """
+    std, penalised = constants.reward_noise, constants.penalty_probability
+    low = np.full_like(fraction, constants.penalty_reward - REACH * std, np.float64)
+    high = np.full_like(fraction, constants.ring_reward + REACH * std, np.float64)
+    for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        below = penalised * ndtr((middle - constants.penalty_reward) / spread)
-        below += (1.0 - penalised) * ndtr((middle - constants.ring_reward) / spread)
-        under = below < share
+        below = penalised * ndtr((middle - constants.penalty_reward) / std)
+        below += (1.0 - penalised) * ndtr((middle - constants.ring_reward) / std)
+        under = below < fraction
         low, high = np.where(under, middle, low), np.where(under, high, middle)
     return 0.5 * (low + high)
 
 
 RETURNS = {
-    "normal": Returns(ndtri, normal_cvar),
-    "ring": Returns(ring_quantile, lambda x: bandit.cvar_of_shares(1.0, 0.0, x)),
+    "normal": Returns(quantile=ndtri, cvar=normal_cvar),
+    "ring": Returns(
+        quantile=ring_quantile,
+        cvar=lambda level: bandit.cvar_of_shares(1.0, 0.0, level),
+    ),
 }
 """Distributions by name: N(0, 1), and the rewards of the bandit's ring."""
 
@@ -95,15 +105,15 @@ RETURNS = {
 def estimates(
     returns: Returns, draw: Draw, size: int, level: float, num_draws: int, seed: int
 ) -> np.ndarray:
-    """CVaR by `size` fractions, so many times over: [num_draws]."""
+    """Return estimates [num_draws] of CVaR, each from `size` fractions."""
     keys = jax.random.split(jax.random.key(seed), num_draws)
     tau = jax.jit(jax.vmap(lambda key: draw(key, size)))(keys)  # [num_draws, N]
-    share = np.maximum(np.asarray(rj.risk.cvar(tau, level), np.float64), LEAST)
-    return returns.quantile(share).mean(axis=1)
+    fraction = np.asarray(rj.risk.cvar(tau, level), np.float64)
+    return returns.quantile(np.maximum(fraction, SMALLEST)).mean(axis=1)
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """The exact CVaR of each distribution, and what estimates of it come to."""
+    """Return the exact CVaR of each distribution, and statistics of its estimates."""
     found = {}
     for name, returns in RETURNS.items():
         rows = []
@@ -130,22 +140,33 @@ def measure(arguments: Arguments) -> dict[str, Any]:
 
 
 def check(arguments: Arguments) -> None:
-    """Raise `InputError` for options that nothing can be measured with."""
-    for name in ("free", "stratified"):
-        for size in getattr(arguments, name):
-            if size < 1:
-                raise rj.InputError(f"--{name} holds {size}: give 1 or more")
+    """Raise `InputError` for bad options."""
+    least = {"free": 1, "stratified": 1, "num_draws": 2, "seed": 0}
+    check_at_least(arguments, least)
     if not arguments.free and not arguments.stratified:
-        raise rj.InputError("nothing to draw: give --free or --stratified")
+        raise rj.InputError("no fractions: give --free or --stratified")
     if not 0.0 < arguments.level < 1.0:
         raise rj.InputError(
             f"--level is {arguments.level:g}: give one above 0 and below 1"
         )
-    for name, least in (("num_draws", 2), ("seed", 0)):
-        value = getattr(arguments, name)
-        if value < least:
-            option = name.replace("_", "-")
-            raise rj.InputError(f"--{option} is {value}: give {least} or more")
+
+
+def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
+    """Print the measurements."""
+    kind = f"CVaR_{arguments.level:g}"
+    table = Table(title=f"{arguments.num_draws:,} estimates of {kind} in each row")
+    for title in ("returns", "exact", "fractions", "mean", "standard deviation"):
+        table.add_column(title, justify="left" if title == "returns" else "right")
+    for name, result in found.items():
+        for row in result["estimates"]:
+            table.add_row(
+                name,
+                f"{result['cvar']:.4f}",
+                f"{row['fractions']} {row['drawn']}",
+                f"{row['mean']:.4f}",
+                f"{row['standard_deviation']:.4f}",
+            )
+    Console(width=80).print(table)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -154,28 +175,11 @@ def main(argv: Sequence[str]) -> None:
         Arguments, prog="python -m benchmarks.fractions", args=list(argv)
     )
     check(arguments)
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
+    records.check_out(arguments.out)
     found = measure(arguments)
-    table = Table(
-        title=f"Estimates of CVaR_{arguments.level:g}, {arguments.num_draws:,} of each"
-    )
-    for title in ("returns", "exact", "fractions", "mean", "standard deviation"):
-        table.add_column(title, justify="left" if title == "returns" else "right")
-    for name, told in found.items():
-        for row in told["estimates"]:
-            table.add_row(
-                name,
-                f"{told['cvar']:.4f}",
-                f"{row['fractions']} {row['drawn']}",
-                f"{row['mean']:.4f}",
-                f"{row['standard_deviation']:.4f}",
-            )
-    Console(width=80).print(table)
-    if arguments.out is not None:
-        options = {k: x for k, x in vars(arguments).items() if k != "out"}
-        result = options | {"returns": found} | circumstances("fractions")
-        write_json(arguments.out, result)
+    print_table(arguments, found)
+    options = {name: x for name, x in vars(arguments).items() if name != "out"}
+    records.write_record(arguments.out, "fractions", options | {"returns": found})
 
 
 if __name__ == "__main__":

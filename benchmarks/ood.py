@@ -1,7 +1,7 @@
 """Time to detect OOD actions against a dataset: `python -m benchmarks.ood`.
 
-The data are synthetic and of HalfCheetah's sizes. Building a detector compiles it and
-scores the held-out data; the benchmark times how long it then takes with the queries.
+The data are synthetic and have HalfCheetah's sizes. Construction compiles a detector
+and scores the held-out data; the benchmark times the later calls with the queries.
 """
 
 import dataclasses
@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
+from benchmarks import records
+from benchmarks.options import check_at_least
 from benchmarks.throughput.cases import PRESET
-from ramac_jax.cli import folders, process
+from ramac_jax.cli import process
 from ramac_jax.evaluation import density_detector, nearest_detector
-from ramac_jax.files import write_json
 
 BUILDERS: dict[str, Any] = {"nearest": nearest_detector, "density": density_detector}
 
@@ -35,26 +35,32 @@ class Arguments:
     num_data: int = 100_000
     """State-action pairs of the dataset."""
     num_queries: int = 10_000
-    """Pairs that a detector is given; as many are held out."""
+    """Pairs to classify; as many are held out."""
     num_neighbours: int = 100
-    """States of the data that each query is compared with."""
+    """Nearest states of the data that a detector compares a query with."""
     repeats: int = 3
-    """Timed calls; the median counts."""
+    """Timed calls; the table shows the median."""
 
 
 def make_steps(size: int, seed: int) -> rj.Transition:
     """Draw steps whose actions follow the observation."""
     draw = np.random.default_rng(seed)
-    observation = draw.normal(size=(size, PRESET.observation_dim)).astype(np.float32)
+    shape = size, PRESET.observation_dim
+    observation: Any = draw.normal(size=shape).astype(np.float32)
     noise = draw.normal(size=(size, PRESET.action_dim)).astype(np.float32)
-    action = np.tanh(observation[:, : PRESET.action_dim] + 0.1 * noise)
-    row = np.zeros(size, np.float32)
-    arrays: Any = (observation, action, row, observation, row)
-    return rj.Transition(**dict(zip(rj.Transition._fields, arrays, strict=True)))
+    action: Any = np.tanh(observation[:, : PRESET.action_dim] + 0.1 * noise)
+    zeros: Any = np.zeros(size, np.float32)
+    return rj.Transition(
+        observation=observation,
+        action=action,
+        reward=zeros,
+        next_observation=observation,
+        terminated=zeros,
+    )
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Return the seconds of each detector, and its false-positive rates."""
+    """Return the seconds of each detector and its false-positive rates, by name."""
     data = make_steps(arguments.num_data, 0)
     held_out, queries = (make_steps(arguments.num_queries, seed) for seed in (1, 2))
     found = {}
@@ -74,26 +80,27 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     return found
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.ood", args=argv)
-    sizes = {k: x for k, x in vars(arguments).items() if isinstance(x, int)}
-    if min(sizes.values()) < 1:
-        raise rj.InputError("all numbers must be 1 or more")
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
-    found = measure(arguments)
-    size = f"{arguments.num_queries:,} pairs, {arguments.num_data:,} data"
+def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
+    """Print the measurements."""
+    size = f"{arguments.num_queries:,} queries, {arguments.num_data:,} data"
     table = Table(title=f"{size}, {jax.devices()[0].device_kind}")
-    for title in ("detector", "s", "false alarms, held out", "fresh"):
+    for title in ("detector", "s", "false positives, held out", "new data"):
         table.add_column(title)
     for name, row in found.items():
         rates = (row["false_positive_rate"], row["flagged_of_fresh_data"])
         table.add_row(name, f"{row['seconds']:.2f}", *(f"{x:.2%}" for x in rates))
     Console(width=80).print(table)
-    if arguments.out is not None:
-        result = sizes | {"detectors": found} | circumstances("ood")
-        write_json(arguments.out, result)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
+    arguments = tyro.cli(Arguments, prog="python -m benchmarks.ood", args=argv)
+    sizes = {name: x for name, x in vars(arguments).items() if name != "out"}
+    check_at_least(arguments, dict.fromkeys(sizes, 1))
+    records.check_out(arguments.out)
+    found = measure(arguments)
+    print_table(arguments, found)
+    records.write_record(arguments.out, "ood", sizes | {"detectors": found})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The risky bandit learned in each precision: `python -m benchmarks.precision`.
+"""The risky bandit in each precision: `python -m benchmarks.precision`.
 
-RADAC and RAFMAC by `ramac bandit`, the same seeds in each. A CPU has no TF32:
-there its rounding is imitated, by `rounded_as_tf32`.
+`ramac bandit` trains RADAC and RAFMAC with the same seeds in each precision. A CPU has
+no TF32: `rounded_as_tf32` imitates its rounding there.
 """
 
 import contextlib
@@ -18,16 +18,15 @@ from jax.extend.core.primitives import dot_general_p
 from rich.console import Console
 from rich.table import Table
 
-import ramac_jax as rj
-from benchmarks.circumstances import circumstances
-from ramac_jax.cli import folders, process
+from benchmarks import records
+from benchmarks.options import check_not_empty
+from ramac_jax.cli import process
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options import bandit as bandit_options
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.errors import check_names
-from ramac_jax.files import write_json
 from ramac_jax.registry import PRECISIONS
 
 AGENTS = ("radac", "rafmac")
@@ -41,10 +40,10 @@ class Arguments:
     out: Path | None = None
     """JSON file to write; None: print only."""
     precisions: Annotated[
-        tuple[str, ...], choices(tuple(PRECISIONS), "What training computes with")
+        tuple[str, ...], choices(tuple(PRECISIONS), "Precisions of the training")
     ] = tuple(PRECISIONS)
     num_seeds: int = 4
-    """Agents of each name."""
+    """Seeds of each agent."""
     bc_steps: int = bandit_options.Arguments.bc_steps
     """Updates of behaviour cloning."""
     critic_steps: int = bandit_options.Arguments.critic_steps
@@ -52,8 +51,8 @@ class Arguments:
     risk_steps: int = bandit_options.Arguments.risk_steps
     """Updates of the policies."""
 
-    def of_bandit(self, precision: str, out: Path) -> bandit_options.Arguments:
-        """The run of `ramac bandit` that learns in a precision."""
+    def bandit_run(self, precision: str, out: Path) -> bandit_options.Arguments:
+        """Return the options of `ramac bandit` for a precision."""
         return bandit_options.Arguments(
             out=out,
             agents=AGENTS,
@@ -67,10 +66,10 @@ class Arguments:
 
 @contextlib.contextmanager
 def rounded_as_tf32() -> Iterator[None]:
-    """Round the factors of float32 products traced within this as TF32 does.
+    """Round the factors of float32 products that are traced in this context, like TF32.
 
-    That is to 10 bits of mantissa, to the nearest and ties to even; sums stay float32.
-    Gradients with respect to factors are rounded once more, which TF32 does not do.
+    The factors keep 10 bits of mantissa, rounded to nearest, ties to even; sums stay
+    in float32. Unlike TF32, gradients with respect to the factors are rounded too.
     """
     bind = dot_general_p.bind
     rounded = partial(
@@ -84,7 +83,7 @@ def rounded_as_tf32() -> Iterator[None]:
             lhs, rhs = rounded(lhs), rounded(rhs)
         return bind(lhs, rhs, **options)
 
-    jax.clear_caches()  # of what was traced with other products
+    jax.clear_caches()  # of functions that were traced with other products
     dot_general_p.bind = rounding_bind
     try:
         yield
@@ -94,48 +93,51 @@ def rounded_as_tf32() -> Iterator[None]:
 
 
 def is_imitated(precision: str) -> bool:
-    """Whether the device lacks a precision, so that its rounding is imitated."""
+    """Return whether the device lacks a precision, whose rounding is then imitated."""
     return precision == "tf32" and jax.default_backend() == "cpu"
 
 
 def measure(arguments: Arguments) -> list[dict[str, Any]]:
-    """What the policies of each precision do, seed by seed."""
+    """Return the scores of the policies of each precision, seed by seed."""
     found = []
     for precision in arguments.precisions:
         imitated = is_imitated(precision)
         rounding = rounded_as_tf32() if imitated else contextlib.nullcontext()
         with tempfile.TemporaryDirectory() as folder, rounding:
-            record = bandit.run(arguments.of_bandit(precision, Path(folder)))
+            record = bandit.run(arguments.bandit_run(precision, Path(folder)))
         for policy in record["policies"]:
-            told = {name: policy[name] for name in ("name", "seeds", "diverged")}
-            found.append({"precision": precision, "imitated": imitated} | told)
+            kept = {name: policy[name] for name in ("name", "seeds", "diverged")}
+            found.append({"precision": precision, "imitated": imitated} | kept)
     return found
 
 
 def table(found: Sequence[dict[str, Any]]) -> Table:
-    """Mean over seeds, and lowest to highest seed."""
+    """Return a table of the mean over seeds, and of the lowest and highest seed."""
     made = Table(title="The risky bandit by precision, [lowest, highest seed]")
     for title in ("agent", "precision"):
         made.add_column(title)
     for title, _ in COLUMNS.values():
         made.add_column(title, justify="right")
-    for told in found:
-        precision = told["precision"] + (", imitated" if told["imitated"] else "")
+    for policy in found:
+        precision = policy["precision"]
+        if policy["imitated"]:
+            precision += ", imitated"
         cells = [
-            cell(spread([seed[name] for seed in told["seeds"]]), unit, "\n")
+            cell(spread([seed[name] for seed in policy["seeds"]]), unit, "\n")
             for name, (_, unit) in COLUMNS.items()
         ]
-        made.add_row(told["name"], precision, *cells)
+        made.add_row(policy["name"], precision, *cells)
     return made
 
 
 def check(arguments: Arguments) -> None:
-    """Raise `InputError` for options that nothing can be measured with."""
-    if not arguments.precisions:
-        raise rj.InputError("--precisions names none: give at least one")
+    """Raise `InputError` for bad options, before any training."""
+    check_not_empty(arguments, ["precisions"])
     check_names("precision", arguments.precisions, PRECISIONS)
     with tempfile.TemporaryDirectory() as folder:
-        bandit_options.check(arguments.of_bandit(arguments.precisions[0], Path(folder)))
+        bandit_options.check(
+            arguments.bandit_run(arguments.precisions[0], Path(folder))
+        )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -144,14 +146,12 @@ def main(argv: Sequence[str]) -> None:
         Arguments, prog="python -m benchmarks.precision", args=list(argv)
     )
     check(arguments)
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
+    records.check_out(arguments.out)
     found = measure(arguments)
     Console(width=100).print(table(found))
-    if arguments.out is not None:
-        options = {k: x for k, x in vars(arguments).items() if k != "out"}
-        result = options | {"policies": found} | circumstances("precision")
-        write_json(arguments.out, result)
+    options = {name: x for name, x in vars(arguments).items() if name != "out"}
+    result = options | {"policies": found}
+    records.write_record(arguments.out, "precision", result)
 
 
 if __name__ == "__main__":

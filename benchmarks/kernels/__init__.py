@@ -1,1 +1,1 @@
-"""What XLA makes of an update for a GPU: `python -m benchmarks.kernels`."""
+"""Kernels of an update on a GPU: `python -m benchmarks.kernels`."""

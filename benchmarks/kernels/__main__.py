@@ -3,4 +3,5 @@
 from benchmarks.kernels.command import main
 from ramac_jax.cli import process
 
-process.run_command(main, "benchmarks.kernels", keep_programs=False)
+if __name__ == "__main__":
+    process.run_command(main, "benchmarks.kernels", keep_programs=False)

@@ -1,9 +1,9 @@
-"""What XLA makes of an update for one H200, which need not be there: a prediction.
+"""Kernels of an update on an H200, predicted without a GPU.
 
-Kernels of an update, the bytes that they move for each agent and the memory that the
-program takes, for each form of the critics' head and each precision. Time is not told:
-an update takes no less than its bytes take at the GPU's bandwidth, nor than its kernels
-take to be launched.
+XLA compiles the training program for an H200. For each critic head and each precision
+the benchmark reports the kernels of an update, the bytes that they move for each agent,
+and the memory of the program. It runs nothing and predicts no time: the memory
+bandwidth and the launches of the kernels give lower bounds on the time of an update.
 """
 
 import dataclasses
@@ -17,21 +17,19 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-import ramac_jax as rj
-from benchmarks.circumstances import circumstances
-from benchmarks.kernels.compiling import (
+from benchmarks import records
+from benchmarks.kernels.compilation import (
     BYTES_PER_SECOND,
     NAME,
     absent_gpu,
     compile_population,
 )
-from benchmarks.kernels.reading import count_kernels
+from benchmarks.kernels.kernel_counts import count_kernels
+from benchmarks.options import check_at_least, check_not_empty
 from benchmarks.throughput.cases import CASES
-from ramac_jax.cli import folders
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.errors import check_names
-from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
 
 
@@ -45,30 +43,27 @@ class Arguments:
         "small",
     )
     populations: tuple[int, ...] = (1, 64)
-    """Numbers of agents trained side by side."""
+    """Sizes of the populations."""
     heads: Annotated[
-        tuple[str, ...], choices(tuple(HEADS), "Forms of the critics' last layers")
+        tuple[str, ...], choices(tuple(HEADS), "Implementations of the critic head")
     ] = tuple(HEADS)
     precisions: Annotated[
-        tuple[str, ...], choices(tuple(PRECISIONS), "What training computes with")
+        tuple[str, ...], choices(tuple(PRECISIONS), "Precisions of the training")
     ] = ("tf32", "bfloat16")
     out: Path | None = None
     """JSON file to write; None: print only."""
 
 
 def check(arguments: Arguments) -> None:
-    """Raise `InputError` for options that nothing can be compiled with."""
+    """Raise `InputError` for bad options, before any compilation."""
+    check_not_empty(arguments, ["cases", "heads", "precisions", "populations"])
+    check_at_least(arguments, {"populations": 1})
     for kind, known in (("case", CASES), ("head", HEADS), ("precision", PRECISIONS)):
-        names = getattr(arguments, f"{kind}s")
-        if not names:
-            raise rj.InputError(f"--{kind}s names none: give at least one")
-        check_names(kind, names, known)
-    if not arguments.populations or min(arguments.populations) < 1:
-        raise rj.InputError("--populations: give numbers of 1 or more")
+        check_names(kind, getattr(arguments, f"{kind}s"), known)
 
 
 def measure(arguments: Arguments) -> list[dict[str, Any]]:
-    """What is found of each combination of the options."""
+    """Return the counts of each combination of the options."""
     gpu, found = absent_gpu(), []
     for name, size, head, precision in itertools.product(
         arguments.cases, arguments.populations, arguments.heads, arguments.precisions
@@ -97,11 +92,11 @@ def measure(arguments: Arguments) -> list[dict[str, Any]]:
 
 
 def table(found: Sequence[dict[str, Any]]) -> Table:
-    """A row of each combination."""
+    """Return a table with a row for each combination."""
     made = Table(
-        title=f"One update, compiled for an {NAME}; nothing was run",
-        caption="MB: moved for each agent, and held besides states and data. At most: "
-        "agent-updates/s that the bandwidth leaves.",
+        title=f"One update, compiled for an {NAME} and not run",
+        caption="MB moved: for each agent. MB held: in addition to states and data. At "
+        "most: agent-updates/s at the memory bandwidth.",
     )
     for title in ("case", "agents", "head", "precision"):
         made.add_column(title, justify="right" if title == "agents" else "left")
@@ -129,13 +124,10 @@ def main(argv: Sequence[str]) -> None:
         args=list(argv),
     )
     check(arguments)
-    if arguments.out is not None:
-        folders.writable_folder(arguments.out.absolute().parent)
-    jax.config.update("jax_platforms", "cpu")  # whatever devices there are
-    around = circumstances("kernels")
+    records.check_out(arguments.out)
+    jax.config.update("jax_platforms", "cpu")  # on any machine
     found = measure(arguments)
     Console(width=120).print(table(found))
-    if arguments.out is not None:
-        options = {k: x for k, x in vars(arguments).items() if k != "out"}
-        result = options | {"gpu": NAME, "programs": found} | around
-        write_json(arguments.out, result)
+    options = {name: x for name, x in vars(arguments).items() if name != "out"}
+    result = options | {"gpu": NAME, "programs": found}
+    records.write_record(arguments.out, "kernels", result)

@@ -1,1 +1,1 @@
-"""How fast the library is: `python -m benchmarks.throughput`, see `command`."""
+"""Updates/s of populations: `python -m benchmarks.throughput`."""

@@ -3,4 +3,7 @@
 from benchmarks.throughput.command import main
 from ramac_jax.cli import process
 
-process.run_command(main, "benchmarks.throughput", keep_programs=False, many_cores=True)
+if __name__ == "__main__":
+    process.run_command(
+        main, "benchmarks.throughput", keep_programs=False, many_cores=True
+    )

@@ -1,4 +1,4 @@
-"""What is timed: agents by name, and made-up data of their sizes."""
+"""The agents that the benchmarks train, by name, and random data of their sizes."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from jax.nn.initializers import Initializer, he_normal
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.cli.bandit import settings as bandit
-from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.envs.bandit import CONSTANTS
 from ramac_jax.networks.heads import HeadFn, plain_head
 from ramac_jax.networks.quantile_network import CRITIC_NORMAL
 from ramac_jax.registry import HEADS, PRECISIONS
+from ramac_jax.types import MicroBatchFn
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """An agent with its batch, by the sizes that decide what an update costs."""
+    """An agent and its batch, by the sizes that determine the cost of an update."""
 
     actor: Callable[..., rj.Actor] = rj.diffusion_actor
     sampler_steps: int = 5  # T
@@ -34,28 +34,35 @@ class Case:
     num_cosines: int = 32
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
-    num_risk_quantiles: int | None = None  # of the actor's value; None: N
+    num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
     batch_size: int = 256  # B
     observation_dim: int = 17
     action_dim: int = 6
     dataset_size: int = 65_536
     head: HeadFn = plain_head
-    dtype: str | None = None  # that networks compute in; None: their weights'
+    dtype: str | None = None  # compute dtype of the networks; None: their weights'
 
     def computed(self, head: str, precision: str) -> Self:
-        """The same with a form of the head and a precision, by their names."""
+        """Return the case with another critic head and precision, by their names."""
         dtype = PRECISIONS[precision].dtype
         return dataclasses.replace(self, head=HEADS[head].load(), dtype=dtype)
 
-    def agent(self, *, whole: bool = False) -> rj.Agent:
-        """The agent, with micro-batches for this machine or the whole batch at once."""
-        actor = self.actor(
+    def build_actor(self) -> rj.Actor:
+        """Return the actor."""
+        return self.actor(
             self.action_dim,
             self.sampler_steps,
             widths=self.actor_widths,
             time_width=self.time_width,
             dtype=self.dtype,
         )
+
+    def agent(self, micro_batch: MicroBatchFn | None = None) -> rj.Agent:
+        """Return the agent.
+
+        Args:
+          micro_batch: sizes of micro-batches; None: those that fit this CPU's cache.
+        """
         critic = rj.iqn_critic(
             self.num_critics,
             width=self.width,
@@ -66,15 +73,15 @@ class Case:
             dtype=self.dtype,
         )
         return rj.ramac_agent(
-            actor,
+            self.build_actor(),
             critic,
             num_quantiles=self.num_quantiles,
             num_risk_quantiles=self.num_risk_quantiles,
-            micro_batch=whole_batch if whole else fit_cache(self.width),
+            micro_batch=micro_batch or fit_cache(self.width),
         )
 
     def dataset(self) -> rj.Transition:
-        """Random transitions."""
+        """Return random transitions."""
         keys = jax.random.split(jax.random.key(0), 4)
         size = self.dataset_size
         shape, actions = (size, self.observation_dim), (size, self.action_dim)
@@ -88,7 +95,7 @@ class Case:
 
 
 def with_flow(case: Case) -> Case:
-    """The same with the sampler of `ramac_jax.flow_actor`, at its own sizes."""
+    """Return the case with `ramac_jax.flow_actor` at its default sizes."""
     return dataclasses.replace(
         case,
         actor=rj.flow_actor,
@@ -142,6 +149,10 @@ CASES = {
         actor_widths=bandit.WIDTHS,
     ),
 }
-"""Cases by name: the networks of published/halfcheetah-medium-expert, also with the
-actor's value read at 8 fractions, ones with far fewer operations, and RADAC and RAFMAC
-of the bandit, whose samplers are long."""
+"""Cases by name.
+
+`preset` has the networks of the preset published/halfcheetah-medium-expert; in
+`preset-8` the actor reads its value at 8 fractions. The cases `small` have far fewer
+operations. The cases `bandit` are RADAC and RAFMAC of `ramac bandit`, whose samplers
+are long.
+"""

@@ -1,8 +1,9 @@
-"""How fast the library is: `python -m benchmarks.throughput`.
+"""Updates/s of populations: `python -m benchmarks.throughput`.
 
-Updates/s, compile time and memory of populations of several sizes on made-up data,
-beside the machine's matrix and copy rates, all of one run and timed in turns, so that
-ratios survive a noisy machine. --profile tells instead what an update's time goes into.
+The benchmark trains populations of several sizes on random data, and reports updates/s,
+compile time and memory. It times the machine's matrix and copy rates alternately with
+the populations, so that ratios are comparable on a noisy machine. --profile prints the
+most expensive operations of an update instead.
 """
 
 import dataclasses
@@ -16,11 +17,12 @@ import tyro
 from rich.console import Console
 
 import ramac_jax as rj
-from benchmarks.circumstances import circumstances
+from benchmarks import records
+from benchmarks.options import check_at_least, check_not_empty
 from benchmarks.throughput.cases import CASES, Case
-from benchmarks.throughput.comparing import comparison_table, numbers, read_earlier
+from benchmarks.throughput.comparison import comparison_table, numbers, read_earlier
 from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
-from benchmarks.throughput.measuring import measure_case
+from benchmarks.throughput.measurement import measure_case
 from benchmarks.throughput.operations import profile
 from benchmarks.throughput.tables import case_table, draw_scaling
 from ramac_jax.cli.options.agent import DEFAULT_PRECISION
@@ -29,7 +31,6 @@ from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.devices.mesh import are_cores
 from ramac_jax.errors import check_names
-from ramac_jax.files import write_json
 from ramac_jax.registry import HEADS, PRECISIONS
 
 
@@ -41,47 +42,45 @@ class Arguments:
         CASES
     )
     populations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """Numbers of agents trained side by side."""
-    head: Annotated[
-        str, choices(tuple(HEADS), "How the last layers of the critics are computed")
-    ] = "plain"
+    """Sizes of the populations."""
+    head: Annotated[str, choices(tuple(HEADS), "Implementation of the critic head")] = (
+        "plain"
+    )
     precision: Annotated[
-        str, choices(tuple(PRECISIONS), "What all of it computes with")
+        str, choices(tuple(PRECISIONS), "Precision of the training")
     ] = DEFAULT_PRECISION
     call_seconds: float = 4.0
-    """About how long a timed call is to take."""
+    """Approximate duration of a timed call."""
     repeats: int = 5
-    """Timed calls of each kind; the median counts."""
+    """Timed calls of each kind; the table shows the median."""
     out: Path | None = None
     """JSON file to write; None: print only."""
     figure: Path | None = None
-    """PNG file to draw agent-updates/s over agents in, those of one agent being 1."""
+    """PNG file for a figure of agent-updates/s, relative to one agent."""
     compare: Path | None = None
-    """JSON file of an earlier --out: print what has changed since."""
+    """JSON file of an earlier --out; print the ratios new / earlier."""
     profile: Annotated[
         str | None,
-        choices(tuple(CASES), "Time nothing, but print what an update goes into, of"),
+        choices(tuple(CASES), "Print the most expensive operations of a case instead"),
     ] = None
 
     @property
     def sizes(self) -> list[int]:
-        """Numbers of agents, each once."""
+        """Sizes of the populations in increasing order, each once."""
         return sorted(set(self.populations))
 
     def case(self, name: str) -> Case:
-        """A case by its name, computed as told."""
+        """Return a case by its name, with --head and --precision."""
         return CASES[name].computed(self.head, self.precision)
 
 
 def check(arguments: Arguments) -> None:
-    """Raise `InputError` for options that cannot be honoured; touches nothing."""
+    """Raise `InputError` for bad options; write nothing."""
     check_names("case", arguments.cases, CASES)
     check_names("head", [arguments.head], HEADS)
     check_names("precision", [arguments.precision], PRECISIONS)
-    if not arguments.cases or not arguments.populations:
-        raise rj.InputError("--cases and --populations: give at least one each")
-    if min(*arguments.populations, arguments.repeats) < 1:
-        raise rj.InputError("--populations and --repeats: give 1 or more")
+    check_not_empty(arguments, ["cases", "populations"])
+    check_at_least(arguments, {"populations": 1, "repeats": 1})
     if not arguments.call_seconds > 0.0:
         raise rj.InputError(
             f"--call-seconds is {arguments.call_seconds:g}: give more than 0"
@@ -93,14 +92,13 @@ def check(arguments: Arguments) -> None:
 
 
 def check_files(arguments: Arguments) -> None:
-    """Raise `InputError` for files that cannot be written, or have no use."""
+    """Raise `InputError` for files that cannot be written or that --profile ignores."""
     figure = arguments.figure
     if arguments.profile is not None:
         check_names("case", [arguments.profile], CASES)
         if arguments.out or figure or arguments.compare:
             raise rj.InputError(
-                "--profile measures nothing for --out, --figure or --compare: "
-                "leave them out"
+                "--profile writes no --out, --figure or --compare: leave them out"
             )
     for name, path in (("out", arguments.out), ("figure", figure)):
         folder = None if path is None else path.absolute().parent
@@ -117,7 +115,7 @@ def check_files(arguments: Arguments) -> None:
 
 
 def measure(arguments: Arguments, screen: Console) -> dict[str, Any]:
-    """What is found of each case, by name, printed as it comes."""
+    """Measure each case and print its table; return the measurements by case."""
     dtype = PRECISIONS[arguments.precision].dtype
     meters = {"best": matrix_meter(*BEST_SHAPE, dtype=dtype), "copy": copy_meter()}
     found: dict[str, Any] = {}
@@ -141,17 +139,15 @@ def main(argv: Sequence[str]) -> None:
         with training_in(arguments.precision):
             profile(arguments.profile, arguments.case(arguments.profile))
         return
-    path, then = arguments.compare, {}
+    path, earlier = arguments.compare, {}
     if path is not None:
-        then = read_earlier(path, arguments.cases, arguments.sizes)
+        earlier = read_earlier(path, arguments.cases, arguments.sizes)
     screen = Console(width=132)
     with training_in(arguments.precision):
         found = measure(arguments, screen)
     if path is not None:
-        screen.print(comparison_table(path, then, numbers(found)))
-    if arguments.out is not None:
-        computed = {"head": arguments.head, "precision": arguments.precision}
-        result = {"cases": found, **computed, **circumstances("throughput")}
-        write_json(arguments.out, result)
+        screen.print(comparison_table(path, earlier, numbers(found)))
+    names = {"head": arguments.head, "precision": arguments.precision}
+    records.write_record(arguments.out, "throughput", {"cases": found, **names})
     if arguments.figure is not None:
         draw_scaling(found).savefig(arguments.figure, dpi=DPI)

@@ -1,6 +1,6 @@
-"""What the machine can do at best: matrix products and copies, as compiled loops.
+"""The machine's best rates of matrix products and of copies, in compiled loops.
 
-A loop inside one program pays neither for calls nor for memory that is taken anew.
+A loop inside one program excludes the costs of calls and of new memory.
 """
 
 import math
@@ -13,26 +13,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-BEST_SHAPE = (2048, 2048, 2048)  # M, K, N of a product that machines do well
-FIRST_FLOP = 4e9  # of a call, or more where that takes less than CALL_SECONDS
+BEST_SHAPE = (2048, 2048, 2048)  # M, K, N of a product that is fast on all machines
+FIRST_FLOP = 4e9  # of a call; more where the call takes less than CALL_SECONDS
 CALL_SECONDS = 0.2
 COPIED_BYTES = 64 * 10**6
-FIRST_COPIES = 10  # of a call, likewise
+FIRST_COPIES = 10  # of a call; more likewise
 
 
 class Meter(NamedTuple):
-    """Something that can be timed again and again."""
+    """A call whose rate can be measured repeatedly."""
 
     call: Callable[[], Any]
     work: float  # FLOP or bytes of one call
 
     def rate(self) -> float:
-        """Work per second, by one more call."""
+        """Return the work per second of another call."""
         return self.work / seconds(self.call)
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """Wall time of one finished call."""
+    """Return the wall time of one call, until its results are ready."""
     start = time.perf_counter()
     jax.block_until_ready(call())
     return time.perf_counter() - start
@@ -41,21 +41,25 @@ def seconds(call: Callable[[], Any]) -> float:
 def matrix_meter(
     rows: int, inner: int, columns: int, *, dtype: str | None = None
 ) -> Meter:
-    """FLOP of products [M, K] x [K, N], each followed by one with [N, K].
+    """Return a meter of products [M, K] x [K, N], each followed by one with [N, K].
 
-    Of float32, at JAX's precision for it, unless a type is told.
+    The second matrix is the pseudo-inverse of the first, so that the numbers neither
+    grow nor vanish in a long loop.
 
-    The second matrix is the pseudo-inverse of the first, so that numbers keep their
-    size however long the loop is.
+    Args:
+      rows: M.
+      inner: K.
+      columns: N.
+      dtype: of the matrices; None: float32, at JAX's present precision.
     """
     draw = np.random.default_rng(0)
     kind = dtype or jnp.float32
     x = jnp.asarray(draw.normal(size=(rows, inner)), kind)
     tall = (max(inner, columns), min(inner, columns))
-    whole, _ = np.linalg.qr(draw.normal(size=tall))  # orthonormal columns
-    whole = whole.T if inner < columns else whole
-    # The transpose of such a matrix is its pseudo-inverse.
-    there, back = (jnp.asarray(matrix, kind) for matrix in (whole, whole.T))
+    factor, _ = np.linalg.qr(draw.normal(size=tall))  # orthonormal columns
+    factor = factor.T if inner < columns else factor
+    # The transpose of a matrix with orthonormal columns or rows is its pseudo-inverse.
+    there, back = (jnp.asarray(matrix, kind) for matrix in (factor, factor.T))
 
     @partial(jax.jit, static_argnums=0)
     def chain(rounds: int, x: Any, there: Any, back: Any) -> Any:
@@ -67,7 +71,7 @@ def matrix_meter(
 
 
 def copy_meter() -> Meter:
-    """Bytes read and written by copying an array, each number times a factor."""
+    """Return a meter of bytes read and written; a copy multiplies by a factor."""
     x, factor = jnp.ones(COPIED_BYTES // 4), jnp.float32(-1.0)
 
     @partial(jax.jit, static_argnums=0)
@@ -80,15 +84,15 @@ def copy_meter() -> Meter:
 
 
 def long_enough(loop: Callable[[int], Any], work: float, first: int) -> Meter:
-    """A loop, as a function of its rounds, with enough of them for `CALL_SECONDS`.
+    """Return a meter of a loop that takes at least about `CALL_SECONDS`.
 
     Args:
-      loop: compiles when it is first called with a number of rounds.
-      work: of one round.
-      first: rounds at least.
+      loop: runs a number of rounds; compiles for each new number.
+      work: FLOP or bytes of one round.
+      first: the least number of rounds.
     """
     jax.block_until_ready(loop(first))
-    too_short = CALL_SECONDS / seconds(lambda: loop(first))
-    rounds = first * max(1, math.ceil(too_short))
+    multiple = CALL_SECONDS / seconds(lambda: loop(first))
+    rounds = first * max(1, math.ceil(multiple))
     jax.block_until_ready(loop(rounds))
-    return Meter(lambda: loop(rounds), work * rounds)
+    return Meter(call=lambda: loop(rounds), work=work * rounds)

@@ -1,4 +1,4 @@
-"""Where the time of an update goes: the compiled program under JAX's profiler."""
+"""The most expensive operations of an update, by JAX's profiler."""
 
 import gzip
 import json
@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.throughput.cases import Case
-from benchmarks.throughput.measuring import Population
+from benchmarks.throughput.measurement import Population
 
-TRACED_SECONDS = 0.5  # about as long is traced: a profiler drops events beyond many
+TRACED_SECONDS = 0.5  # approximately; the profiler drops events of a long trace
 FEWEST, MOST = 3, 30  # updates of a trace
 SHOWN = 10
-CONTAINERS = ("while", "call", "conditional")  # whose time is that of what they contain
+CONTAINERS = ("while", "call", "conditional")  # their time is that of their bodies
 INSTRUCTION = re.compile(
     r"^\s*(?:ROOT )?%(?P<name>[\w.-]+) = (?P<shape>\(.*?\)|\S+) [\w-]+\((?P<rest>.*)$"
 )
@@ -31,15 +31,15 @@ class Operation(NamedTuple):
     """One line of a compiled program."""
 
     shape: str
-    source: str  # what of the library it computes, as far as XLA remembers
+    source: str  # the part of the library that it computes, if XLA recorded it
 
 
 class Cost(NamedTuple):
-    """What an operation takes of an update."""
+    """The time of an operation in an update."""
 
     name: str
     milliseconds: float
-    share: float  # of all operations
+    share: float  # of the time of all operations
 
 
 def profile(title: str, case: Case) -> None:
@@ -55,35 +55,39 @@ def profile(title: str, case: Case) -> None:
 
 
 def read_trace(folder: Path) -> dict[str, Any]:
-    """The one trace that the profiler left in a folder."""
+    """Return the trace that the profiler wrote to a folder."""
     (path,) = folder.rglob("*.trace.json.gz")
     with gzip.open(path) as file:
         return json.load(file)
 
 
 def operation_costs(trace: Mapping[str, Any], num_updates: int) -> list[Cost]:
-    """Operations by the time they took of each update, most first.
+    """Return the time of each operation in an update, the longest first.
 
-    Those that contain others are left out. Where several run at once their times add
-    up to more than the update's.
+    Operations that contain others are left out. Where operations run at the same time,
+    their sum exceeds the time of the update.
     """
     total: Counter[str] = Counter()
     for event in trace["traceEvents"]:
         name = event.get("args", {}).get("hlo_op")
         if event.get("ph") == "X" and name and name.split(".")[0] not in CONTAINERS:
             total[name] += event["dur"]  # microseconds
-    everything = sum(total.values())
+    all_operations = sum(total.values())
     return [
-        Cost(name, took / 1e3 / num_updates, took / everything)
-        for name, took in total.most_common()
+        Cost(
+            name=name,
+            milliseconds=duration / 1e3 / num_updates,
+            share=duration / all_operations,
+        )
+        for name, duration in total.most_common()
     ]
 
 
 def read_operations(program: str) -> dict[str, Operation]:
-    """The operations of a compiled program's text by name.
+    """Return the operations in the text of a compiled program, by name.
 
-    XLA forgets the source of most matrix products: such a one is told by an operation
-    that uses its result, or else by one whose result it uses.
+    XLA does not record the source of most matrix products. The source of such a product
+    is "near" that of an operation that uses its result, or else that of an operand.
     """
     found = {x["name"]: x for x in map(INSTRUCTION.match, program.splitlines()) if x}
     sources = {name: source_of(line["rest"]) for name, line in found.items()}
@@ -95,24 +99,24 @@ def read_operations(program: str) -> dict[str, Operation]:
                 near[name].append(sources[operand])
     return {
         name: Operation(
-            LAYOUT.sub("", line["shape"]),
-            sources[name] or next((f"near {x}" for x in near[name] if x), ""),
+            shape=LAYOUT.sub("", line["shape"]),
+            source=sources[name] or next((f"near {x}" for x in near[name] if x), ""),
         )
         for name, line in found.items()
     }
 
 
 def source_of(line: str) -> str:
-    """The source that XLA noted for an operation, without what all have in common."""
-    noted = re.search(r'op_name="([^"]*)"', line)
-    parts = noted[1].split("/") if noted else []
+    """Return the recorded source of an operation, without the parts that all share."""
+    recorded = re.search(r'op_name="([^"]*)"', line)
+    parts = recorded[1].split("/") if recorded else []
     return "/".join(part for part in parts if not NOISE.match(part))
 
 
 def operations_table(
     title: str, costs: list[Cost], operations: Mapping[str, Operation]
 ) -> Table:
-    """The most expensive operations, beside what they compute."""
+    """Return a table of the most expensive operations and their sources."""
     total = sum(cost.milliseconds for cost in costs)
     table = Table(title=f"{title}, one agent: {total:.3g} ms of operations per update")
     table.add_column("ms", justify="right")
@@ -120,7 +124,7 @@ def operations_table(
     for name in ("operation", "output", "source"):
         table.add_column(name, overflow="fold")
     for cost in costs[:SHOWN]:
-        told = operations.get(cost.name, Operation("", ""))
+        operation = operations.get(cost.name, Operation(shape="", source=""))
         numbers = f"{cost.milliseconds:.3g}", f"{cost.share:.1%}"
-        table.add_row(*numbers, cost.name, told.shape, told.source)
+        table.add_row(*numbers, cost.name, operation.shape, operation.source)
     return table

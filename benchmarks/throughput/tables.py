@@ -1,4 +1,4 @@
-"""What was measured, to be read: a table and a figure."""
+"""The table and the figure of a measurement."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,27 +13,27 @@ COLUMNS = {
     "agents": "agents",
     "updates_per_s": "updates/s",
     "agent_updates_per_s": "agent-\nupdates/s",
-    "times_one_agent": "times\none",
+    "times_one_agent": "/ one\nagent",
     "compile_s": "compile\ns",
     "megabytes": "MB",
     "gigaflop_per_s": "GFLOP/s",
     "share_of_matrix_rate": "share of\nmatrix rate",
-    "share_of_shapes_rate": "own\nshapes",
+    "share_of_shapes_rate": "of shapes'\nrates",
     "share_of_best_rate": "share of\nbest rate",
     "gigabytes_per_s": "GB/s",
     "share_of_copy_rate": "share of\ncopy rate",
 }
-SPREAD = ("updates_per_s", "share_of_matrix_rate")  # whose range is shown
+SPREAD = ("updates_per_s", "share_of_matrix_rate")  # columns with a range
 
 
 def case_table(name: str, found: Mapping[str, Any]) -> Table:
-    """The populations of a case, under what is known of it."""
+    """Return a table of the populations of a case."""
     shape = "x".join(map(str, found["matrix_shape"]))
     title = (
         f"{name}: {found['gigaflop_per_update']:.3g} GFLOP per update by hand, "
-        f"{found['gigaflop_per_update_by_xla']:.3g} by XLA, which reads and writes "
-        f"{found['gigabytes_per_update']:.3g} GB\n"
-        f"the machine: {found['matrix_gigaflop_per_s']:.3g} GFLOP/s at {shape}, "
+        f"{found['gigaflop_per_update_by_xla']:.3g} by XLA, "
+        f"{found['gigabytes_per_update']:.3g} GB read and written\n"
+        f"machine: {found['matrix_gigaflop_per_s']:.3g} GFLOP/s at {shape}, "
         f"{found['best_gigaflop_per_s']:.3g} at best, "
         f"{found['copied_gigabytes_per_s']:.3g} GB/s copied"
     )
@@ -46,7 +46,7 @@ def case_table(name: str, found: Mapping[str, Any]) -> Table:
 
 
 def cell(row: Mapping[str, Any], name: str) -> str:
-    """A number of a row, and below it its range where that is shown."""
+    """Return a number of a row, with its range on a second line for `SPREAD`."""
     if name not in row:
         return "-"
     text = short(row[name])
@@ -57,14 +57,14 @@ def cell(row: Mapping[str, Any], name: str) -> str:
 
 
 def short(value: float) -> str:
-    """A number to three digits, without an exponent."""
+    """Format a number with three digits and without an exponent."""
     return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 
 
 def draw_scaling(cases: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw agent-updates/s in those of one agent over agents, a line for each case.
+    """Draw agent-updates/s, relative to one agent, over the number of agents.
 
-    Bars reach from the least to the greatest of the rounds.
+    There is a line for each case. Bars are the range over the rounds.
     """
     lines = -(-len(cases) // 3)
     figure = Figure(figsize=(WIDTH, 2.1 + 0.13 * lines), layout="constrained")
@@ -89,7 +89,7 @@ def draw_scaling(cases: Mapping[str, Mapping[str, Any]]) -> Figure:
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_ylim(bottom=0.0)
     axis.set_xlabel("agents", fontsize=8)
-    axis.set_ylabel("agent-updates/s\n(of one agent: 1)", fontsize=8)
+    axis.set_ylabel("agent-updates/s\n(one agent = 1)", fontsize=8)
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.3, linewidth=0.5)
     figure.legend(loc="outside lower center", ncols=3, fontsize=7, frameon=False)

@@ -1,4 +1,4 @@
-"""The benchmark of reading, relabelling and moving data measures plausible values."""
+"""The benchmark of datasets measures plausible values."""
 
 import json
 import multiprocessing.pool
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def pool_of_threads(processes, initializer, maxtasksperchild):
-    """Replaces fresh processes, each of which imports JAX for seconds."""
+    """Replaces new processes, each of which would import JAX for seconds."""
     return multiprocessing.pool.ThreadPool(processes, initializer)
 
 
@@ -32,13 +32,13 @@ def test_every_part_is_reported_with_a_rate(tmp_path, monkeypatch, capsys):
         measured = found[part]
         assert measured.get("seconds", 1.0) > 0.0
         assert measured.get("transitions_per_s", 1.0) > 0.0
-        # Not above 0 where this process held as much in an earlier test.
+        # 0 where an earlier test of this process needed more memory.
         assert measured["peak_bytes"] >= 0 and measured["peak_over_arrays"] >= 0.0
 
 
-def test_the_peak_of_a_fresh_process_holds_the_arrays_at_least():
+def test_the_peak_of_a_new_process_exceeds_the_arrays():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        measured = pool.apply(data.measure_charging, [STEPS, 1])
+        measured = pool.apply(data.measure_relabelling, [STEPS, 1])
     assert measured["transitions_per_s"] > 0.0
     assert measured["peak_over_arrays"] > 1.0
     assert measured["peak_bytes"] > STEPS * data.STEP_BYTES

@@ -1,4 +1,4 @@
-"""The benchmark of fractions tells what the closed forms say."""
+"""The benchmark of fractions agrees with closed forms."""
 
 import json
 
@@ -11,17 +11,17 @@ from benchmarks import fractions
 from ramac_jax.envs.bandit import CONSTANTS
 
 COUNT, LEVEL = 4000, 0.1
-GRID = (np.arange(280_000) + 0.5) / 280_000  # as many in each of 7 and of 8 strata
+GRID = (np.arange(280_000) + 0.5) / 280_000  # divides into 7 and into 8 equal strata
 
 
-def ring_quantile(share):
-    """The two normals of the ring are so far apart that each has shares of its own."""
+def ring_quantile(fraction):
+    """Quantiles of the ring's two normals, which are too far apart to overlap."""
     p, noise = CONSTANTS.penalty_probability, CONSTANTS.reward_noise
-    low = CONSTANTS.penalty_reward + noise * norm.ppf(np.minimum(share / p, 1.0))
+    low = CONSTANTS.penalty_reward + noise * norm.ppf(np.minimum(fraction / p, 1.0))
     high = CONSTANTS.ring_reward + noise * norm.ppf(
-        np.maximum(share - p, 0.0) / (1.0 - p)
+        np.maximum(fraction - p, 0.0) / (1.0 - p)
     )
-    return np.where(share < p, low, high)
+    return np.where(fraction < p, low, high)
 
 
 QUANTILES = {"normal": norm.ppf, "ring": ring_quantile}
@@ -35,14 +35,14 @@ def expected(name, kind, size):
     return read.mean(), np.sqrt(variance)
 
 
-def test_quantiles_of_the_ring():
-    share = np.array([1e-6, 0.01, 0.04, 0.06, 0.5, 0.999])
-    found = fractions.ring_quantile(share)
-    np.testing.assert_allclose(found, ring_quantile(share), atol=1e-6)
+def test_quantiles_of_the_ring_have_a_closed_form():
+    fraction = np.array([1e-6, 0.01, 0.04, 0.06, 0.5, 0.999])
+    found = fractions.ring_quantile(fraction)
+    np.testing.assert_allclose(found, ring_quantile(fraction), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", QUANTILES)
-def test_the_exact_value_is_that_of_quadrature(name):
+def test_the_exact_cvar_agrees_with_quadrature(name):
     exact = fractions.RETURNS[name].cvar(LEVEL)
     assert exact == pytest.approx(expected(name, "free", 1)[0], abs=1e-4)
 
@@ -51,7 +51,7 @@ def test_the_exact_value_is_that_of_quadrature(name):
     ("kind", "size"), [("free", 32), ("free", 8), ("stratified", 8), ("stratified", 7)]
 )
 @pytest.mark.parametrize("name", QUANTILES)
-def test_estimates_scatter_as_the_closed_form_says(name, kind, size):
+def test_the_deviation_of_estimates_agrees_with_quadrature(name, kind, size):
     draw = fractions.DRAWS[kind]
     seen = fractions.estimates(fractions.RETURNS[name], draw, size, LEVEL, COUNT, 0)
     mean, deviation = expected(name, kind, size)
@@ -59,7 +59,7 @@ def test_estimates_scatter_as_the_closed_form_says(name, kind, size):
     assert abs(seen.mean() - mean) < 5.0 * deviation / np.sqrt(COUNT) + 1e-6
 
 
-def test_the_command_writes_what_it_prints(tmp_path, capsys):
+def test_the_record_agrees_with_the_table(tmp_path, capsys):
     out = tmp_path / "new" / "found.json"
     words = ["--free", "4", "--stratified", "2", "--num-draws", "50"]
     fractions.main([*words, "--out", str(out)])
@@ -67,11 +67,11 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert (record["level"], record["num_draws"]) == (0.1, 50)
     assert record["returns"].keys() == {"normal", "ring"}
     printed = capsys.readouterr().out
-    for told in record["returns"].values():
-        assert f"{told['cvar']:.4f}" in printed
-        kinds = [(x["drawn"], x["fractions"]) for x in told["estimates"]]
+    for result in record["returns"].values():
+        assert f"{result['cvar']:.4f}" in printed
+        kinds = [(x["drawn"], x["fractions"]) for x in result["estimates"]]
         assert kinds == [("free", 4), ("stratified", 2)]
-        for row in told["estimates"]:
+        for row in result["estimates"]:
             assert f"{row['standard_deviation']:.4f}" in printed
     assert record["git_commit"] and record["versions"]["jax"] and record["device"]
 
@@ -81,7 +81,7 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     [
         ("--free 32 0", "--free holds 0: give 1 or more"),
         ("--stratified -1", "--stratified holds -1: give 1 or more"),
-        ("--free --stratified", "nothing to draw: give --free or --stratified"),
+        ("--free --stratified", "no fractions: give --free or --stratified"),
         ("--level 0", "--level is 0: give one above 0 and below 1"),
         ("--level nan", "--level is nan"),
         ("--num-draws 1", "--num-draws is 1: give 2 or more"),
@@ -89,8 +89,10 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
         ("--out /dev/null/x.json", "cannot write to /dev/null"),
     ],
 )
-def test_bad_options_are_refused_before_all_work(words, message, monkeypatch):
-    monkeypatch.setattr(fractions, "measure", lambda *_: pytest.fail("it measured"))
+def test_bad_options_are_refused_before_the_measurement(words, message, monkeypatch):
+    monkeypatch.setattr(
+        fractions, "measure", lambda *_: pytest.fail("it starts the measurement")
+    )
     with pytest.raises(rj.InputError, match=message) as caught:
         fractions.main(words.split())
     assert "\n" not in str(caught.value)

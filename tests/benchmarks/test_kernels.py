@@ -1,4 +1,4 @@
-"""What the benchmark of kernels reads in a program that XLA compiled for a GPU."""
+"""The benchmark of kernels reads a program that XLA compiled for a GPU."""
 
 import importlib.util
 import json
@@ -6,13 +6,13 @@ import json
 import pytest
 
 import ramac_jax as rj
-from benchmarks.kernels import command, compiling
-from benchmarks.kernels.reading import Kernels, count_bytes, count_kernels
+from benchmarks.kernels import command, compilation
+from benchmarks.kernels.kernel_counts import Kernels, count_bytes, count_kernels
 from benchmarks.throughput.cases import CASES
 from ramac_jax.registry import HEADS
 
-# A loop of: a product in a fusion, which reads some of %weights and, as bfloat16, some
-# of %table; another of a library; a copy, twice in a loop within; nothing else.
+# A loop with a product in a fusion, which reads a part of %weights and, as bfloat16, a
+# part of %table; with a product of a library; and with an inner loop of two copies.
 PROGRAM = """
 HloModule jit_train, is_scheduled=true
 
@@ -58,20 +58,22 @@ ENTRY %main (a: f32[100]) -> f32[100] {
 """  # noqa: E501
 
 
-def test_bytes_of_shapes():
+def test_count_bytes_of_arrays_and_tuples():
     assert count_bytes("f32[2,3]{1,0}") == (24, 6)
     assert count_bytes("pred[]") == (1, 1)
     assert count_bytes("(bf16[4]{0}, /*index=1*/s32[2,2]{1,0:T(8)}, u8[0])") == (24, 8)
 
 
-def test_kernels_of_the_loop_by_hand():
+def test_count_kernels_agrees_with_a_count_by_hand():
     fusion = 64 * 4 + 32 * 4 + 8 * 4 + (32 * 4 + 1)
     product = 2 * 32 * 4 + (32 * 4 + 16)
     copies = 2 * (2 * 32 * 4)
-    assert count_kernels(PROGRAM) == Kernels(4, 2, fusion + product + copies)
+    assert count_kernels(PROGRAM) == Kernels(
+        number=4, products=2, num_bytes=fusion + product + copies
+    )
 
 
-def test_a_case_is_computed_as_told():
+def test_a_case_takes_the_head_and_the_precision():
     case = CASES["small"].computed("fused", "bfloat16")
     assert (case.head, case.dtype) == (HEADS["fused"].load(), "bfloat16")
     assert CASES["small"].computed("plain", "float32") == CASES["small"]
@@ -80,12 +82,12 @@ def test_a_case_is_computed_as_told():
 @pytest.mark.skipif(
     bool(importlib.util.find_spec("jax_plugins")), reason="JAX has plugins here"
 )
-def test_without_a_compiler_for_cuda_it_is_told_what_to_install():
+def test_without_a_compiler_for_cuda_the_error_names_the_extra():
     with pytest.raises(rj.InputError, match=r"pip install 'jax\[cuda13\]'"):
-        compiling.absent_gpu()
+        compilation.absent_gpu()
 
 
-def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
+def test_the_record_agrees_with_the_table(tmp_path, capsys, monkeypatch):
     asked = []
 
     class Program:
@@ -130,16 +132,16 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--cases", "--cases names none: give at least one"),
-        ("--heads", "--heads names none: give at least one"),
-        ("--precisions", "--precisions names none: give at least one"),
-        ("--populations", "--populations: give numbers of 1 or more"),
-        ("--populations 1 0", "--populations: give numbers of 1 or more"),
+        ("--cases", "--cases has no value: give at least one"),
+        ("--heads", "--heads has no value: give at least one"),
+        ("--precisions", "--precisions has no value: give at least one"),
+        ("--populations", "--populations has no value: give at least one"),
+        ("--populations 1 0", "--populations holds 0: give 1 or more"),
         ("--out /dev/null/x.json", "cannot write to /dev/null"),
     ],
 )
-def test_bad_options_are_refused_before_all_work(words, message, monkeypatch):
-    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("it compiled"))
+def test_bad_options_are_refused_before_compilation(words, message, monkeypatch):
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("it compiles"))
     with pytest.raises(rj.InputError, match=message) as caught:
         command.main(words.split())
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The benchmark of precisions rounds as TF32 does, within its context alone."""
+"""The benchmark of precisions rounds like TF32, only in its context."""
 
 import json
 
@@ -11,14 +11,15 @@ import ramac_jax as rj
 from benchmarks import precision
 from benchmarks.precision import rounded_as_tf32
 
-ULP = 2.0**-10  # of TF32, of numbers from 1 to 2
+ULP = 2.0**-10  # of TF32, for numbers from 1 to 2
 FACTORS = {
     1.0 + ULP: 1.0 + ULP,
     1.0 + 0.4 * ULP: 1.0,
-    1.0 + 0.5 * ULP: 1.0,  # a tie, to the even one
+    1.0 + 0.5 * ULP: 1.0,  # a tie, rounded to even
     1.0 + 1.5 * ULP: 1.0 + 2.0 * ULP,
     -1.0 - 0.6 * ULP: -1.0 - ULP,
-    2.0**-120 * (1.0 + 0.6 * ULP): 2.0**-120 * (1.0 + ULP),  # float32's exponents
+    2.0**-120 * (1.0 + 0.6 * ULP): 2.0**-120
+    * (1.0 + ULP),  # within float32's exponents
 }
 
 
@@ -34,7 +35,7 @@ def test_factors_are_rounded_to_ten_bits(number):
     assert times_one(number) == before == np.float32(number)
 
 
-def test_sums_are_those_of_float32():
+def test_sums_stay_in_float32():
     ones = jnp.array([1.0, 1e-5])
     with rounded_as_tf32():
         assert float(jnp.ones(2) @ ones) == pytest.approx(1.0 + 1e-5, abs=1e-7)
@@ -48,22 +49,22 @@ def test_gradients_are_products_of_rounded_factors():
         return jax.grad(lambda x, y: jnp.dot(x, y), argnums=(0, 1))(x, fine)
 
     np.testing.assert_array_equal(slope(jnp.ones(1))[0], fine)
-    with rounded_as_tf32():  # nothing that is compiled already serves
+    with rounded_as_tf32():  # compiles again
         np.testing.assert_array_equal(slope(jnp.ones(1))[0], 1.0)
 
 
-def test_whole_numbers_are_left_alone():
+def test_integers_are_not_rounded():
     with rounded_as_tf32():
         assert int(jnp.array([4097]) @ jnp.array([1])) == 4097
 
 
-def test_the_rounding_ends_where_what_is_within_fails():
+def test_the_rounding_ends_after_an_error():
     with pytest.raises(ZeroDivisionError), rounded_as_tf32():
         1 / 0  # noqa: B018
     assert times_one(1.0 + 0.4 * ULP) != 1.0
 
 
-def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
+def test_the_record_agrees_with_the_table(tmp_path, capsys, monkeypatch):
     seen = {}
 
     def run(arguments):
@@ -80,8 +81,8 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     assert seen["tf32"] == 1.0  # as these tests run on a CPU
     assert seen["float32"] == seen["bfloat16"] == np.float32(1.0 + 0.4 * ULP)
     record = json.loads(out.read_text())
-    told = [(x["name"], x["precision"], x["imitated"]) for x in record["policies"]]
-    assert told == [
+    found = [(x["name"], x["precision"], x["imitated"]) for x in record["policies"]]
+    assert found == [
         (name, each, each == "tf32")
         for each in ("float32", "tf32", "bfloat16")
         for name in ("radac", "rafmac")
@@ -95,14 +96,16 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--precisions", "--precisions names none: give at least one"),
+        ("--precisions", "--precisions has no value: give at least one"),
         ("--num-seeds 0", "--num-seeds is 0: give 1 or more"),
         ("--bc-steps 0", "--bc-steps is 0: give 1 or more"),
         ("--out /dev/null/x.json", "cannot write to /dev/null"),
     ],
 )
-def test_bad_options_are_refused_before_all_work(words, message, monkeypatch):
-    monkeypatch.setattr(precision, "measure", lambda *_: pytest.fail("it measured"))
+def test_bad_options_are_refused_before_training(words, message, monkeypatch):
+    monkeypatch.setattr(
+        precision, "measure", lambda *_: pytest.fail("it starts training")
+    )
     with pytest.raises(rj.InputError, match=message) as caught:
         precision.main(words.split())
     assert "\n" not in str(caught.value)

@@ -1,75 +1,80 @@
-"""The benchmark of stalls counts as it says and refuses what cannot be; none times."""
+"""The benchmark of stalls: its sums, a tiny run and its errors; no timings."""
 
-import dataclasses
+import json
 import math
-import threading
 from types import SimpleNamespace
 
-import jax
-import numpy as np
 import pytest
 
 import ramac_jax as rj
-from benchmarks import stalls
-from benchmarks.stalls import Run
+from benchmarks.stalls import command, runs
+from benchmarks.stalls.runs import Run, overlap
+from tests.benchmarks.tiny import TINIEST
 
 
-def test_time_is_shared_where_spans_overlap():
-    looks = [(0.0, 2.0), (5.0, 9.0)]
-    assert stalls.shared(looks, []) == 0.0
-    assert stalls.shared(looks, [(2.0, 5.0)]) == 0.0
-    assert stalls.shared(looks, [(-1.0, 10.0)]) == 6.0
-    assert stalls.shared(looks, [(-1.0, 0.5), (1.0, 6.0), (8.5, 20.0)]) == 3.0
+def test_overlap_is_the_time_in_both_sets_of_intervals():
+    evaluations = [(0.0, 2.0), (5.0, 9.0)]
+    assert overlap(evaluations, []) == 0.0
+    assert overlap(evaluations, [(2.0, 5.0)]) == 0.0
+    assert overlap(evaluations, [(-1.0, 10.0)]) == 6.0
+    assert overlap(evaluations, [(-1.0, 0.5), (1.0, 6.0), (8.5, 20.0)]) == 3.0
 
 
-def test_rates_and_ratios_are_of_each_turn():
-    bare = [Run(100, 10.0), Run(100, 20.0), Run(100, 5.0)]
-    full = [
-        Run(100, 20.0, simulator_s=10.0, evaluation_s=20.0, beside_s=5.0),
-        Run(100, 25.0, simulator_s=0.0, evaluation_s=1.0, beside_s=1.0),
-        Run(100, 10.0, simulator_s=5.0, evaluation_s=10.0, beside_s=5.0),
+def test_the_summary_has_the_ratio_of_each_turn():
+    bare = [
+        Run(updates=100, wall_s=10.0),
+        Run(updates=100, wall_s=20.0),
+        Run(updates=100, wall_s=5.0),
     ]
-    told = stalls.summarise(bare, full)
-    assert told["updates_per_s"] == {
+    full = [
+        Run(updates=100, wall_s=20.0, simulator_s=10.0, evaluation_s=20.0, beside_s=5),
+        Run(updates=100, wall_s=25.0, simulator_s=0.0, evaluation_s=1.0, beside_s=1),
+        Run(updates=100, wall_s=10.0, simulator_s=5.0, evaluation_s=10.0, beside_s=5),
+    ]
+    found = command.summarize(bare, full)
+    assert found["updates_per_s"] == {
         "bare": {"median": 10.0, "range": [5.0, 20.0]},
         "with_everything": {"median": 5.0, "range": [4.0, 10.0]},
         "apart_from_simulators": {"median": 10.0, "range": [4.0, 20.0]},
     }
-    assert told["of_bare"] == {
+    assert found["of_bare"] == {
         "with_everything": {"median": 0.5, "range": [0.5, 0.8]},
         "apart_from_simulators": {"median": 1.0, "range": [0.8, 1.0]},
     }
-    assert told["beside_training"] == {"median": 0.5, "range": [0.25, 1.0]}
-    assert told["simulator_share"] == {"median": 0.5, "range": [0.0, 0.5]}
-    assert told["runs"]["with_everything"][0]["simulator_s"] == 10.0
+    assert found["beside_training"] == {"median": 0.5, "range": [0.25, 1.0]}
+    assert found["simulator_share"] == {"median": 0.5, "range": [0.0, 0.5]}
+    assert found["runs"]["with_everything"][0]["simulator_s"] == 10.0
 
 
-def test_a_clock_notes_when_updates_were_made(monkeypatch):
+def test_update_times_are_intervals_of_updates(monkeypatch):
     times = iter([0.0, 10.0, 13.0, 20.0, 21.0])
-    monkeypatch.setattr(stalls.time, "perf_counter", lambda: next(times))
-    clock = stalls.Clock()
+    monkeypatch.setattr(runs.time, "perf_counter", lambda: next(times))
+    updates = runs.UpdateTimes()
     for step, speed in [(0, math.nan), (1, 2.0), (5, 2.0), (9, 4.0), (9, 4.0)]:
-        clock(SimpleNamespace(step=step, updates_per_s=speed))
-    assert clock.first == (1, 10.0)
-    # 4 updates at 2 a second, then as many in one, and 6 seconds of something else.
-    assert clock.spans == [(10.0, 12.0), (13.0, 14.0)]
+        updates(SimpleNamespace(step=step, updates_per_s=speed))
+    assert updates.first == (1, 10.0)
+    # 4 updates in 2 s, then 4 in 1 s, and 6 s without updates.
+    assert updates.spans == [(10.0, 12.0), (13.0, 14.0)]
 
 
-def test_the_agents_of_a_case_are_played(monkeypatch):
-    case = stalls.CASES["small"]
-    actor = rj.diffusion_actor(6, widths=(8,))
-    params = jax.vmap(actor.init, in_axes=(0, None, None))(
-        jax.random.split(jax.random.key(0), 2), np.zeros((1, 17)), np.zeros((1, 6))
-    )
-    with stalls.TimedEnvironments(stalls.ENV, horizon=3) as environments:
-        player = stalls.Player(case, environments, episodes=2)
-        player.policy = dataclasses.replace(player.policy, actor=actor)
-        assert (environments.observation_dim, environments.action_dim) == stalls.WIDTHS
-        figures = player(5, jax.tree.map(np.asarray, params), None, threading.Event())
-        assert environments.waited > 0.0
-    assert np.isfinite(figures["mean"]).all() and figures["mean"].shape == (2,)
-    ((begin, end),) = player.spans
-    assert end > begin
+@pytest.mark.slow
+def test_a_tiny_run_is_recorded_and_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(command.CASES, "tiny", TINIEST)
+    out = tmp_path / "new" / "found.json"
+    words = "--case tiny --population 2 --num-steps 4 --eval-every 2 --save-every 2"
+    words += f" --episodes 1 --horizon 3 --repeats 1 --out {out}"
+    command.main(words.split())
+    record = json.loads(out.read_text())
+    assert (record["env"], record["num_steps"]) == ("HalfCheetah-v5", 4)
+    (bare,), (full,) = (record["runs"][x] for x in ("bare", "with_everything"))
+    assert 0 < bare["updates"] < 4 and bare["simulator_s"] == 0.0
+    assert 0.0 < full["simulator_s"] < full["evaluation_s"]
+    ratio = record["of_bare"]["with_everything"]["median"]
+    rates = record["updates_per_s"]
+    assert ratio == rates["with_everything"]["median"] / rates["bare"]["median"]
+    assert record["git_commit"] and record["device"]
+    printed = capsys.readouterr().out
+    assert "2 x tiny" in printed and f"{ratio:.1%}" in printed
 
 
 @pytest.mark.parametrize(
@@ -90,18 +95,9 @@ def test_the_agents_of_a_case_are_played(monkeypatch):
         ),
     ],
 )
-def test_what_is_refused(options, message, monkeypatch):
-    monkeypatch.delattr(stalls, "measure")
+def test_bad_options_are_refused_before_training(options, message, monkeypatch):
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("it starts"))
     with pytest.raises(rj.InputError) as refused:
-        stalls.main(options)
+        command.main(options)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
-
-
-def test_what_is_measured_is_printed(capsys):
-    runs = [Run(10, 1.0, 0.25, 0.5, 0.5)]
-    options = dataclasses.asdict(stalls.Arguments())
-    stalls.print_table(options | stalls.summarise(runs, runs))
-    printed = capsys.readouterr().out
-    for words in ("13.33", "133.3%", "beside training", "wall - simulator seconds"):
-        assert words in printed

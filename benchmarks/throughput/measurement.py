@@ -1,4 +1,4 @@
-"""Populations of a case and the machine's own rates, timed in turns."""
+"""Updates/s of populations of a case, and the machine's rates, timed alternately."""
 
 import time
 from collections import Counter
@@ -10,13 +10,13 @@ import numpy as np
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
-from benchmarks.throughput.counting import (
+from benchmarks.throughput.machine import Meter, matrix_meter, seconds
+from benchmarks.throughput.operation_counts import (
     count_by_xla,
     dominating_shape,
     products,
     update_flop,
 )
-from benchmarks.throughput.machine import Meter, matrix_meter, seconds
 from ramac_jax import population as populations
 from ramac_jax.devices.memory import bytes_needed
 from ramac_jax.devices.mesh import make_mesh
@@ -25,7 +25,7 @@ from ramac_jax.population.programs import Programs
 
 
 class Population:
-    """A population of one size, ready to be advanced."""
+    """A population of one size, compiled and initialized."""
 
     def __init__(self, case: Case, size: int):
         mesh, dataset = make_mesh(size, case.batch_size), case.dataset()
@@ -33,18 +33,19 @@ class Population:
         self.size = size
         self.programs = Programs(case.agent(), dataset, size, mesh, case.batch_size)
         self.dataset = spread(dataset, mesh, None)
-        begin = time.perf_counter()
+        start = time.perf_counter()
         self.program = self.programs.advance  # compiles
-        self.compile_seconds = time.perf_counter() - begin
+        self.compile_seconds = time.perf_counter() - start
         seeds = spread(members.seed.astype(np.uint32), mesh)
         hyperparams = spread(members.hyperparams, mesh)
         self.carry = self.programs.init(seeds, hyperparams, self.dataset)
         self.advance(1)
-        one = min(seconds(lambda: self.advance(1)) for _ in range(2))
-        self.seconds_per_update = one
+        self.seconds_per_update = min(
+            seconds(lambda: self.advance(1)) for _ in range(2)
+        )
 
     def advance(self, num_steps: int) -> None:
-        """Make some updates of every member, and wait for them."""
+        """Update every member so many times, and wait for the results."""
         states, metric_sums = self.program(
             *self.carry, self.dataset, np.int32(num_steps)
         )
@@ -52,14 +53,18 @@ class Population:
         self.carry = self.carry._replace(states=states, metric_sums=metric_sums)
 
     def rate(self, call_seconds: float) -> float:
-        """Updates/s of the whole population, by a call that takes about as long."""
+        """Return updates/s of the population, from a call of about so many seconds."""
         length = max(1, int(call_seconds / self.seconds_per_update))
         return length / seconds(lambda: self.advance(length))
 
 
 Rounds = dict[int, dict[str, np.ndarray]]
-"""For each size and round: "updates"/s, and the machine's rates just before; of the
-round "products", the seconds that those of one update take at their own rates."""
+"""Results by the size of a population and by name, each [rounds].
+
+"updates" are updates/s; "matrix", "best" and "copy" are the machine's rates just before
+them; "products" are the seconds of the matrix products of one update, each at its own
+shape's rate.
+"""
 
 
 class Products:
@@ -74,31 +79,31 @@ class Products:
         ]
 
     def seconds(self) -> float:
-        """What they take, by one more call of each."""
+        """Return the seconds of all products, from another call of each meter."""
         return sum(flop / meter.rate() for meter, flop in self.parts)
 
 
 def time_rounds(
-    everyone: Sequence[Population],
-    alone: Products,
+    trained: Sequence[Population],
+    product_timer: Products,
     meters: dict[str, Meter],
     call_seconds: float,
     repeats: int,
 ) -> Rounds:
-    """Time every population once a round, and the machine before each."""
+    """Time every population once in each round, and the machine before each of them."""
     timed = (*meters, "updates", "products")
     rounds = {
         population.size: {name: np.zeros(repeats) for name in timed}
-        for population in everyone
+        for population in trained
     }
     for turn in range(repeats):
-        taken = alone.seconds()
-        for population in everyone:
-            seen = rounds[population.size]
-            seen["products"][turn] = taken
+        product_seconds = product_timer.seconds()
+        for population in trained:
+            results = rounds[population.size]
+            results["products"][turn] = product_seconds
             for name, meter in meters.items():
-                seen[name][turn] = meter.rate()
-            seen["updates"][turn] = population.rate(call_seconds)
+                results[name][turn] = meter.rate()
+            results["updates"][turn] = population.rate(call_seconds)
     return rounds
 
 
@@ -110,19 +115,20 @@ def measure_case(
     call_seconds: float,
     repeats: int,
 ) -> dict[str, Any]:
-    """What is reported of a case.
+    """Return the measurements of a case.
 
     Args:
-      case: what is timed.
+      case: the agent and its batch.
       sizes: of the populations.
-      meters: of the machine's best matrix rate and of its copies: "best", "copy".
-      call_seconds: about how long a timed call takes.
-      repeats: rounds; what slows a population slows the machine's rates beside it.
+      meters: of the machine's best matrix rate ("best") and of copies ("copy").
+      call_seconds: approximate duration of a timed call.
+      repeats: rounds. Other work on the machine slows the populations and the meters of
+        a round alike, so that their ratios stay comparable.
     """
     shape, counted = dominating_shape(case), count_by_xla(case)
     meters = {"matrix": matrix_meter(*shape, dtype=case.dtype), **meters}
-    everyone = [Population(case, size) for size in sizes]
-    rounds = time_rounds(everyone, Products(case), meters, call_seconds, repeats)
+    trained = [Population(case, size) for size in sizes]
+    rounds = time_rounds(trained, Products(case), meters, call_seconds, repeats)
     machine = {
         name: np.concatenate([rounds[size][name] for size in sizes]) for name in meters
     }
@@ -131,50 +137,50 @@ def measure_case(
         "gigaflop_per_update": update_flop(case) / 1e9,
         "gigaflop_per_update_by_xla": counted.flop / 1e9,
         "gigabytes_per_update": counted.num_bytes / 1e9,
-        **told("matrix_gigaflop_per_s", machine["matrix"] / 1e9),
-        **told("best_gigaflop_per_s", machine["best"] / 1e9),
-        **told("copied_gigabytes_per_s", machine["copy"] / 1e9),
+        **median_and_range("matrix_gigaflop_per_s", machine["matrix"] / 1e9),
+        **median_and_range("best_gigaflop_per_s", machine["best"] / 1e9),
+        **median_and_range("copied_gigabytes_per_s", machine["copy"] / 1e9),
     }
-    rows = [tell(population, rounds, found) for population in everyone]
+    rows = [population_row(population, rounds, found) for population in trained]
     return found | {"populations": rows}
 
 
-def tell(
+def population_row(
     population: Population, rounds: Rounds, found: dict[str, Any]
 ) -> dict[str, Any]:
-    """The row of one population.
+    """Return the measurements of one population.
 
     Args:
-      population: whose row it is.
-      rounds: of it and the others.
-      found: what is known of the case.
+      population: one of the timed populations.
+      rounds: of all populations.
+      found: measurements of the case.
     """
     size = population.size
-    seen = rounds[size]
-    agents = size * seen["updates"]
+    results = rounds[size]
+    agents = size * results["updates"]
     flop = agents * 1e9 * found["gigaflop_per_update"]
     num_bytes = agents * 1e9 * found["gigabytes_per_update"]
     devices = population.programs.mesh.size
     row = {
         "agents": size,
-        **told("updates_per_s", seen["updates"]),
-        **told("agent_updates_per_s", agents),
+        **median_and_range("updates_per_s", results["updates"]),
+        **median_and_range("agent_updates_per_s", agents),
         "compile_s": population.compile_seconds,
         "devices": devices,
         "megabytes": devices * bytes_needed(population.program) / 1e6,
-        **told("gigaflop_per_s", flop / 1e9),
-        **told("gigabytes_per_s", num_bytes / 1e9),
-        **told("share_of_matrix_rate", flop / seen["matrix"]),
-        **told("share_of_shapes_rate", agents * seen["products"]),
-        **told("share_of_best_rate", flop / seen["best"]),
-        **told("share_of_copy_rate", num_bytes / seen["copy"]),
+        **median_and_range("gigaflop_per_s", flop / 1e9),
+        **median_and_range("gigabytes_per_s", num_bytes / 1e9),
+        **median_and_range("share_of_matrix_rate", flop / results["matrix"]),
+        **median_and_range("share_of_shapes_rate", agents * results["products"]),
+        **median_and_range("share_of_best_rate", flop / results["best"]),
+        **median_and_range("share_of_copy_rate", num_bytes / results["copy"]),
     }
     if 1 in rounds:
-        row |= told("times_one_agent", agents / rounds[1]["updates"])
+        row |= median_and_range("times_one_agent", agents / rounds[1]["updates"])
     return row
 
 
-def told(name: str, rounds: np.ndarray) -> dict[str, Any]:
-    """The median over the rounds by its name, and their least and greatest."""
+def median_and_range(name: str, rounds: np.ndarray) -> dict[str, Any]:
+    """Return the median over the rounds by its name, and their least and greatest."""
     ends = [float(rounds.min()), float(rounds.max())]
     return {name: float(np.median(rounds)), f"{name}_range": ends}

@@ -1,8 +1,9 @@
-"""Read the text of a program that XLA has compiled for a GPU: kernels and their bytes.
+"""Count kernels and their bytes in the text of a program that XLA compiled for a GPU.
 
-Every instruction that is no bookkeeping is a kernel. It reads each of its operands and
-writes its results; of an operand of which a fusion takes slices alone it reads those.
-An array that is updated in place is counted whole, as in the loop of a long sampler.
+Every instruction is a kernel, except those in `BOOKKEEPING`. A kernel reads its
+operands and writes its results; where a fusion only slices an operand, it reads the
+slices. An array that is updated in place, as in the loop of a long sampler, counts in
+full.
 """
 
 import math
@@ -18,8 +19,8 @@ BOOKKEEPING = {
     "parameter",
     "tuple",
 }
-UNCHANGED = ("bitcast", "convert", "copy")  # what reads as much as is read of it
-PARTS = ("dynamic-slice", "gather", "slice")  # what reads some of an operand alone
+UNCHANGED = ("bitcast", "convert", "copy")  # read as much as their users read
+PARTS = ("dynamic-slice", "gather", "slice")  # read a part of an operand
 SIZES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "f64": 8, "s64": 8, "u64": 8}
 COMPUTATION = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.-]+) \(.*\{$")
 INSTRUCTION = re.compile(
@@ -36,10 +37,10 @@ class Instruction(NamedTuple):
     num_bytes: int  # of its results
     num_elements: int
     operands: list[str]
-    rest: str  # of the line: operands and attributes
+    rest: str  # the rest of the line: operands and attributes
 
     def called(self, attribute: str) -> str | None:
-        """The computation that an attribute names."""
+        """Return the computation that an attribute names."""
         found = re.search(rf"\b{attribute}=%?([\w.-]+)", self.rest)
         return found[1] if found else None
 
@@ -48,15 +49,15 @@ Computation = dict[str, Instruction]
 
 
 class Kernels(NamedTuple):
-    """What one update launches."""
+    """The kernels of one update."""
 
     number: int
-    products: int  # of them, those that are matrix products or hold one
-    num_bytes: int  # that they read and write in the GPU's memory or its cache
+    products: int  # kernels with a matrix product
+    num_bytes: int  # read and written in the GPU's memory or its cache
 
 
 def read_program(text: str) -> tuple[dict[str, Computation], str]:
-    """The computations of a program by name, and the name of the one it enters."""
+    """Return the computations of a program by name, and the name of its entry."""
     computations: dict[str, Computation] = {}
     entry, current = "", None
     for line in text.splitlines():
@@ -67,17 +68,19 @@ def read_program(text: str) -> tuple[dict[str, Computation], str]:
             current = None
         elif current is not None and (found := INSTRUCTION.match(line)):
             operands = found["rest"][: end_of_operands(found["rest"])]
+            num_bytes, num_elements = count_bytes(found["shape"])
             current[found["name"]] = Instruction(
-                found["kind"],
-                *count_bytes(found["shape"]),
-                re.findall(r"%([\w.-]+)", operands),
-                found["rest"],
+                kind=found["kind"],
+                num_bytes=num_bytes,
+                num_elements=num_elements,
+                operands=re.findall(r"%([\w.-]+)", operands),
+                rest=found["rest"],
             )
     return computations, entry
 
 
 def end_of_operands(rest: str) -> int:
-    """Where the bracket closes that was open before the text."""
+    """Return the place of the bracket that closes the list of operands."""
     depth = 1
     for place, letter in enumerate(rest):
         depth += (letter == "(") - (letter == ")")
@@ -87,7 +90,7 @@ def end_of_operands(rest: str) -> int:
 
 
 def count_bytes(shape: str) -> tuple[int, int]:
-    """Bytes and elements of an array, or of all arrays of a tuple."""
+    """Return bytes and elements of an array, or of all arrays of a tuple."""
     num_bytes = num_elements = 0
     for kind, lengths in ARRAY.findall(shape):
         size = math.prod(int(length) for length in lengths.split(",") if length)
@@ -97,18 +100,18 @@ def count_bytes(shape: str) -> tuple[int, int]:
 
 
 def count_kernels(text: str) -> Kernels:
-    """The kernels of one turn of the one loop that a program enters."""
+    """Count the kernels of one iteration of the only loop at a program's entry."""
     computations, entry = read_program(text)
     (loop,) = (x for x in computations[entry].values() if x.kind == "while")
     launched = list(launches(computations, loop.called("body") or ""))
     return Kernels(
-        sum(times for *_, times in launched),
-        sum(
+        number=sum(times for *_, times in launched),
+        products=sum(
             times
             for _, instruction, times in launched
             if is_product(instruction, computations)
         ),
-        sum(
+        num_bytes=sum(
             times * traffic(computation, instruction, computations)
             for computation, instruction, times in launched
         ),
@@ -118,13 +121,19 @@ def count_kernels(text: str) -> Kernels:
 def launches(
     computations: dict[str, Computation], name: str, times: int = 1
 ) -> Iterator[tuple[Computation, Instruction, int]]:
-    """Every kernel of a computation, where it stands and how often it is launched."""
+    """Yield every kernel of a computation: where it is, and how often it is launched.
+
+    Args:
+      computations: of the program.
+      name: of the computation.
+      times: number of runs of the computation.
+    """
     for instruction in computations[name].values():
         if instruction.kind in BOOKKEEPING:
             continue
         if instruction.kind == "while":
-            turns = re.search(r'known_trip_count":\{"n":"(\d+)"', instruction.rest)
-            body, count = instruction.called("body"), int(turns[1]) if turns else 1
+            trips = re.search(r'known_trip_count":\{"n":"(\d+)"', instruction.rest)
+            body, count = instruction.called("body"), int(trips[1]) if trips else 1
             yield from launches(computations, body or "", times * count)
         elif instruction.kind == "call":
             body = instruction.called("to_apply")
@@ -134,7 +143,7 @@ def launches(
 
 
 def is_product(instruction: Instruction, computations: dict[str, Computation]) -> bool:
-    """Whether a kernel is a matrix product, or holds one."""
+    """Return whether a kernel is or contains a matrix product."""
     if instruction.kind == "custom-call":
         return "matmul" in instruction.rest or "triton" in instruction.rest
     fused = computations.get(instruction.called("calls") or "", {})
@@ -149,7 +158,7 @@ def traffic(
     instruction: Instruction,
     computations: dict[str, Computation],
 ) -> int:
-    """Bytes that a kernel reads and writes."""
+    """Return the bytes that a kernel reads and writes."""
     fused = computations.get(instruction.called("calls") or "")
     if fused is None:
         read = sum(
@@ -159,13 +168,15 @@ def traffic(
         )
     else:
         read = sum(
-            read_of(name, fused) for name, x in fused.items() if x.kind == "parameter"
+            bytes_read(name, fused)
+            for name, x in fused.items()
+            if x.kind == "parameter"
         )
     return read + instruction.num_bytes
 
 
-def read_of(parameter: str, fused: Computation) -> int:
-    """Bytes that a fusion reads of one of its parameters."""
+def bytes_read(parameter: str, fused: Computation) -> int:
+    """Return the bytes that a fusion reads of one of its parameters."""
     names, users = [parameter], []
     while names:
         name = names.pop()
@@ -176,10 +187,12 @@ def read_of(parameter: str, fused: Computation) -> int:
                 names.append(user)
             else:
                 users.append((name, instruction))
-    whole = fused[parameter].num_bytes
+    num_bytes = fused[parameter].num_bytes
     if users and all(
         user.kind in PARTS and user.operands[0] == name for name, user in users
     ):
         count = sum(user.num_elements for _, user in users)
-        return min(whole, count * whole // max(1, fused[parameter].num_elements))
-    return whole
+        return min(
+            num_bytes, count * num_bytes // max(1, fused[parameter].num_elements)
+        )
+    return num_bytes

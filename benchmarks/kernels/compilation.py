@@ -1,7 +1,7 @@
-"""Compile the training program of a population for a GPU that need not be there.
+"""Compile the training program of a population for an absent GPU.
 
-XLA's compiler for CUDA comes with JAX's extra `cuda13` and needs no device. Without one
-it cannot try out which form of a matrix product is the fastest, and takes its own.
+XLA's compiler for CUDA is part of JAX's extra `cuda13` and needs no device. Without a
+device it cannot time the variants of a matrix product, and takes its default.
 """
 
 import jax
@@ -11,12 +11,13 @@ from jax.sharding import AxisType, Mesh
 
 import ramac_jax as rj
 from benchmarks.throughput.cases import Case
+from ramac_jax.compute import whole_batch
 from ramac_jax.devices.mesh import AXIS, SHARDS
 from ramac_jax.population.programs import Programs
 
 NAME = "H200"
-BYTES_PER_SECOND = 4.8e12  # of its memory, as published
-# The same in the compiler's own terms.
+BYTES_PER_SECOND = 4.8e12  # of its memory, by its data sheet
+# The H200 in the compiler's format.
 TARGET = """
 platform_name: "CUDA"
 device_description_str: "NVIDIA H200"
@@ -43,17 +44,17 @@ gpu_device_info {
   device_memory_size: 150000000000
 }
 """
-# Nothing can be tried out: the level at which XLA then asks for no device.
+# The level at which XLA needs no device, as it times no variants.
 OPTIONS = {"xla_gpu_autotune_level": 0}
 
 
 def absent_gpu() -> Mesh:
-    """The mesh of one GPU that programs can be compiled for.
+    """Return a mesh of one absent GPU, for compilation only.
 
-    Raises `InputError` where JAX has no compiler for it.
+    Raises `InputError` where JAX has no compiler for CUDA.
     """
     try:
-        described = topologies.get_topology_desc(
+        topology = topologies.get_topology_desc(
             platform="cuda", target_config=TARGET, topology="1x1x1"
         )
     except NotImplementedError as error:
@@ -61,19 +62,19 @@ def absent_gpu() -> Mesh:
             "JAX has no compiler for CUDA here: pip install 'jax[cuda13]'"
         ) from error
     return Mesh(
-        np.asarray(described.devices).reshape(1, 1),
+        np.asarray(topology.devices).reshape(1, 1),
         (AXIS, SHARDS),
         axis_types=(AxisType.Auto, AxisType.Auto),
     )
 
 
 def compile_population(case: Case, size: int, gpu: Mesh) -> jax.stages.Compiled:
-    """The program that trains `size` agents of a case, in one block as on any GPU."""
+    """Return the training program of `size` agents; like on GPUs, no micro-batches."""
     programs = Programs(
-        case.agent(whole=True),
-        jax.eval_shape(case.dataset),
-        size,
-        gpu,
-        case.batch_size,
+        agent=case.agent(whole_batch),
+        dataset=jax.eval_shape(case.dataset),
+        size=size,
+        mesh=gpu,
+        batch_size=case.batch_size,
     )
     return programs.lowered_advance.compile(OPTIONS)

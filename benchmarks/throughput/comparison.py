@@ -1,4 +1,4 @@
-"""An earlier measurement beside a new one."""
+"""Ratios of a new measurement to an earlier one."""
 
 import json
 import math
@@ -18,37 +18,43 @@ COMPARED = {
     "megabytes": "MB",
 }
 Numbers = dict[tuple[str, int], dict[str, float]]
-"""What is compared of each case and number of agents."""
+"""The compared quantities of each case and number of agents."""
 
 
 def read_earlier(path: Path, cases: Collection[str], sizes: Collection[int]) -> Numbers:
-    """What a file of `--out` holds of these cases and numbers of agents.
+    """Read the compared quantities of some cases and numbers of agents.
 
-    Raises `InputError` where it is no such file, or holds none of them.
+    Args:
+      path: a file that `--out` wrote.
+      cases: names of cases.
+      sizes: numbers of agents.
+
+    Raises `InputError` for another file, and for a file without any of these cases and
+    numbers of agents.
     """
     try:
         known = numbers(json.loads(path.read_text())["cases"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise rj.InputError(
-            f"--compare {path}: no JSON file that this command's --out wrote "
+            f"--compare {path}: not a JSON file that --out of this command wrote "
             f"({type(error).__name__}: {first_line(error)})"
         ) from None
     found = {
-        (case, size): told
-        for (case, size), told in known.items()
+        (case, size): row
+        for (case, size), row in known.items()
         if case in cases and size in sizes
     }
     if not found:
         held = ", ".join(dict.fromkeys(case for case, _ in known)) or "none"
         raise rj.InputError(
-            f"--compare {path}: it shares no case and number of agents with what is "
-            f"asked for; its cases are {held}"
+            f"--compare {path}: the file has none of the cases and numbers of agents "
+            f"of this run; its cases are {held}"
         )
     return found
 
 
 def numbers(cases: Mapping[str, Any]) -> Numbers:
-    """What is compared, of the cases of a measurement."""
+    """Return the compared quantities of the cases of a measurement."""
     return {
         (name, int(row["agents"])): {key: float(row[key]) for key in COMPARED}
         for name, found in cases.items()
@@ -57,23 +63,23 @@ def numbers(cases: Mapping[str, Any]) -> Numbers:
 
 
 def ratios(then: Numbers, now: Numbers) -> Numbers:
-    """Now divided by then, of all that both have; NaN where then was 0."""
+    """Return now / then where both have a row; NaN where then is 0."""
     return {
         key: {
             name: value / then[key][name] if then[key][name] else math.nan
-            for name, value in told.items()
+            for name, value in row.items()
         }
-        for key, told in now.items()
+        for key, row in now.items()
         if key in then
     }
 
 
 def comparison_table(path: Path, then: Numbers, now: Numbers) -> Table:
-    """The ratios, a row for each case and number of agents."""
-    table = Table(title=f"now / then, by {path}")
+    """Return a table of the ratios, a row for each case and number of agents."""
+    table = Table(title=f"now / then; then: {path}")
     table.add_column("case")
     for column in ("agents", *COMPARED.values()):
         table.add_column(column, justify="right")
-    for (case, size), told in ratios(then, now).items():
-        table.add_row(case, str(size), *(f"{told[name]:.2f}" for name in COMPARED))
+    for (case, size), row in ratios(then, now).items():
+        table.add_row(case, str(size), *(f"{row[name]:.2f}" for name in COMPARED))
     return table

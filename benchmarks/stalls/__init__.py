@@ -1,0 +1,1 @@
+"""Whether evaluations and checkpoints stall training: `python -m benchmarks.stalls`."""
