@@ -191,7 +191,12 @@ def check(arguments: Arguments) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.checkpoints", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.checkpoints",
+        description=__doc__,
+        args=argv,
+    )
     check(arguments)
     if arguments.child is not None:
         run_child(arguments, arguments.child)

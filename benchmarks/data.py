@@ -219,7 +219,12 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.data", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.data",
+        description=__doc__,
+        args=argv,
+    )
     check_at_least(arguments, {"steps": 1, "repeats": 1})
     if not STATUS.exists():
         raise rj.InputError(f"no {STATUS}: run this benchmark on Linux")

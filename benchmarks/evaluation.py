@@ -143,7 +143,12 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.evaluation", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.evaluation",
+        description=__doc__,
+        args=argv,
+    )
     check_not_empty(arguments, ["workers"])
     least = {"agents": 1, "episodes": 1, "workers": 0, "repeats": 1}
     check_at_least(arguments, least)

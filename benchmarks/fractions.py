@@ -172,7 +172,10 @@ def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
     arguments = tyro.cli(
-        Arguments, prog="python -m benchmarks.fractions", args=list(argv)
+        Arguments,
+        prog="python -m benchmarks.fractions",
+        description=__doc__,
+        args=argv,
     )
     check(arguments)
     records.check_out(arguments.out)

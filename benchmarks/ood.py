@@ -94,7 +94,12 @@ def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.ood", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.ood",
+        description=__doc__,
+        args=argv,
+    )
     sizes = {name: x for name, x in vars(arguments).items() if name != "out"}
     check_at_least(arguments, dict.fromkeys(sizes, 1))
     records.check_out(arguments.out)

@@ -143,7 +143,10 @@ def check(arguments: Arguments) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
     arguments = tyro.cli(
-        Arguments, prog="python -m benchmarks.precision", args=list(argv)
+        Arguments,
+        prog="python -m benchmarks.precision",
+        description=__doc__,
+        args=argv,
     )
     check(arguments)
     records.check_out(arguments.out)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+import ramac_jax as rj
 from ramac_jax.cli import folders, provenance
 from ramac_jax.files import write_json
 
@@ -32,9 +33,12 @@ def conditions(module: str) -> dict[str, Any]:
 
 
 def check_out(out: Path | None) -> None:
-    """Make the folder of --out; `InputError` where no file can be written to it."""
-    if out is not None:
-        folders.writable_folder(out.absolute().parent)
+    """Make the folder of --out; `InputError` where the file cannot be written."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise rj.InputError(f"--out is {out}, a folder: give a file")
+    folders.writable_folder(out.absolute().parent)
 
 
 def write_record(out: Path | None, module: str, result: Mapping[str, Any]) -> None:

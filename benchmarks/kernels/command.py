@@ -121,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
         Arguments,
         prog="python -m benchmarks.kernels",
         description=__doc__,
-        args=list(argv),
+        args=argv,
     )
     check(arguments)
     records.check_out(arguments.out)

@@ -111,7 +111,12 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.stalls", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.stalls",
+        description=__doc__,
+        args=argv,
+    )
     check(arguments)
     records.check_out(arguments.out)
     result = measure(arguments)

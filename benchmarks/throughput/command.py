@@ -8,7 +8,7 @@ most expensive operations of an update instead.
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,17 +100,22 @@ def check_files(arguments: Arguments) -> None:
             raise rj.InputError(
                 "--profile writes no --out, --figure or --compare: leave them out"
             )
-    for name, path in (("out", arguments.out), ("figure", figure)):
-        folder = None if path is None else path.absolute().parent
-        if folder and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-            raise rj.InputError(
-                f"--{name} is {path}: {folder} is no folder that can be written to"
-            )
-        if path is not None and path.is_dir():
-            raise rj.InputError(f"--{name} is {path}, a folder: give a file")
-    if figure is not None and figure.suffix != ".png":
+    if figure is not None:
+        check_figure(figure, arguments.sizes)
+
+
+def check_figure(figure: Path, sizes: Collection[int]) -> None:
+    """Raise `InputError` for a figure that cannot be drawn or written."""
+    folder = figure.absolute().parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise rj.InputError(
+            f"--figure is {figure}: {folder} is no folder that can be written to"
+        )
+    if figure.is_dir():
+        raise rj.InputError(f"--figure is {figure}, a folder: give a file")
+    if figure.suffix != ".png":
         raise rj.InputError(f"--figure is {figure}: give a name that ends in .png")
-    if figure is not None and 1 not in arguments.sizes:
+    if 1 not in sizes:
         raise rj.InputError("--figure compares with one agent: give --populations 1")
 
 
@@ -133,8 +138,14 @@ def measure(arguments: Arguments, screen: Console) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.throughput", args=argv)
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m benchmarks.throughput",
+        description=__doc__,
+        args=argv,
+    )
     check(arguments)
+    records.check_out(arguments.out)
     if arguments.profile is not None:
         with training_in(arguments.precision):
             profile(arguments.profile, arguments.case(arguments.profile))

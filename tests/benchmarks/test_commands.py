@@ -46,6 +46,7 @@ def test_help_names_the_command(name, monkeypatch, capsys):
     assert run(name, ["--help"], monkeypatch) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith(f"usage: python -m benchmarks.{name} ")
+    assert "The command line." not in printed.out
     assert "--out" in printed.out and printed.err == ""
 
 
@@ -57,7 +58,18 @@ def test_bad_options_end_with_one_line_and_status_2(name, monkeypatch, capsys):
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", sorted(set(BAD_OPTIONS) - {"throughput"}))
-def test_an_out_without_a_writable_folder_ends_with_status_2(name, monkeypatch, capsys):
-    assert run(name, ["--out", "/dev/null/x.json"], monkeypatch) == 2
-    assert capsys.readouterr().err.startswith("error: cannot write to /dev/null: ")
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("/dev/null/x.json", "cannot write to /dev/null: "),
+        ("/dev", "--out is /dev, a folder: give a file"),
+    ],
+)
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_an_out_that_cannot_be_written_ends_with_status_2(
+    name, out, message, monkeypatch, capsys
+):
+    assert run(name, ["--out", out], monkeypatch) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith(f"error: {message}")
+    assert printed.err.count("\n") == 1
