@@ -2,8 +2,11 @@
 
 import json
 import math
+import threading
 from types import SimpleNamespace
 
+import jax
+import numpy as np
 import pytest
 
 import ramac_jax as rj
@@ -55,6 +58,23 @@ def test_update_times_are_intervals_of_updates(monkeypatch):
     assert updates.first == (1, 10.0)
     # 4 updates in 2 s, then 4 in 1 s, and 6 s without updates.
     assert updates.spans == [(10.0, 12.0), (13.0, 14.0)]
+
+
+def test_an_evaluation_plays_every_member_and_records_its_time():
+    case, (members, episodes) = TINIEST, (2, 3)
+    keys = jax.random.split(jax.random.key(0), members)
+    example = np.zeros((1, case.observation_dim)), np.zeros((1, case.action_dim))
+    params = jax.vmap(lambda key: case.build_actor().init(key, *example))(keys)
+    with runs.TimedEnvironments(command.ENV, horizon=3) as environments:
+        sizes = environments.observation_dim, environments.action_dim
+        assert sizes == (case.observation_dim, case.action_dim)
+        evaluation = runs.TimedEvaluation(case, environments, episodes)
+        results = evaluation(5, params, None, threading.Event())
+        waited = environments.waited
+    assert results["mean"].shape == (members,)
+    assert np.isfinite(results["mean"]).all()
+    ((start, end),) = evaluation.spans
+    assert 0.0 < waited < end - start
 
 
 @pytest.mark.slow
