@@ -1,7 +1,6 @@
 """Critics: shapes, independence, and quantiles that are those of the returns."""
 
 import contextlib
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -180,7 +179,7 @@ def test_a_plain_value_is_the_mean_of_skewed_returns(make_batch):
     hyperparams = rj.Hyperparams(
         actor_learning_rate=0.0, critic_learning_rate=1e-2, decay_steps=1000.0
     )
-    run = functools.partial(rj.train, agent, num_steps=1000, batch_size=100)
+    run = rj.make_train(agent, num_steps=1000, batch_size=100)
     state, _ = jax.jit(run)(agent.init(KEY, data), data, KEY, hyperparams)
     params = state.critic_params
     values = critic.quantiles(params, *same[:2], jnp.array([0.1, 0.5, 0.9]))
