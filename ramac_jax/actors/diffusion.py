@@ -42,6 +42,20 @@ def cosine_betas(num_steps: int) -> np.ndarray:
     return np.minimum(1.0 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
 
 
+def denoising_steps(beta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """alpha_bar_t and q(a_{t-1} | a_t, a_0), for t = 1..T: four arrays [T].
+
+    q is normal with the mean clean_weight_t a_0 + noisy_weight_t a_t and the standard
+    deviation stddev_t, which is 0 at the last step, t = 1.
+    """
+    alpha_bar = np.cumprod(1.0 - beta)
+    previous = np.append(1.0, alpha_bar[:-1])
+    clean_weight = beta * np.sqrt(previous) / (1.0 - alpha_bar)
+    noisy_weight = (1.0 - previous) * np.sqrt(1.0 - beta) / (1.0 - alpha_bar)
+    stddev = np.sqrt(beta * (1.0 - previous) / (1.0 - alpha_bar))
+    return alpha_bar, clean_weight, noisy_weight, stddev
+
+
 def diffusion_actor(
     action_dim: int,
     num_steps: int = 5,
@@ -63,13 +77,7 @@ def diffusion_actor(
         and loss keep theirs. None: the dtype of the parameters.
     """
     denoiser = functional(VectorField(action_dim, tuple(widths), time_width), dtype)
-    beta = betas(num_steps)
-    alpha_bar = np.cumprod(1.0 - beta)
-    previous = np.append(1.0, alpha_bar[:-1])
-    # q(a_{t-1} | a_t, a_0) is normal: mean clean_weight a_0 + noisy_weight a_t.
-    clean_weight = beta * np.sqrt(previous) / (1.0 - alpha_bar)
-    noisy_weight = (1.0 - previous) * np.sqrt(1.0 - beta) / (1.0 - alpha_bar)
-    stddev = np.sqrt(beta * (1.0 - previous) / (1.0 - alpha_bar))  # 0 at the last step
+    alpha_bar, clean_weight, noisy_weight, stddev = denoising_steps(betas(num_steps))
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         return denoiser.init(key, observation, action[..., :1])
