@@ -55,10 +55,28 @@ def compare_with_one_device(make_batch, close, distance):
 
 
 @pytest.mark.parametrize("name", ACTORS)
-def test_every_actor_learns_the_same_from_shards(
-    name, make_agent, compare_with_one_device
-):
-    compare_with_one_device(make_agent(name), 2)
+def test_shards_act_and_clone_as_the_whole_batch_does(name, make_actor, make_batch):
+    actor, batch = make_actor(name), make_batch(8)
+    params = actor.init(KEY, batch.observation, batch.action)
+    noise = [
+        draw(batch.observation, KEY) for draw in (actor.draw_noise, actor.draw_bc_noise)
+    ]
+
+    def act_and_clone(observation, action, noise):
+        sampled = actor.sample_from_noise(params, observation, noise[0])
+        return sampled, actor.bc_loss_from_noise(params, observation, action, noise[1])
+
+    def on_shard(observation, action, noise):
+        rows = own_rows((observation, action), AXIS)
+        sampled, loss = act_and_clone(*rows, own_rows(noise, AXIS, axis=-2))
+        return sampled, jax.lax.pmean(loss, AXIS)
+
+    pair = batch.observation, batch.action
+    actions, loss = jax.jit(act_and_clone)(*pair, noise)
+    found, losses = on_devices(on_shard, 3, 2)(*pair, noise)
+    np.testing.assert_allclose(found.reshape(actions.shape), actions, 1e-4, 1e-5)
+    np.testing.assert_allclose(losses, [loss, loss], 1e-4)
+    assert np.std(actions) > 1e-3
 
 
 @pytest.mark.parametrize("num_rows", [None, 2])
