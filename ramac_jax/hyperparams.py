@@ -23,7 +23,8 @@ class Hyperparams(NamedTuple):
     critic_learning_rate: float = 1e-3
     """Factor on the updates of the critics' optimizer."""
     max_grad_norm: float = 5.0
-    """Largest gradient norm of each part of the actor, and of each critic."""
+    """Largest gradient norm of each critic, and of each part of the actor, which is a
+    child of the root of its parameters, such as a prior."""
     discount: float = 0.99
     """gamma: weight of the return one step later."""
     target_rate: float = 0.05

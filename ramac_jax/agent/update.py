@@ -14,7 +14,7 @@ import optax
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.noise import Fractions
-from ramac_jax.agent.optimizer import descend
+from ramac_jax.agent.optimizer import clip, clip_children, descend
 from ramac_jax.compute import gradient, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.hyperparams import Hyperparams
@@ -50,13 +50,12 @@ def update_from_noise(
     decay = losses.cosine_decay(state.step, hyperparams.decay_steps)
 
     grads, critic_metrics = critic_gradient(config, state, batch, noise, hyperparams)
-    descend_each = jax.vmap(partial(descend, config.optimizer), (0, 0, 0, None, None))
+    descend_each = jax.vmap(partial(descend, config.optimizer), (0, 0, 0, None))
     critic_params, critic_opt_state = descend_each(
         state.critic_params,
-        grads,
+        jax.vmap(clip, (0, None))(grads, hyperparams.max_grad_norm),
         state.critic_opt_state,
         decay * hyperparams.critic_learning_rate,
-        hyperparams.max_grad_norm,
     )
     state = state._replace(
         critic_params=critic_params, critic_opt_state=critic_opt_state
@@ -69,10 +68,9 @@ def update_from_noise(
     actor_params, actor_opt_state = descend(
         config.optimizer,
         state.actor_params,
-        grads,
+        clip_children(grads, hyperparams.max_grad_norm),
         state.actor_opt_state,
         decay * hyperparams.actor_learning_rate,
-        hyperparams.max_grad_norm,
     )
     state = state._replace(
         actor_params=actor_params,
