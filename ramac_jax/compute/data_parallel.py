@@ -29,7 +29,8 @@ def data_parallel(agent: Agent, axis_name: str) -> Agent:
     `jax.shard_map` with `check_vma=False`, along an axis of that name.
 
     The update raises `InputError` where the rows of a batch cannot be split equally,
-    or where JAX adds up the gradients of the shards by itself.
+    where a leaf of `Noise.rows` is not [..., B, Z], and where JAX adds up the gradients
+    of the shards by itself.
     """
 
     def update_from_noise(
@@ -41,6 +42,7 @@ def data_parallel(agent: Agent, axis_name: str) -> Agent:
     ) -> tuple[State, Metrics]:
         """Update with this device's rows of the batch and of the noise."""
         check_axis(axis_name)
+        check_row_noise(noise.rows, len(batch.reward))
         shard = own_rows(batch, axis_name)
         noise = noise._replace(rows=own_rows(noise.rows, axis_name, axis=-2))
 
@@ -64,6 +66,16 @@ def check_axis(axis_name: str) -> None:
             f"JAX would add up the gradients along {axis_name!r} instead of averaging "
             "them: give jax.shard_map check_vma=False"
         )
+
+
+def check_row_noise(rows: Any, size: int) -> None:
+    """Raise `InputError` for a leaf that is not [..., B, Z] for a batch of B rows."""
+    for leaf in jax.tree.leaves(rows):
+        if leaf.shape[-2:-1] != (size,):
+            raise InputError(
+                f"noise has shape {list(leaf.shape)} for {size} rows: draw it as "
+                f"[..., {size}, Z], so that every device can take its own rows"
+            )
 
 
 def own_rows(tree: Any, axis_name: str, axis: int = 0) -> Any:

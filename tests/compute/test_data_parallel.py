@@ -179,6 +179,21 @@ def test_rows_that_cannot_be_split_equally_are_refused(make_agent, make_batch):
         update(*arguments)
 
 
+@pytest.mark.parametrize("shape", [(8,), (3, 8), (8, 3, 2)])
+def test_noise_without_an_axis_of_rows_before_the_last_is_refused(
+    shape, make_agent, make_batch
+):
+    """Rows of another axis would be cut off without a word."""
+    agent, batch = make_agent("flow"), make_batch(8)
+    agent = agent._replace(
+        draw_noise=lambda batch, key: Noise(shared=None, rows=jnp.zeros(shape))
+    )
+    arguments = agent.init(KEY, batch), batch, KEY, HYPERPARAMS
+    update = on_devices(data_parallel(agent, AXIS).update, 4, 2)
+    with pytest.raises(rj.InputError, match=r"for 8 rows: draw it as \[..., 8, Z\]"):
+        update(*arguments)
+
+
 def test_noise_that_belongs_to_no_row_is_the_same_on_every_device(make_batch):
     """An agent of another kind may keep its key as shared noise."""
     agent = rj.Agent(
