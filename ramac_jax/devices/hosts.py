@@ -92,7 +92,7 @@ def first_host_first(make: Callable[[], T]) -> T:
 
 
 def rows_of_host(size: int) -> np.ndarray:
-    """Rows [share] of `size` rows that this host works on.
+    """Rows [H] of `size` rows that this host works on.
 
     All hosts have the same number of rows; the last row repeats where the rows run out.
     """
@@ -102,7 +102,7 @@ def rows_of_host(size: int) -> np.ndarray:
 
 
 def join_hosts(tree: Any, size: int) -> Any:
-    """Join the rows of all hosts: NumPy leaves [share, ...] become [size, ...].
+    """Join the rows of all hosts: NumPy leaves [H, ...] become [size, ...].
 
     The rows are those of `rows_of_host(size)`.
     """

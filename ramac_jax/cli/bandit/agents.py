@@ -92,7 +92,7 @@ def build_agent(
 ) -> rj.Agent:
     """Build an agent with this actor."""
     if config.critic is None:
-        return build_cloner(actor)
+        return build_cloning_agent(actor)
     penalty = None if config.penalty is None else PENALTIES[config.penalty].load()
     return rj.ramac_agent(
         actor,
@@ -106,7 +106,7 @@ def build_agent(
     )
 
 
-def build_cloner(actor: rj.Actor) -> rj.Agent:
+def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
     """Build an agent that only clones the behaviour."""
     return rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
 

@@ -55,8 +55,10 @@ class Trainer:
         if config.critic is None:
             model = str(config.behaviour_model)
             clone = self.train_clone(model)
-            cloner = agents.build_cloner(agents.build_behaviour_model(model))
-            return TrainedAgent(cloner, clone, [*clone.frozen])
+            cloning_agent = agents.build_cloning_agent(
+                agents.build_behaviour_model(model)
+            )
+            return TrainedAgent(cloning_agent, clone, [*clone.frozen])
         actor = agents.build_actor(config, radius)
         agent = agents.build_agent(
             config, agents.build_actor(config, radius, self.dtype), self.dtype
@@ -114,7 +116,9 @@ class Trainer:
         sample = agents.build_behaviour_model(model).sample if animated else None
         stage = Stage(
             title=f"bc-{model}",
-            agent=agents.build_cloner(agents.build_behaviour_model(model, self.dtype)),
+            agent=agents.build_cloning_agent(
+                agents.build_behaviour_model(model, self.dtype)
+            ),
             hyperparams=settings.CLONING,
             num_steps=self.lengths.cloning,
             phase="cloning",
@@ -124,7 +128,7 @@ class Trainer:
 
     def train_student(self, model: str) -> populations.Trained:
         """Distil the clone of a model into a student, before any value is known."""
-        agent = agents.build_cloner(agents.build_student(model, self.dtype))
+        agent = agents.build_cloning_agent(agents.build_student(model, self.dtype))
         states = self.fresh_states(agent, "cloning")
         teacher = self.train_clone(model).states.actor_params
         params: Any = states.actor_params | {"teacher": teacher}
