@@ -4,7 +4,7 @@ This module imports no JAX, so that a command refuses a wrong name at once.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -20,6 +20,17 @@ def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
             raise InputError(
                 f"unknown {kind} {name!r}: did you mean {', '.join(near)}?"
             )
+
+
+def check_counts(**counts: int | Sequence[int] | None) -> None:
+    """Raise `InputError` for a named number below 1, or a sequence with one.
+
+    None, which stands for a default, passes.
+    """
+    for name, count in counts.items():
+        several = count if isinstance(count, Sequence) else [count]
+        if any(x is not None and x < 1 for x in several):
+            raise InputError(f"{name} is {count}: give 1 or more")
 
 
 def first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.normalization import normalize_observation, unscale_action
@@ -77,7 +78,7 @@ class Policy:
         Raises `InputError` for observations of another width than O, and for a member
         that does not exist.
         """
-        if isinstance(member, int) and not 0 <= member < self.population:
+        if isinstance(member, int | np.integer) and not 0 <= member < self.population:
             raise InputError(
                 f"member is {member}: this policy has members 0 to "
                 f"{self.population - 1}"

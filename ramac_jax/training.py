@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ramac_jax.errors import InputError, check_names
+from ramac_jax.errors import InputError, check_counts, check_names
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
     Agent,
@@ -19,6 +19,7 @@ from ramac_jax.types import (
     State,
     Transition,
 )
+from ramac_jax.validation import as_numbers
 
 TrainFn = Callable[[State, Transition, Key, Hyperparams], tuple[State, Metrics]]
 
@@ -35,9 +36,15 @@ def sample_batch(dataset: Transition, key: Key, batch_size: int) -> Transition:
 
 
 def all_finite(tree: Any) -> Array:
-    """Whether no number of any leaf is NaN or infinite, as a scalar."""
+    """Whether no number of any leaf is NaN or infinite, as a scalar.
+
+    Leaves of other types than floating-point numbers are finite: counts, flags, and
+    the keys that an optimizer may carry.
+    """
     alike: dict[tuple[int, ...], Array] = {}
     for leaf in jax.tree.leaves(tree):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            continue
         zeros = 0.0 * leaf  # NaN where the leaf is not finite
         shape = leaf.shape
         alike[shape] = alike[shape] + zeros if shape in alike else zeros
@@ -127,10 +134,7 @@ def make_train(agent: Agent, *, num_steps: int, batch_size: int = 256) -> TrainF
     Raises `InputError` for a length below 1; the function raises it for an empty
     dataset.
     """
-    if num_steps < 1 or batch_size < 1:
-        raise InputError(
-            f"num_steps is {num_steps} and batch_size {batch_size}: give 1 or more"
-        )
+    check_counts(num_steps=num_steps, batch_size=batch_size)
 
     def train(
         state: State, dataset: Transition, key: Key, hyperparams: Hyperparams
@@ -157,11 +161,17 @@ def make_train(agent: Agent, *, num_steps: int, batch_size: int = 256) -> TrainF
 def grid(base: Hyperparams, **axes: Sequence[float] | Array) -> Hyperparams:
     """Stack the Cartesian product of `axes` over `base` along a leading axis.
 
-    The last axis varies fastest. Raises `InputError` for an unknown field or no value.
+    The last axis varies fastest. Raises `InputError` for an unknown field, no value,
+    and anything but one axis of numbers.
     """
     check_names("hyperparameter", axes, base._fields)
     for name, values in axes.items():
-        if not len(values):
+        shape = as_numbers(name, values).shape
+        if len(shape) != 1:
+            raise InputError(
+                f"hyperparameter {name} has shape {list(shape)}: give a list of values"
+            )
+        if not shape[0]:
             raise InputError(f"hyperparameter {name} has no value: give at least one")
     columns = [jnp.asarray(values, jnp.float32) for values in axes.values()]
     crossed = jnp.meshgrid(*columns, indexing="ij")

@@ -1,6 +1,6 @@
 """Checks of a user's input, made once on the host before any work."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,21 +23,33 @@ def check_hyperparams(
       risk_measure: of the agent, whose `levels` the risk level must be one of; None, or
         a function without `levels`: any level.
     """
-    for name, values in hyperparams._asdict().items():
-        for value in np.ravel(np.asarray(values, np.float64)):
+    numbers = {k: as_numbers(k, v) for k, v in hyperparams._asdict().items()}
+    for name, values in numbers.items():
+        for value in np.ravel(values):
             if value not in RANGES[name]:
                 raise InputError(f"{name} is {value:g}: it must be {RANGES[name]}")
     levels = getattr(risk_measure, "levels", ANY)
-    for level in np.ravel(np.asarray(hyperparams.risk_level, np.float64)):
+    for level in np.ravel(numbers["risk_level"]):
         if level not in levels:
             raise InputError(
                 f"risk_level is {level:g}: for this risk measure it must be {levels}"
             )
-    if np.any(np.asarray(hyperparams.value_min) >= np.asarray(hyperparams.value_max)):
+    if np.any(numbers["value_min"] >= numbers["value_max"]):
         raise InputError(
             f"value_min is {hyperparams.value_min} and value_max "
             f"{hyperparams.value_max}: the lower bound must be below the upper"
         )
+
+
+def as_numbers(name: str, values: Any) -> np.ndarray:
+    """The values of one hyperparameter as float64 of the same shape.
+
+    Raises `InputError` for anything but numbers.
+    """
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {values!r}: give numbers") from None
 
 
 def check_transitions(dataset: "Transition") -> None:

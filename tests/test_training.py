@@ -249,3 +249,16 @@ def test_grid_names_the_nearest_field():
 def test_grid_refuses_an_axis_without_values():
     with pytest.raises(rj.InputError, match="discount has no value"):
         rj.grid(rj.Hyperparams(), discount=[])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (0.1, r"risk_level has shape \[\]: give a list of values"),
+        ([[0.1]], r"risk_level has shape \[1, 1\]: give a list of values"),
+        (["low"], r"risk_level is \['low'\]: give numbers"),
+    ],
+)
+def test_grid_refuses_anything_but_one_axis_of_numbers(values, message):
+    with pytest.raises(rj.InputError, match=message):
+        rj.grid(rj.Hyperparams(), risk_level=values)

@@ -170,3 +170,9 @@ def test_a_risk_level_that_the_measure_does_not_allow_is_refused(measure, level)
     rj.check_hyperparams(hyperparams, lambda tau, level: tau)
     with pytest.raises(rj.InputError, match=f"risk_level is {level:g}.*at most 1"):
         rj.check_hyperparams(hyperparams, getattr(rj.risk, measure))
+
+
+@pytest.mark.parametrize("value", ["a tenth", {}, [[0.1], [0.2, 0.3]]])
+def test_a_hyperparameter_that_is_no_number_is_refused(value):
+    message = refused(rj.check_hyperparams, rj.Hyperparams(discount=value))
+    assert message == f"discount is {value!r}: give numbers"

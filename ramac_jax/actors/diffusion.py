@@ -10,6 +10,7 @@ import numpy as np
 from ramac_jax.actors.noise import draw_time_and_noise
 from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import check_counts
 from ramac_jax.networks.vector_field import UNROLLED_STEPS, VectorField
 from ramac_jax.types import Actor, Array, Key, Params
 
@@ -75,7 +76,15 @@ def diffusion_actor(
       time_width: units of the time embedding.
       dtype: that the network computes in, such as "bfloat16"; parameters, actions
         and loss keep theirs. None: the dtype of the parameters.
+
+    Raises `InputError` for a number below 1.
     """
+    check_counts(
+        action_dim=action_dim,
+        num_steps=num_steps,
+        widths=widths,
+        time_width=time_width,
+    )
     denoiser = functional(VectorField(action_dim, tuple(widths), time_width), dtype)
     alpha_bar, clean_weight, noisy_weight, stddev = denoising_steps(betas(num_steps))
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import check_counts
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
@@ -20,7 +21,10 @@ def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Ac
     Args:
       action_dim: A.
       widths: hidden layers of the network of mu and log sigma.
+
+    Raises `InputError` for a number below 1.
     """
+    check_counts(action_dim=action_dim, widths=widths)
     network = functional(MLP(tuple(widths), 2 * action_dim))
 
     def moments(params: Params, observation: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import check_counts
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
@@ -30,7 +31,10 @@ def vae_actor(
       latent_bound: largest absolute value of a latent when acting; inf: no bound.
       kl_weight: weight of the divergence from the prior, relative to the squared
         error.
+
+    Raises `InputError` for a number below 1.
     """
+    check_counts(action_dim=action_dim, widths=widths)
     latent_dim = 2 * action_dim
     encoder = functional(MLP(tuple(widths), 2 * latent_dim))
     decoder = functional(MLP(tuple(widths), action_dim))

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import flax
 import jax
 import jax.numpy as jnp
 import optax
@@ -11,6 +12,7 @@ from ramac_jax.agent import noise, update
 from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import ADAM
 from ramac_jax.compute import whole_batch
+from ramac_jax.errors import InputError, check_counts
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -19,6 +21,7 @@ from ramac_jax.types import (
     Critic,
     Key,
     MicroBatchFn,
+    Params,
     RiskMeasureFn,
     State,
     Transition,
@@ -63,7 +66,16 @@ def ramac_agent(
       micro_batch: how many rows the critics compute at a time
         (`devices.cache.fit_cache` suits a CPU); the results are the same but for
         rounding.
+
+    Raises `InputError` for a number below 1. `init` raises it for an actor whose
+    actions have another shape than the data's.
     """
+    check_counts(
+        num_quantiles=num_quantiles,
+        num_risk_quantiles=num_risk_quantiles,
+        num_candidates=num_candidates,
+        num_ranked=num_ranked,
+    )
     config = AgentConfig(
         actor=actor,
         critic=critic,
@@ -90,6 +102,7 @@ def init(config: AgentConfig, key: Key, example: Transition) -> State:
     """Draw the first parameters."""
     actor_key, critic_key = jax.random.split(key)
     actor_params = config.actor.init(actor_key, example.observation, example.action)
+    check_actions(config.actor, actor_params, example)
     critic_params = config.critic.init(critic_key, example.observation, example.action)
     copy = partial(jax.tree.map, jnp.copy)  # donation needs separate buffers
     return State(
@@ -101,6 +114,22 @@ def init(config: AgentConfig, key: Key, example: Transition) -> State:
         critic_opt_state=jax.vmap(config.optimizer.init)(critic_params),
         step=jnp.zeros((), jnp.int32),
     )
+
+
+def check_actions(actor: Actor, params: Params, example: Transition) -> None:
+    """Raise `InputError` for an actor of another number of action dimensions."""
+    try:
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        found = jax.eval_shape(actor.sample, params, example.observation, key).shape
+    except flax.errors.ScopeParamShapeError:  # a network of another width
+        found = None
+    wanted = jnp.shape(example.action)
+    if found != wanted:
+        given = "others" if found is None else f"actions of shape {list(found)}"
+        raise InputError(
+            f"the data's actions have shape {list(wanted)} and the actor makes "
+            f"{given}: build it with action_dim={wanted[-1]}"
+        )
 
 
 def act(config: AgentConfig, state: State, observation: Array, key: Key) -> Array:

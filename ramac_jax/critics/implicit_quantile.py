@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import check_counts
 from ramac_jax.losses import quantile_huber
 from ramac_jax.networks.heads import HeadFn, plain_head
 from ramac_jax.networks.quantile_network import CRITIC_NORMAL, QuantileNetwork
@@ -32,7 +33,15 @@ def iqn_critic(
       head: implementation of the last two layers, from `ramac_jax.networks.heads`.
       dtype: that the network computes in, such as "bfloat16"; parameters, quantiles
         and loss keep theirs. None: the dtype of the parameters.
+
+    Raises `InputError` for a number below 1.
     """
+    check_counts(
+        num_critics=num_critics,
+        width=width,
+        embedding_width=embedding_width,
+        num_cosines=num_cosines,
+    )
     network = QuantileNetwork(
         width=width,
         embedding_width=embedding_width,

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import check_counts
 from ramac_jax.losses import squared_error
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Array, Critic, Key, Params
@@ -17,7 +18,10 @@ def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) ->
     Args:
       num_critics: E; the agent takes the minimum over them.
       widths: hidden layers.
+
+    Raises `InputError` for a number below 1.
     """
+    check_counts(num_critics=num_critics, widths=widths)
     member = functional(MLP(tuple(widths), 1))
 
     def init(key: Key, observation: Array, action: Array) -> Params:

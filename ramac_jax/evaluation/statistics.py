@@ -36,9 +36,12 @@ def cvar(returns: np.ndarray, level: float) -> np.ndarray:
 def iqm(returns: np.ndarray) -> np.ndarray:
     """Return the mean of the middle half of returns [..., M] along the last axis.
 
-    A quarter of the returns, rounded down, is left out at either end.
+    A quarter of the returns, rounded down, is left out at either end. Raises
+    `InputError` for no returns and a scalar.
     """
-    size = np.shape(returns)[-1]
+    size = np.shape(returns)[-1] if np.ndim(returns) else 0
+    if not size:
+        raise InputError("the mean of the middle half needs at least one return")
     cut = size // 4
     ordered = np.partition(returns, (cut, size - cut - 1), axis=-1)
     return np.mean(ordered[..., cut : size - cut], axis=-1)

@@ -14,8 +14,8 @@ UNROLLED_STEPS = 10  # a sampler up to this long is unrolled, and so fused
 
 
 def sinusoidal_embedding(time: Array, width: int) -> Array:
-    """Sines and cosines of time [..., 1] at `width` / 2 geometric frequencies."""
-    half = width // 2
+    """Sines and cosines of time [..., 1] at max(width // 2, 1) frequencies."""
+    half = max(width // 2, 1)
     frequency = 1e4 ** (-jnp.arange(half) / max(half - 1, 1))
     angle = time * frequency
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)

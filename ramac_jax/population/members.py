@@ -9,6 +9,7 @@ import numpy as np
 
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import Hyperparams
+from ramac_jax.validation import as_numbers
 
 LARGEST_SEED = 2**31 - 1
 
@@ -120,10 +121,11 @@ def random_search(
 def as_columns(settings: Hyperparams) -> dict[str, np.ndarray]:
     """Each leaf as float32 [S], a scalar as [1].
 
-    Raises `InputError` for leaves of different lengths, with more axes or no values.
+    Raises `InputError` for leaves of different lengths, with more axes, no values or
+    anything but numbers.
     """
     columns = {
-        name: np.atleast_1d(np.asarray(leaf, np.float32))
+        name: np.atleast_1d(as_numbers(name, leaf).astype(np.float32))
         for name, leaf in settings._asdict().items()
     }
     first, size = next((name, x.size) for name, x in columns.items())

@@ -47,6 +47,12 @@ def test_iqm_is_the_mean_of_the_middle_half():
     np.testing.assert_allclose(iqm(returns), [2.5, 3.5])  # 1 2 3 4 and 2 3 4 5
 
 
+@pytest.mark.parametrize("returns", [3.0, [], np.zeros((2, 0))])
+def test_iqm_of_nothing_is_refused(returns):
+    with pytest.raises(InputError, match="at least one return"):
+        iqm(returns)
+
+
 @pytest.mark.parametrize("shape", [(1,), (3,), (4,), (7, 10), (2, 3, 401)])
 def test_iqm_is_scipys_trimmed_mean(shape):
     returns = np.random.default_rng(len(shape)).normal(size=shape)

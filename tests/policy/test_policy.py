@@ -188,7 +188,7 @@ def test_unknown_members_and_other_widths_are_refused(flow):
     with pytest.raises(
         rj.InputError, match="member is 2: this policy has members 0 to 1"
     ):
-        policy(OBSERVATION, jax.random.key(0), 2)
+        policy(OBSERVATION, jax.random.key(0), np.int64(2))
     with pytest.raises(
         rj.InputError, match=r"shape \[2, 1\]: this policy reads \[..., 3\]"
     ):

@@ -1,0 +1,67 @@
+"""Builders refuse what no network can be built of, in one line."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.networks.vector_field import sinusoidal_embedding
+from ramac_jax.registry import ACTORS
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("name", ACTORS)
+def test_every_actor_refuses_numbers_below_one(name):
+    entry = ACTORS[name]
+    refused = {"action_dim": 0}
+    for option, default in entry.options.items():
+        if option in ("num_steps", "time_width"):
+            refused[option] = 0
+        elif isinstance(default, tuple):
+            refused[option] = (8, 0)
+    for option, value in refused.items():
+        with pytest.raises(rj.InputError, match=r" is .*0.*: give 1 or more"):
+            entry.load()(**({"action_dim": 2} | {option: value}))
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        (rj.iqn_critic, ("num_critics", "width", "embedding_width", "num_cosines")),
+        (rj.value_critic, ("num_critics",)),
+    ],
+)
+def test_critics_refuse_numbers_below_one(build, options):
+    for option in options:
+        with pytest.raises(rj.InputError, match=f"{option} is 0: give 1 or more"):
+            build(**{option: 0})
+
+
+def test_a_critic_refuses_a_layer_without_units():
+    with pytest.raises(rj.InputError, match=r"widths is \(8, 0\): give 1 or more"):
+        rj.value_critic(widths=(8, 0))
+
+
+@pytest.mark.parametrize(
+    "option", ["num_quantiles", "num_risk_quantiles", "num_candidates", "num_ranked"]
+)
+def test_an_agent_refuses_numbers_below_one(option, make_actor):
+    with pytest.raises(rj.InputError, match=f"{option} is 0: give 1 or more"):
+        rj.ramac_agent(make_actor("flow"), rj.constant_critic(), **{option: 0})
+
+
+@pytest.mark.parametrize("name", ["gaussian", "flow", "vae", "perturbed-flow"])
+def test_an_actor_of_other_actions_than_the_datas_is_refused(
+    name, make_agent, make_batch
+):
+    agent = make_agent(name, action_dim=3)
+    with pytest.raises(rj.InputError, match=r"\[8, 2\] and .* with action_dim=2") as e:
+        agent.init(KEY, make_batch())
+    assert "\n" not in str(e.value)
+
+
+def test_a_time_embedding_has_a_frequency_at_any_width():
+    times = jnp.ones((4, 1))
+    widths = [sinusoidal_embedding(times, width).shape[-1] for width in (1, 2, 3, 4)]
+    assert widths == [2, 2, 2, 4]
