@@ -12,14 +12,15 @@ class InputError(ValueError):
 
 
 def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise `InputError` for a name that is not known, with the nearest ones."""
+    """Raise `InputError` for an unknown name, with the nearest ones or else all."""
     known = list(known)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or sorted(known)
-            raise InputError(
-                f"unknown {kind} {name!r}: did you mean {', '.join(near)}?"
-            )
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {', '.join(near)}?"
+            if not near:
+                hint = f"give one of {', '.join(sorted(known))}"
+            raise InputError(f"unknown {kind} {name!r}: {hint}")
 
 
 def check_counts(**counts: int | Sequence[int] | None) -> None:

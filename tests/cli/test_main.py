@@ -92,6 +92,34 @@ def test_a_reader_that_leaves_early_sees_no_traceback():
     assert program.returncode == main.CLOSED_PIPE
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("train", "Missing from ramac train: --out PATH (see ramac train --help)"),
+        (
+            "train --num-stesp 3 --out x",
+            "Unrecognized options: --num-stesp, 3; Perhaps you meant: --num-steps INT, "
+            "--num-seeds INT (see ramac train --help)",
+        ),
+        (
+            "evaluate run --episodes many",
+            "Error parsing --episodes: invalid literal for int() with base 10: 'many' "
+            "(see ramac evaluate --help)",
+        ),
+        ("report run --out", "Missing value for argument '--out'. Expected 1 values"),
+        ("compare --out x", "Missing from ramac compare: --tasks [STR [STR ...]]"),
+        ("data", "Expected one of {convert, relabel} (see ramac data --help)"),
+    ],
+)
+def test_a_malformed_command_line_is_one_line(words, line, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main(words.split())
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {line}") and printed.err.count("\n") == 1
+
+
 def test_bad_input_is_one_line_without_jax_and_ends_with_status_2(capsys):
     with pytest.raises(SystemExit) as ended:
         main.main(["train", "--task", "hoper-medium-expert", "--out", "x"])

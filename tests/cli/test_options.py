@@ -129,7 +129,7 @@ def test_the_published_preset_of_a_task():
             ["--task", "hopper-medium-replay", "--preset", "radak"],
             "unknown preset .*radac",
         ),
-        (["--preset", "radac"], "unknown preset 'radac'"),
+        (["--preset", "radac"], "--preset radac needs a task: give --task"),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(argv, message):

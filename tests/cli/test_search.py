@@ -180,7 +180,7 @@ def test_a_level_is_checked_for_each_risk_measure():
             "--selection-episodes is 2000000000 for 2 agents: give fewer",
         ),
         ("--select median", "unknown measure 'median': did you mean mean?"),
-        ("--select risky_share", "unknown measure 'risky_share': did you mean cvar, m"),
+        ("--select risky_share", "unknown measure 'risky_share': give one of cvar, m"),
         (
             "--grid risk_weight=1,2 --num-seeds 3 --episodes 10 --eval-seed 999999941",
             "--eval-seed is 999999941: the episodes from 1,000,000,000 on select",

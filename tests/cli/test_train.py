@@ -148,7 +148,8 @@ BASE = ("--dataset", DATASET, "--num-steps", "1")
         ((*BASE, "--seed", "-1"), "--seed is -1"),
         ((*BASE, "--discount", "1.5"), "discount is 1.5: it must be at least 0 and at"),
         ((*BASE, "--risk-level", "2"), "for cvar it must be above 0 and at most 1"),
-        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': did you mean "),
+        ((*BASE, "--preset", "hoper"), "unknown preset 'hoper': give one of "),
+        ((*BASE, "--preset", "radac"), "--preset radac needs a task: give --task"),
     ],
 )
 def test_bad_input_is_one_line_and_touches_nothing(

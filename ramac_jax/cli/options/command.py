@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tyro
 
 from ramac_jax.cli.options.settings_files import read_settings, to_toml
+from ramac_jax.cli.options.words import read_words
 
 NO_SETTINGS = {"config", "print_config", "dry_run"}
 """Options that are about the command, not about the run."""
@@ -65,8 +66,8 @@ def first_words(argv: Sequence[str]) -> argparse.Namespace:
 def parse_flat(kind: type[T], argv: Sequence[str], prog: str, description: str) -> T:
     """Read a command line without sections over its settings file.
 
-    Raises `InputError` for a file that cannot be read; exits for `--help`, after
-    `--print-config` and where the command line is malformed.
+    Raises `InputError` for a file that cannot be read and malformed words; exits for
+    `--help` and after `--print-config`.
     """
     words = first_words(argv)
     values: dict[str, Any] = {
@@ -80,11 +81,11 @@ def parse_flat(kind: type[T], argv: Sequence[str], prog: str, description: str) 
         hints = typing.get_type_hints(kind)
         known = {k: x for k, x in hints.items() if k not in NO_SETTINGS}
         values |= read_settings(Path(words.config), known)
-    options = tyro.cli(
+    options: T = read_words(
         kind,
+        argv,
         prog=prog,
         description=description,
-        args=list(argv),
         default=kind(**values),
         config=(tyro.conf.FlagCreatePairsOff,),
     )

@@ -57,7 +57,7 @@ class Plan(NamedTuple):
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read the command line; exit where it is malformed."""
+    """Read the command line; exits for `--help`, `InputError` where it is malformed."""
     return parse_flat(Arguments, argv, "ramac compare", DESCRIPTION)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.tasks import TASKS
 
 
@@ -74,12 +75,12 @@ class Relabel:
 
 
 def parse(argv: Sequence[str]) -> Convert | Relabel:
-    """Read the words of the command line; exits where they are malformed."""
-    return tyro.cli(
+    """Read the command line; exits for `--help`, `InputError` where it is malformed."""
+    return read_words(
         Annotated[Convert, tyro.conf.subcommand("convert")]
         | Annotated[Relabel, tyro.conf.subcommand("relabel")],
+        argv,
         prog="ramac data",
         description="Make datasets in the folder MINARI_DATASETS_PATH.",
-        args=list(argv),
         config=(tyro.conf.FlagCreatePairsOff,),
     )

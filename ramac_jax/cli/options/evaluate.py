@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED
+from ramac_jax.cli.options.words import read_words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,5 +35,5 @@ class EvaluateOptions:
 
 
 def parse(argv: Sequence[str]) -> EvaluateOptions:
-    """Read the command line; exits for `--help` and where it is malformed."""
-    return tyro.cli(EvaluateOptions, prog="ramac evaluate", args=list(argv))
+    """Read the command line; exits for `--help`, `InputError` where it is malformed."""
+    return read_words(EvaluateOptions, argv, prog="ramac evaluate")

@@ -4,7 +4,7 @@ import tomllib
 from typing import Any
 
 from ramac_jax.cli.agents import PRESETS_FOLDER, ROBOT_AGENTS, AgentConfig
-from ramac_jax.errors import check_names
+from ramac_jax.errors import InputError, check_names
 from ramac_jax.tasks import TASKS, standard_task
 
 DEFAULT_AGENT = "radac"
@@ -72,6 +72,8 @@ def preset_name(task: str | None, preset: str | None) -> str | None:
         name = preset or DEFAULT_AGENT
         if "/" not in name:
             preset = f"{PUBLISHED}/{task}" if name == PUBLISHED else f"{task}/{name}"
+    if preset in (*ROBOT_AGENTS, PUBLISHED):
+        raise InputError(f"--preset {preset} needs a task: give --task")
     if preset is not None:
         check_names("preset", [preset], PRESETS)
     return preset

@@ -9,6 +9,7 @@ import tyro
 
 import ramac_jax as rj
 from ramac_jax.cli import folders
+from ramac_jax.cli.options.words import read_words
 
 DESCRIPTION = """Write tables and figures of evaluated runs: report.md, report.tex,
 report.json, and three figures for each task."""
@@ -30,10 +31,8 @@ class Arguments:
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read the command line; exit where it is malformed."""
-    return tyro.cli(
-        Arguments, prog="ramac report", description=DESCRIPTION, args=list(argv)
-    )
+    """Read the command line; exits for `--help`, `InputError` where it is malformed."""
+    return read_words(Arguments, argv, prog="ramac report", description=DESCRIPTION)
 
 
 def check(arguments: Arguments) -> None:

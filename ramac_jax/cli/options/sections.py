@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import tyro
 
+from ramac_jax.cli.options.words import read_words
+
 T = TypeVar("T")
 
 
@@ -69,12 +71,12 @@ def with_defaults(kind: type[T], values: Mapping[str, Any]) -> T:
 def parse_sections(
     kind: type[T], argv: Sequence[str], default: T, prog: str, description: str
 ) -> T:
-    """Read a command line; exits for `--help` and where it is malformed."""
-    return tyro.cli(
+    """Read a command line; exits for `--help`, `InputError` where it is malformed."""
+    return read_words(
         kind,
+        argv,
         prog=prog,
         description=description,
-        args=list(argv),
         default=default,
         config=(tyro.conf.FlagCreatePairsOff,),
     )

@@ -27,7 +27,9 @@ def read_settings(path: Path, hints: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
         raise InputError(f"cannot read {path}: {first_line(error)}") from None
     check_names(f"option in {path}", table, hints)
     return {name: read_value(path, name, x, hints[name]) for name, x in table.items()}

@@ -68,7 +68,7 @@ class SweepOptions(TrainOptions):
 
 
 def parse(argv: Sequence[str]) -> SweepOptions:
-    """Read the command line over its preset; exits where it is malformed."""
+    """Read the command line over its preset, as `parse_over_preset` does."""
     for option in ("--grid", "--random"):
         places = [i for i, word in enumerate(argv) if word == option]
         joined = [word for word in argv if word.startswith(f"{option}=")]

@@ -84,7 +84,7 @@ Options = TypeVar("Options", bound=TrainOptions)
 
 
 def parse(argv: Sequence[str]) -> TrainOptions:
-    """Read the command line over its preset; exits where it is malformed."""
+    """Read the command line over its preset, as `parse_over_preset` does."""
     return parse_over_preset(argv, TrainOptions, "ramac train", DESCRIPTION)
 
 
@@ -93,8 +93,8 @@ def parse_over_preset(
 ) -> Options:
     """Read a command line over its settings file, and this over the preset.
 
-    Raises `InputError` for an unknown preset or task and a file that cannot be read;
-    exits for `--help`, after `--print-config` and where the command line is malformed.
+    Raises `InputError` for an unknown preset or task, a file that cannot be read and
+    malformed words; exits for `--help` and after `--print-config`.
     """
     words = first_words(argv)
     values: dict[str, Any] = {}
