@@ -24,9 +24,10 @@ from ramac_jax.types import (
 def data_parallel(agent: Agent, axis_name: str) -> Agent:
     """Build the agent whose devices along a mapped axis share every batch.
 
-    Its update takes the same arguments as the agent's, the same on every device: the
-    whole batch too, of which each device computes a shard. Map it by `jax.vmap`, or by
-    `jax.shard_map` with `check_vma=False`, along an axis of that name.
+    Its update takes the arguments of the agent's update. Every device receives the same
+    ones, the whole batch included, and computes a shard of the batch. Map it by
+    `jax.vmap`, or by `jax.shard_map` with `check_vma=False`, along an axis of that
+    name.
 
     The update raises `InputError` where the rows of a batch cannot be split equally,
     where a leaf of `Noise.rows` is not [..., B, Z], and where JAX adds up the gradients

@@ -79,7 +79,9 @@ def read_d4rl(path: Path, robot: str) -> D4RLEpisodes:
 
 
 def find_splits(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
-    """Return the rows [D] inside an episode that another row follows, of how many.
+    """Return which rows [D] inside an episode are followed by another step's row.
+
+    Returns the mask, and the number of rows inside an episode.
 
     Raises `InputError` where these are most rows: then the two arrays of observations
     have different scales, or one of them is shifted.

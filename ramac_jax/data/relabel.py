@@ -93,7 +93,7 @@ def relabel_dataset(
       overwrite: whether to replace a dataset of this id.
       root: folder of all datasets, as in `load_datasets`.
 
-    Raises `InputError` for whatever `load_datasets` or `write_dataset` refuses, sources
+    Raises `InputError` for what `load_datasets` or `write_dataset` refuses, sources
     of another robot or with other spaces than the environment, a coordinate that does
     not hold the hazard's quantity, and sources that are relabelled.
     """
