@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 import pytest
 
 import ramac_jax as rj
@@ -65,3 +66,19 @@ def test_a_time_embedding_has_a_frequency_at_any_width():
     times = jnp.ones((4, 1))
     widths = [sinusoidal_embedding(times, width).shape[-1] for width in (1, 2, 3, 4)]
     assert widths == [2, 2, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"actor": rj.iqn_critic()}, "actor is Critic .*: give a Actor"),
+        ({"critic": rj.flow_actor(2)}, "critic is Actor .*: give a Critic"),
+        ({"optimizer": optax.sgd}, "give a GradientTransformation"),
+        ({"optimizer": "adam"}, "optimizer is str 'adam'"),
+        ({"risk_measure": "cvar"}, "risk_measure is str 'cvar': give a Callable"),
+    ],
+)
+def test_a_part_of_another_kind_is_refused(part, message):
+    parts = {"actor": rj.flow_actor(2), "critic": rj.iqn_critic()}
+    with pytest.raises(rj.InputError, match=message):
+        rj.ramac_agent(**(parts | part))

@@ -1,6 +1,8 @@
 """RAMAC: a generative actor and a distributional critic under one update."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import flax
 import jax
@@ -61,15 +63,22 @@ def ramac_agent(
       num_ranked: actions that `act` draws for each observation, of which it takes the
         one of the highest value, the mean of the least critic's quantiles, as
         Diffusion-QL does with 50; 1: the one drawn is taken.
-      optimizer: any optax transformation with a learning rate of 1, of the actor and of
-        each critic; the hyperparameters' learning rates multiply its updates.
+      optimizer: any optax transformation `(grads, state, params)` with a learning rate
+        of 1, of the actor and of each critic; the hyperparameters' learning rates
+        multiply its updates. The parameters of a network are one vector, so that a
+        transformation which treats each layer separately sees a single layer.
       micro_batch: how many rows the critics compute at a time
         (`devices.cache.fit_cache` suits a CPU); the results are the same but for
         rounding.
 
-    Raises `InputError` for a number below 1. `init` raises it for an actor whose
+    Raises `InputError` for a part of another kind, such as an optimizer that was not
+    called, and for a number below 1. `init` raises it for an actor whose
     actions have another shape than the data's.
     """
+    check_kind("actor", actor, Actor)
+    check_kind("critic", critic, Critic)
+    check_kind("optimizer", optimizer, optax.GradientTransformation)
+    check_kind("risk_measure", risk_measure, Callable)
     check_counts(
         num_quantiles=num_quantiles,
         num_risk_quantiles=num_risk_quantiles,
@@ -96,6 +105,14 @@ def ramac_agent(
         act=partial(act, config),
         risk_measure=risk_measure,
     )
+
+
+def check_kind(name: str, part: Any, kind: Any) -> None:
+    """Raise `InputError` for a part of an agent that is of another kind."""
+    if not isinstance(part, kind):
+        raise InputError(
+            f"{name} is {type(part).__name__} {part!r:.60}: give a {kind.__name__}"
+        )
 
 
 def init(config: AgentConfig, key: Key, example: Transition) -> State:

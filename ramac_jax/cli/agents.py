@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 PRESETS_FOLDER = Path(__file__).parent / "presets"
 
 
-class AgentConfig(NamedTuple):
+class AgentEntry(NamedTuple):
     """What an agent is made of, and its settings on the bandit and on robots.
 
     Parts have the names of `ramac_jax.registry`. The settings of a task are None where
@@ -29,10 +29,10 @@ class AgentConfig(NamedTuple):
     robots: dict[str, Any] | None = None
 
 
-def read_agents() -> dict[str, AgentConfig]:
+def read_agents() -> dict[str, AgentEntry]:
     """Read every agent by name, in the order of tables and figures."""
     tables = tomllib.loads((PRESETS_FOLDER / "agents.toml").read_text())
-    return {name: AgentConfig(**table) for name, table in tables.items()}
+    return {name: AgentEntry(**table) for name, table in tables.items()}
 
 
 AGENTS = read_agents()

@@ -4,6 +4,7 @@ Every device draws the noise of the whole batch and uses its own rows of it, so 
 update is the same as on one device but for rounding.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -34,6 +35,10 @@ def data_parallel(agent: Agent, axis_name: str) -> Agent:
     of the shards by itself.
     """
 
+    @functools.cache  # one function for each mean, so that a jitted update traces once
+    def over_shards(mean: MeanFn) -> MeanFn:
+        return lambda tree: mean(jax.lax.pmean(tree, axis_name))
+
     def update_from_noise(
         state: State,
         batch: Transition,
@@ -46,12 +51,8 @@ def data_parallel(agent: Agent, axis_name: str) -> Agent:
         check_row_noise(noise.rows, len(batch.reward))
         shard = own_rows(batch, axis_name)
         noise = noise._replace(rows=own_rows(noise.rows, axis_name, axis=-2))
-
-        def mean_over_shards(tree: Any) -> Any:
-            return mean(jax.lax.pmean(tree, axis_name))
-
         return agent.update_from_noise(
-            state, shard, noise, hyperparams, mean_over_shards
+            state, shard, noise, hyperparams, over_shards(mean)
         )
 
     return agent._replace(update_from_noise=update_from_noise)

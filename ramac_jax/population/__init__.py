@@ -1,4 +1,10 @@
 """Populations: many seeds and hyperparameters as one program, resumable bit for bit."""
+# ruff: noqa: E402 - the check of the packages comes before the imports that need them
+
+from ramac_jax.extras import require
+
+for _module in ("filelock", "orbax.checkpoint", "psutil"):
+    require(_module, __name__)
 
 from ramac_jax.population.callbacks import (
     Callbacks,

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
-from ramac_jax.cli.agents import AgentConfig
+from ramac_jax.cli.agents import AgentEntry
 from ramac_jax.cli.bandit import settings
+from ramac_jax.cli.runs.agents import build_cloning_agent
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.registry import PENALTIES, RISK_MEASURES
@@ -52,7 +53,7 @@ def build_student(model: str, dtype: str | None = None) -> rj.Actor:
 
 
 def build_actor(
-    config: AgentConfig, radius: float = settings.RADIUS, dtype: str | None = None
+    config: AgentEntry, radius: float = settings.RADIUS, dtype: str | None = None
 ) -> rj.Actor:
     """Build the actor of an agent; `radius` is that of perturbed actors."""
     if config.behaviour_model is None:
@@ -88,7 +89,7 @@ def choose_micro_batch(critic: str) -> MicroBatchFn:
 
 
 def build_agent(
-    config: AgentConfig, actor: rj.Actor, dtype: str | None = None
+    config: AgentEntry, actor: rj.Actor, dtype: str | None = None
 ) -> rj.Agent:
     """Build an agent with this actor."""
     if config.critic is None:
@@ -104,11 +105,6 @@ def build_agent(
         normalize_value=config.normalize_value,
         micro_batch=choose_micro_batch(config.critic),
     )
-
-
-def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
-    """Build an agent that only clones the behaviour."""
-    return rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
 
 
 def build_critic_trainer(critic: str, dtype: str | None = None) -> rj.Agent:

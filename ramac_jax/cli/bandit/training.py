@@ -14,10 +14,11 @@ import numpy as np
 
 import ramac_jax as rj
 from ramac_jax import population as populations
-from ramac_jax.cli.agents import AGENTS, AgentConfig
+from ramac_jax.cli.agents import AGENTS, AgentEntry
 from ramac_jax.cli.bandit import agents, settings
 from ramac_jax.cli.bandit.stages import Stage, train_stage
 from ramac_jax.cli.options.agent import DEFAULT_PRECISION
+from ramac_jax.cli.runs.agents import build_cloning_agent
 from ramac_jax.registry import PRECISIONS
 
 ANIMATED = ("radac", "rafmac")
@@ -55,9 +56,7 @@ class Trainer:
         if config.critic is None:
             model = str(config.behaviour_model)
             clone = self.train_clone(model)
-            cloning_agent = agents.build_cloning_agent(
-                agents.build_behaviour_model(model)
-            )
+            cloning_agent = build_cloning_agent(agents.build_behaviour_model(model))
             return TrainedAgent(cloning_agent, clone, [*clone.frozen])
         actor = agents.build_actor(config, radius)
         agent = agents.build_agent(
@@ -83,7 +82,7 @@ class Trainer:
         )
 
     def initial_states(
-        self, agent: rj.Agent, config: AgentConfig
+        self, agent: rj.Agent, config: AgentEntry
     ) -> tuple[rj.State, set[int]]:
         """Return every seed's state before it learns from values.
 
@@ -116,9 +115,7 @@ class Trainer:
         sample = agents.build_behaviour_model(model).sample if animated else None
         stage = Stage(
             title=f"bc-{model}",
-            agent=agents.build_cloning_agent(
-                agents.build_behaviour_model(model, self.dtype)
-            ),
+            agent=build_cloning_agent(agents.build_behaviour_model(model, self.dtype)),
             hyperparams=settings.CLONING,
             num_steps=self.lengths.cloning,
             phase="cloning",
@@ -128,7 +125,7 @@ class Trainer:
 
     def train_student(self, model: str) -> populations.Trained:
         """Distil the clone of a model into a student, before any value is known."""
-        agent = agents.build_cloning_agent(agents.build_student(model, self.dtype))
+        agent = build_cloning_agent(agents.build_student(model, self.dtype))
         states = self.fresh_states(agent, "cloning")
         teacher = self.train_clone(model).states.actor_params
         params: Any = states.actor_params | {"teacher": teacher}

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from ramac_jax.cli.agents import PRESETS_FOLDER, ROBOT_AGENTS, AgentConfig
+from ramac_jax.cli.agents import PRESETS_FOLDER, ROBOT_AGENTS, AgentEntry
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.tasks import TASKS, standard_task
 
@@ -23,7 +23,7 @@ def tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def part_options(config: AgentConfig) -> dict[str, Any]:
+def part_options(config: AgentEntry) -> dict[str, Any]:
     """Return the options of `ramac train` that build an agent from its parts."""
     if config.critic is None:
         return {"actor": config.actor, "num_critics": 0}

@@ -50,7 +50,11 @@ def training_actor(spec: PolicySpec, precision: str) -> rj.Actor:
 
 def build_pretraining_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
     """Build behaviour cloning alone, whose update costs a tenth of the others'."""
-    actor = training_actor(spec, agent.precision)
+    return build_cloning_agent(training_actor(spec, agent.precision))
+
+
+def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
+    """Build an agent that only clones the behaviour."""
     return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
 
 
