@@ -13,9 +13,8 @@ import optax
 
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
-from ramac_jax.agent.noise import Fractions
 from ramac_jax.agent.optimizer import clip, clip_children, descend
-from ramac_jax.compute import gradient, mean_over_rows
+from ramac_jax.compute import gradient, map_rows, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.types import (
@@ -33,7 +32,7 @@ class CriticRows(NamedTuple):
     """The rows that the critics learn from; every leaf is [B, ...]."""
 
     transition: Transition
-    next_action: Array  # [B, A]
+    target: Array  # [B, N], returns at the fractions tau'
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
 
 
@@ -108,40 +107,52 @@ def critic_gradient(
         candidates = jnp.swapaxes(jnp.concatenate([uniform, drawn]), 0, 1)
     target_params = unpack(state.target_critic_params)
 
-    def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
-        return critic_loss(
-            config, params, target_params, rows, noise.shared, hyperparams
-        )
+    def targets(rows: tuple[Transition, Array]) -> Array:
+        tau = noise.shared.target
+        return bellman_targets(config, target_params, *rows, tau, hyperparams)
 
-    rows = CriticRows(transition=batch, next_action=next_action, candidates=candidates)
+    def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
+        return critic_loss(config, params, rows, noise.shared.critic, hyperparams)
+
     num_rows = config.micro_batch(len(batch.reward), config.num_quantiles)
+    target = map_rows(targets, (batch, next_action), num_rows)
+    rows = CriticRows(transition=batch, target=target, candidates=candidates)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))
+
+
+def bellman_targets(
+    config: AgentConfig,
+    target_params: Params,
+    batch: Transition,
+    next_action: Array,
+    tau: Array,
+    hyperparams: Hyperparams,
+) -> Array:
+    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, N]."""
+    quantiles = config.critic.quantiles(
+        target_params, batch.next_observation, next_action, tau
+    )
+    per_row = jax.vmap(losses.bellman_target, (0, 0, None, 1, None, None))
+    bounds = hyperparams.value_min, hyperparams.value_max
+    return per_row(
+        batch.reward, batch.terminated, hyperparams.discount, quantiles, *bounds
+    )
 
 
 def critic_loss(
     config: AgentConfig,
     params: Params,
-    target_params: Params,
     rows: CriticRows,
-    fractions: Fractions,
+    tau: Array,
     hyperparams: Hyperparams,
 ) -> tuple[Array, Metrics]:
     """Eq. 2, a mean over rows and fractions, summed over critics; and metrics.
 
-    E[rho_tau(r + gamma (1 - d) min_e Z'_e(s', a'; tau') - Z(s, a; tau))], plus
-    `conservative_weight` times the conservative penalty. The sum keeps the gradients
-    of the critics apart.
+    E[rho_tau(target - Z(s, a; tau))], plus `conservative_weight` times the conservative
+    penalty. The sum keeps the gradients of the critics apart.
     """
-    critic, batch = config.critic, rows.transition
-    next_quantiles = critic.quantiles(
-        target_params, batch.next_observation, rows.next_action, fractions.target
-    )
-    bellman_targets = jax.vmap(losses.bellman_target, (0, 0, None, 1, None, None))
+    critic, batch, target = config.critic, rows.transition, rows.target
     bounds = hyperparams.value_min, hyperparams.value_max
-    target = bellman_targets(
-        batch.reward, batch.terminated, hyperparams.discount, next_quantiles, *bounds
-    )
-    tau = fractions.critic
     quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
     per_row = jax.vmap(critic.loss, in_axes=(0, 0, None, None))
     per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))

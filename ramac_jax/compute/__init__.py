@@ -1,10 +1,15 @@
 """How an update is computed; none of it changes what an update is.
 
-Micro-batches (`gradient`, `mean_over_rows`) have the plain form `whole_batch`; data
-parallelism (`data_parallel`) has the agent itself.
+Micro-batches (`gradient`, `map_rows`, `mean_over_rows`) have the plain form
+`whole_batch`; data parallelism (`data_parallel`) has the agent itself.
 """
 
 from ramac_jax.compute.data_parallel import data_parallel
-from ramac_jax.compute.microbatches import gradient, mean_over_rows, whole_batch
+from ramac_jax.compute.microbatches import (
+    gradient,
+    map_rows,
+    mean_over_rows,
+    whole_batch,
+)
 
-__all__ = ["data_parallel", "gradient", "mean_over_rows", "whole_batch"]
+__all__ = ["data_parallel", "gradient", "map_rows", "mean_over_rows", "whole_batch"]

@@ -55,6 +55,23 @@ def gradient(
     return pack(grads)[0], metrics
 
 
+def map_rows(
+    function: Callable[[Any], Array], rows: Any, num_rows: int | None = None
+) -> Array:
+    """Apply a function of rows [b, ...] -> [b, ...] to a batch, without a gradient.
+
+    Args:
+      function: of a tree of rows.
+      rows: a tree of leaves [B, ...].
+      num_rows: rows at a time, at most; None: all.
+    """
+    count, batches = split(rows, num_rows)
+    if count == 1:
+        return function(rows)
+    results = jax.lax.map(function, batches)
+    return results.reshape(-1, *results.shape[2:])
+
+
 def mean_over_rows(
     sums: Callable[[Array, Array], tuple[Array, Array]],
     action: Array,

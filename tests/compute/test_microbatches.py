@@ -9,6 +9,7 @@ import ramac_jax as rj
 from ramac_jax.compute.microbatches import (
     count_micro_batches,
     gradient,
+    map_rows,
     mean_over_rows,
     whole_batch,
 )
@@ -48,6 +49,13 @@ def test_the_gradient_of_a_mean_over_rows_by_hand(num_rows):
     slope, metrics = gradient(loss, jnp.float32(3.0), rows, num_rows)
     np.testing.assert_allclose(slope, 2.0 * 3.0 * 55.0 / 6.0, rtol=1e-6)
     np.testing.assert_allclose(metrics["value"], 9.0 * 55.0 / 6.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_rows", [None, 2, 4])
+def test_rows_are_mapped_in_order(num_rows):
+    rows = jnp.arange(6.0), jnp.arange(12.0).reshape(6, 2)
+    found = map_rows(lambda x: x[0][:, None] + x[1], rows, num_rows)
+    np.testing.assert_array_equal(found, rows[0][:, None] + rows[1])
 
 
 @pytest.mark.parametrize("num_rows", [None, 2])
