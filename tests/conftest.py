@@ -1,7 +1,16 @@
 """Tiny data, agents and comparisons that every test module may ask for."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from types import SimpleNamespace
+
+# All processes of a run, those that tests start among them, share what XLA compiled.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="ramac-tests-")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], True)
 
 import jax
 import jax.numpy as jnp
