@@ -113,7 +113,7 @@ def readings(request):
         kernel_init=jax.nn.initializers.he_normal(),
         dtype="bfloat16" if request.param == "bfloat16" else None,
     )
-    agent = rj.ramac_agent(actor, critic, num_quantiles=16)
+    agent = rj.ramac_agent(actor, critic, num_quantiles=8)
     hyperparams = rj.Hyperparams(
         critic_learning_rate=1e-2,
         max_grad_norm=1e9,
