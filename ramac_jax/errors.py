@@ -5,6 +5,10 @@ This module imports no JAX, so that a command refuses a wrong name at once.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+LONGEST = 60
+"""Characters of a part that a message shows."""
 
 
 class InputError(ValueError):
@@ -32,6 +36,19 @@ def check_counts(**counts: int | Sequence[int] | None) -> None:
         several = count if isinstance(count, Sequence) else [count]
         if any(x is not None and x < 1 for x in several):
             raise InputError(f"{name} is {count}: give 1 or more")
+
+
+def check_kind(name: str, part: Any, kind: type | None = None) -> None:
+    """Raise `InputError` for a part of another type; None: for what is no function."""
+    right = callable(part) if kind is None else isinstance(part, kind)
+    if not right:
+        shown = " ".join(repr(part).split())
+        if len(shown) > LONGEST:
+            shown = f"{shown[:LONGEST]}..."
+        wanted = "a function" if kind is None else f"one of type {kind.__name__}"
+        raise InputError(
+            f"{name} is of type {type(part).__name__} ({shown}): give {wanted}"
+        )
 
 
 def first_line(error: Exception) -> str:

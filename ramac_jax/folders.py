@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from ramac_jax.errors import InputError, first_line
+from ramac_jax.extras import require
 from ramac_jax.files import strict
+
+require("filelock", __name__)
+import filelock  # noqa: E402 - after the check that it is there
 
 LOCK = ".lock"
 MISSING = "nothing"  # in place of a value that one side does not have

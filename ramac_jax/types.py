@@ -20,7 +20,8 @@ Params = Any  # a pytree of network parameters
 Metrics = dict[str, Array]  # each a scalar
 Tree = TypeVar("Tree")
 MeanFn = Callable[[Any], Any]
-"""The mean of a tree over the devices that share a batch; alone, the tree itself."""
+"""The mean of a tree over the devices that share a batch; alone, the tree itself. It is
+hashable, so that a jitted update can be traced once for each mean."""
 MicroBatchFn = Callable[[int, int], int | None]
 """(rows of a batch, fractions) -> rows to compute at a time; None: all of them."""
 

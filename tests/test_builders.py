@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -71,14 +72,36 @@ def test_a_time_embedding_has_a_frequency_at_any_width():
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ({"actor": rj.iqn_critic()}, "actor is Critic .*: give a Actor"),
-        ({"critic": rj.flow_actor(2)}, "critic is Actor .*: give a Critic"),
-        ({"optimizer": optax.sgd}, "give a GradientTransformation"),
-        ({"optimizer": "adam"}, "optimizer is str 'adam'"),
-        ({"risk_measure": "cvar"}, "risk_measure is str 'cvar': give a Callable"),
+        (
+            {"actor": rj.iqn_critic()},
+            r"actor is of type Critic \(.*\): give one of type Actor",
+        ),
+        (
+            {"critic": rj.flow_actor(2)},
+            "critic is of type Actor .*: give one of type Critic",
+        ),
+        ({"optimizer": optax.sgd}, "give one of type GradientTransformation"),
+        ({"optimizer": "adam"}, r"optimizer is of type str \('adam'\)"),
+        (
+            {"risk_measure": "cvar"},
+            r"risk_measure is of type str \('cvar'\): give a fun",
+        ),
+        ({"conservative": "values"}, "conservative is of type str .*: give a function"),
+        ({"micro_batch": 4}, r"micro_batch is of type int \(4\): give a function"),
+        ({"actor": np.zeros((30, 2))}, r"actor is of type ndarray \(array.*\.\.\.\)"),
     ],
 )
 def test_a_part_of_another_kind_is_refused(part, message):
     parts = {"actor": rj.flow_actor(2), "critic": rj.iqn_critic()}
-    with pytest.raises(rj.InputError, match=message):
+    with pytest.raises(rj.InputError, match=message) as error:
         rj.ramac_agent(**(parts | part))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [(rj.perturbed_actor, "prior"), (lambda x: rj.distilled_actor(x, 2), "teacher")],
+)
+def test_an_actor_of_another_refuses_what_is_no_actor(build, name):
+    with pytest.raises(rj.InputError, match=f"{name} is of type str .* type Actor"):
+        build("flow")

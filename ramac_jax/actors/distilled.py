@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.errors import InputError, check_counts
+from ramac_jax.errors import InputError, check_counts, check_kind
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
@@ -27,9 +27,10 @@ def distilled_actor(
       action_dim: A.
       widths: hidden layers of the student.
 
-    Raises `InputError` for a number below 1. `init` raises it for a teacher whose noise
-    has another shape.
+    Raises `InputError` for a teacher that is no actor and for a number below 1. `init`
+    raises it for a teacher whose noise has another shape.
     """
+    check_kind("teacher", teacher, Actor)
     check_counts(action_dim=action_dim, widths=widths)
     student = functional(MLP(tuple(widths), action_dim))
 

@@ -10,7 +10,7 @@ from ramac_jax.actors.diffusion import diffusion_actor
 from ramac_jax.actors.flow import flow_actor
 from ramac_jax.actors.vae import vae_actor
 from ramac_jax.compute.flat_params import Network, functional
-from ramac_jax.errors import InputError, check_counts
+from ramac_jax.errors import InputError, check_counts, check_kind
 from ramac_jax.networks.layers import MLP
 from ramac_jax.types import Actor, Array, Key, Params
 
@@ -30,9 +30,10 @@ def perturbed_actor(
       radius: Phi, the farthest that f moves a coordinate of the prior's action.
       widths: hidden layers of f.
 
-    Raises `InputError` for a radius that is not positive and at most 2, the box, and
-    for a width below 1.
+    Raises `InputError` for a prior that is no actor, for a radius that is not positive
+    and at most 2, the box, and for a width below 1.
     """
+    check_kind("prior", prior, Actor)
     check_counts(widths=widths)
     if not 0.0 < radius <= 2.0:
         raise InputError(f"radius is {radius}: it must be above 0 and at most 2")

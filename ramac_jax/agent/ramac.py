@@ -1,8 +1,6 @@
 """RAMAC: a generative actor and a distributional critic under one update."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import flax
 import jax
@@ -14,7 +12,7 @@ from ramac_jax.agent import noise, update
 from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import ADAM
 from ramac_jax.compute import whole_batch
-from ramac_jax.errors import InputError, check_counts
+from ramac_jax.errors import InputError, check_counts, check_kind
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -63,22 +61,27 @@ def ramac_agent(
       num_ranked: actions that `act` draws for each observation, of which it takes the
         one of the highest value, the mean of the least critic's quantiles, as
         Diffusion-QL does with 50; 1: the one drawn is taken.
-      optimizer: any optax transformation `(grads, state, params)` with a learning rate
-        of 1, of the actor and of each critic; the hyperparameters' learning rates
-        multiply its updates. The parameters of a network are one vector, so that a
-        transformation which treats each layer separately sees a single layer.
+      optimizer: an `optax.GradientTransformation` that needs no more than gradients,
+        state and parameters, with a learning rate of 1, of the actor and of each
+        critic; the hyperparameters' learning rates multiply its updates. Of
+        `optax.MultiSteps`, give its `gradient_transformation()`. The parameters of a
+        network are one vector, so that a transformation which treats each layer
+        separately sees a single layer.
       micro_batch: how many rows the critics compute at a time
         (`devices.cache.fit_cache` suits a CPU); the results are the same but for
         rounding.
 
-    Raises `InputError` for a part of another kind, such as an optimizer that was not
+    Raises `InputError` for a part of another type, such as an optimizer that was not
     called, and for a number below 1. `init` raises it for an actor whose
     actions have another shape than the data's.
     """
     check_kind("actor", actor, Actor)
     check_kind("critic", critic, Critic)
     check_kind("optimizer", optimizer, optax.GradientTransformation)
-    check_kind("risk_measure", risk_measure, Callable)
+    check_kind("risk_measure", risk_measure)
+    check_kind("micro_batch", micro_batch)
+    if conservative is not None:
+        check_kind("conservative", conservative)
     check_counts(
         num_quantiles=num_quantiles,
         num_risk_quantiles=num_risk_quantiles,
@@ -105,14 +108,6 @@ def ramac_agent(
         act=partial(act, config),
         risk_measure=risk_measure,
     )
-
-
-def check_kind(name: str, part: Any, kind: Any) -> None:
-    """Raise `InputError` for a part of an agent that is of another kind."""
-    if not isinstance(part, kind):
-        raise InputError(
-            f"{name} is {type(part).__name__} {part!r:.60}: give a {kind.__name__}"
-        )
 
 
 def init(config: AgentConfig, key: Key, example: Transition) -> State:

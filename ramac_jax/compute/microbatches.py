@@ -58,7 +58,9 @@ def gradient(
 def map_rows(
     function: Callable[[Any], Array], rows: Any, num_rows: int | None = None
 ) -> Array:
-    """Apply a function of rows [b, ...] -> [b, ...] to a batch, without a gradient.
+    """Apply a function of rows [b, ...] -> [b, ...] to a batch.
+
+    It is `gradient` where only values are needed; it stops no gradient.
 
     Args:
       function: of a tree of rows.

@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-import psutil
+from ramac_jax.extras import require
 
 CGROUP = Path("/sys/fs/cgroup")  # limits of a container, cgroup version 2 or 1
 MEMORY_FILES = (
@@ -31,6 +31,9 @@ def count_cores() -> int:
 
 def free_host_bytes() -> int:
     """Bytes of memory that this process may still allocate."""
+    require("psutil", "ramac_jax.devices")
+    import psutil
+
     free: int = psutil.virtual_memory().available
     for limit_file, usage_file in MEMORY_FILES:
         numbers = *cgroup_numbers(limit_file), *cgroup_numbers(usage_file)

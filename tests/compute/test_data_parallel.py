@@ -209,3 +209,20 @@ def test_noise_that_belongs_to_no_row_is_the_same_on_every_device(make_batch):
     arguments = jnp.zeros(()), make_batch(8), KEY, HYPERPARAMS
     states, _ = on_devices(data_parallel(agent, AXIS).update, 4, 2)(*arguments)
     np.testing.assert_array_equal(states, [jax.random.uniform(KEY)] * 2)
+
+
+def test_a_jitted_update_is_traced_once_for_all_shared_runs(make_agent, make_batch):
+    agent, batch, traces = make_agent(), make_batch(8), []
+
+    @partial(jax.jit, static_argnums=4)
+    def update_from_noise(state, batch, noise, hyperparams, mean):
+        traces.append(mean)
+        return agent.update_from_noise(state, batch, noise, hyperparams, mean)
+
+    jitted = agent._replace(update_from_noise=update_from_noise)
+    shared = data_parallel(jitted, AXIS)
+    state = agent.init(KEY, batch)
+    for _ in range(2):
+        update = jax.vmap(shared.update, (None,) * 4, axis_size=2, axis_name=AXIS)
+        update(state, batch, KEY, HYPERPARAMS)
+    assert len(traces) == 1
