@@ -18,6 +18,7 @@ BAD_OPTIONS = {
     "ood": "--num-data 0",
     "precision": "--num-seeds 0",
     "stalls": "--horizon 0",
+    "tails": "--updates 0",
     "throughput": "--cases unknown",
 }
 """An option that each benchmark refuses."""

@@ -1,0 +1,182 @@
+"""Laws of the return: small Markov chains, each followed by a uniform policy."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+import ramac_jax as rj
+from ramac_jax.errors import check_names
+
+PROBABILITY_TOLERANCE = 1e-6
+
+
+class Outcome(NamedTuple):
+    """What may follow a state and an action."""
+
+    probability: float
+    reward: float
+    next_state: int = 0
+    ends: bool = False
+
+
+class Law(NamedTuple):
+    """A Markov chain with S states and A actions, which the policy draws uniformly."""
+
+    outcomes: tuple[tuple[tuple[Outcome, ...], ...], ...]  # [S][A], each any number
+    discount: float = 0.99
+    noise: str = "none"  # added to every reward: a name in NOISES
+    starts: tuple[tuple[str, int, int], ...] = (("", 0, 0),)  # label, state, action
+
+
+def chain(
+    atoms: Sequence[float], probabilities: Sequence[float], discount: float
+) -> Law:
+    """Build the endless chain of one state whose reward is one of the atoms.
+
+    Raises `InputError` for lists of different lengths, probabilities that are not
+    those of a distribution, rewards that are not finite, and a discount outside [0, 1).
+    """
+    if len(atoms) != len(probabilities):
+        raise rj.InputError(
+            f"{len(atoms)} atoms and {len(probabilities)} probabilities: give as many "
+            "probabilities as atoms"
+        )
+    if not atoms:
+        raise rj.InputError("no atom: give at least one, with its probability")
+    if not np.isfinite(atoms).all():
+        raise rj.InputError(f"atoms are {list(atoms)}: give finite rewards")
+    total = float(np.sum(probabilities))
+    if not all(p >= 0.0 for p in probabilities):
+        raise rj.InputError(
+            f"probabilities are {list(probabilities)}: give none below 0"
+        )
+    if not abs(total - 1.0) <= PROBABILITY_TOLERANCE:
+        raise rj.InputError(f"probabilities sum to {total:g}: give some that sum to 1")
+    if discount == 1.0:
+        raise rj.InputError(
+            "the discount is 1 and the chain never ends, so that its return is "
+            "infinite: give a discount below 1"
+        )
+    if not 0.0 <= discount < 1.0:
+        raise rj.InputError(f"the discount is {discount:g}: give 0 or more, below 1")
+    pairs = zip(probabilities, atoms, strict=True)
+    return Law(
+        outcomes=((tuple(Outcome(*pair) for pair in pairs),),), discount=discount
+    )
+
+
+def noisy(noise: str) -> Law:
+    """Build the chain whose rewards are noise alone."""
+    return chain([0.0], [1.0], 0.99)._replace(noise=noise)
+
+
+def rare_penalty(scale: float) -> Law:
+    """Build the chain with a rare penalty, its rewards multiplied by `scale`."""
+    return chain([0.3 * scale, -5.0 * scale], [0.98, 0.02], 0.99)
+
+
+def hazard() -> Law:
+    """Build one state with a safe action, and a risky one that is better on average."""
+    safe = (Outcome(1.0, 0.1),)
+    risky = (Outcome(0.96, 0.4), Outcome(0.04, -5.0))
+    return Law(outcomes=((safe, risky),), starts=(("safe", 0, 0), ("risky", 0, 1)))
+
+
+def ending_penalty() -> Law:
+    """Build the chain whose penalty also ends the episode."""
+    return Law(outcomes=(((Outcome(0.98, 0.3), Outcome(0.02, -5.0, 0, True)),),))
+
+
+def late_penalty() -> Law:
+    """Build a walk over ten states that a rare penalty may end."""
+    walk = [
+        ((Outcome(0.9, 0.1, state + 1), Outcome(0.1, 0.1, state)),)
+        for state in range(9)
+    ]
+    last = ((Outcome(0.95, 1.0, 9, True), Outcome(0.05, -10.0, 9, True)),)
+    return Law(outcomes=(*walk, last))
+
+
+LAWS = {
+    "rare penalty": rare_penalty(1.0),
+    "rare penalty x 0.1": rare_penalty(0.1),
+    "rare penalty x 10": rare_penalty(10.0),
+    "normal": noisy("normal"),
+    "student-t(3)": noisy("student-t(3)"),
+    "hazard": hazard(),
+    "ending penalty": ending_penalty(),
+    "late penalty": late_penalty(),
+}
+"""The laws by name."""
+
+
+def find_laws(names: Sequence[str]) -> dict[str, Law]:
+    """Return laws by name; `InputError` for an unknown name."""
+    check_names("law", names, LAWS)
+    return {name: LAWS[name] for name in names}
+
+
+def draw_noise(noise: str, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draw what is added to the rewards of `size` steps."""
+    if noise == "normal":
+        return rng.normal(size=size)
+    if noise == "student-t(3)":
+        return rng.standard_t(3, size)
+    return np.zeros(size)
+
+
+class Tables(NamedTuple):
+    """The outcomes of a law as arrays [S, A, K]."""
+
+    cumulated: np.ndarray  # probabilities
+    reward: np.ndarray
+    next_state: np.ndarray
+    ends: np.ndarray
+
+
+def tabulate(law: Law) -> Tables:
+    """Return the tables of a law; outcomes of probability 0 fill their last axis."""
+    longest = max(len(x) for state in law.outcomes for x in state)
+    rows = [
+        [[*x, *[Outcome(0.0, 0.0)] * (longest - len(x))] for x in state]
+        for state in law.outcomes
+    ]
+    columns = np.moveaxis(np.array(rows, np.float64), -1, 0)
+    cumulated = np.cumsum(columns[0], axis=-1)
+    return Tables(
+        cumulated=cumulated / cumulated[..., -1:],
+        reward=columns[1],
+        next_state=columns[2].astype(int),
+        ends=columns[3].astype(bool),
+    )
+
+
+class Walk(NamedTuple):
+    """One step of many walkers, all [M], and where each goes on."""
+
+    action: np.ndarray
+    reward: np.ndarray
+    next_state: np.ndarray
+    ends: np.ndarray
+
+
+def step(
+    law: Law,
+    tables: Tables,
+    rng: np.random.Generator,
+    state: np.ndarray,
+    action: np.ndarray | None = None,
+) -> Walk:
+    """Take one step of walkers in states [M]; the policy draws actions not given."""
+    size = len(state)
+    if action is None:
+        action = rng.integers(len(law.outcomes[0]), size=size)
+    drawn = rng.random(size)[:, None]
+    pick = np.sum(drawn >= tables.cumulated[state, action], axis=-1)
+    return Walk(
+        action=action,
+        reward=tables.reward[state, action, pick] + draw_noise(law.noise, rng, size),
+        next_state=tables.next_state[state, action, pick],
+        ends=tables.ends[state, action, pick],
+    )

@@ -1,0 +1,172 @@
+"""The laws of the return, the records of them, and what the command writes."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import ramac_jax as rj
+from benchmarks.tails import laws, training, truth
+from benchmarks.tails.command import main
+from benchmarks.tails.critics import CRITICS, DEFAULT, Settings
+
+EPISODES = 20_000
+
+
+def simulated(law, state=0, action=0):
+    return truth.measure(truth.simulate_returns(law, state, action, EPISODES, 0))
+
+
+def assert_within_errors(found, expected):
+    """Four standard errors, and what the rewards after the last one may add."""
+    statistics, errors = found
+    for name, value in expected.items():
+        allowed = 4.0 * getattr(errors, name) + 1e-3
+        assert abs(getattr(statistics, name) - value) < allowed, name
+
+
+@pytest.mark.parametrize(
+    ("atoms", "probabilities"), [([0.3, -5.0], [0.98, 0.02]), ([1.0, 2.0], [0.5, 0.5])]
+)
+def test_a_chain_has_the_mean_and_deviation_of_its_series(atoms, probabilities):
+    """E r / (1 - gamma), and std(r) / sqrt(1 - gamma^2)."""
+    law = laws.chain(atoms, probabilities, 0.9)
+    mean = np.dot(atoms, probabilities)
+    variance = np.dot(np.square(atoms), probabilities) - mean**2
+    std = np.sqrt(variance / (1.0 - 0.81))
+    assert_within_errors(simulated(law), {"mean": mean / 0.1, "std": std})
+
+
+def test_normal_rewards_have_a_normal_return():
+    law = laws.noisy("normal")._replace(discount=0.9)
+    std = 1.0 / np.sqrt(1.0 - 0.81)
+    cvar = -std * norm.pdf(norm.ppf(0.1)) / 0.1
+    assert_within_errors(simulated(law), {"mean": 0.0, "std": std, "cvar": cvar})
+
+
+def test_the_scale_of_rewards_is_that_of_the_return():
+    one, ten = laws.rare_penalty(1.0), laws.rare_penalty(10.0)
+    returns = [truth.simulate_returns(x, 0, 0, 500, 0) for x in (one, ten)]
+    np.testing.assert_allclose(10.0 * returns[0], returns[1])
+
+
+def test_an_ending_penalty_is_the_mean_of_its_recursion():
+    """V = .98 (.3 + gamma V) - .02 5."""
+    mean = (0.98 * 0.3 - 0.1) / (1.0 - 0.98 * 0.99)
+    assert_within_errors(simulated(laws.ending_penalty()), {"mean": mean})
+
+
+def test_a_late_penalty_is_the_mean_of_its_recursion():
+    """Each of nine states is left with probability .9: W(x) = .1 + gamma(...)."""
+    value = 0.95 - 0.5
+    for _ in range(9):
+        value = (0.1 + 0.9 * 0.99 * value) / (1.0 - 0.1 * 0.99)
+    assert_within_errors(simulated(laws.late_penalty()), {"mean": value})
+
+
+def test_the_risky_action_of_the_hazard_is_better_on_average_and_worse_in_the_tail():
+    safe, risky = (simulated(laws.hazard(), 0, action)[0] for action in (0, 1))
+    assert risky.mean > safe.mean and risky.cvar < safe.cvar
+
+
+def test_the_cvar_of_equally_likely_returns_is_the_mean_of_the_worst():
+    found = truth.statistics(np.arange(100.0))
+    assert found.cvar == pytest.approx(4.5) and found.mean == pytest.approx(49.5)
+
+
+def test_a_window_stops_at_the_end_of_an_episode():
+    """Rewards 1, 2, 4, 8, 16 of one walker, whose episode ends with the third."""
+    ends = np.array([[False], [False], [True], [False], [False]])
+    state = np.arange(5)[:, None]
+    recording = training.Recording(state, 0 * state, 2.0**state, state + 1, ends)
+    reward, next_state, ended = training.multi_step(recording, 0.5, 3)
+    np.testing.assert_allclose(reward[:, 0], [1 + 1 + 1, 2 + 2, 4])
+    np.testing.assert_array_equal(next_state[:, 0], [3, 4, 5])
+    np.testing.assert_array_equal(ended[:, 0], [True, True, True])
+    reward, _, ended = training.multi_step(recording, 0.5, 2)
+    np.testing.assert_allclose(reward[:, 0], [2, 4, 4, 16])
+    np.testing.assert_array_equal(ended[:, 0], [False, True, True, False])
+    returns = training.returns_to_go(recording, 0.5)
+    np.testing.assert_allclose(returns[:, 0], [3, 4, 4, 16, 16])
+
+
+def test_recorded_walkers_follow_the_law():
+    recording = training.record_steps(laws.late_penalty(), 2000, 40, 0)
+    moved = recording.next_state[recording.state == 4] == 5
+    assert moved.mean() == pytest.approx(0.9, abs=0.01)
+    last = recording.state == 9
+    assert recording.ends[last].all() and not recording.ends[~last].any()
+    assert (recording.reward[last] < 0.0).mean() == pytest.approx(0.05, abs=0.01)
+    restarted = recording.state[1:][recording.ends[:-1]]
+    assert not restarted.any()
+
+
+def test_windows_of_a_critic_have_the_value_of_single_steps(monkeypatch):
+    """At a discount of 0 every return is the next reward: 1 or 2."""
+    monkeypatch.setattr(training, "WIDTH", 16)
+    law = laws.chain([1.0, 2.0], [0.5, 0.5], 0.0)
+    recording = training.record_steps(law, 64, 16, 0)
+    settings = Settings(num_critics=1, num_quantiles=8, window=2, reward_scale=1.0)
+    dataset, scale = training.make_dataset(law, recording, settings)
+    read = training.learn_quantiles(
+        law, settings, dataset, num_updates=600, num_seeds=1
+    )
+    assert scale == 1.0 and read.shape == (1, 1, training.NUM_FRACTIONS)
+    assert read[0, 0, 100:300].mean() == pytest.approx(1.0, abs=0.15)
+    assert read[0, 0, 700:900].mean() == pytest.approx(2.0, abs=0.15)
+
+
+def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "WIDTH", 8)
+    monkeypatch.setattr(training, "NUM_WALKERS", 8)
+    out, figure = tmp_path / "new" / "tails.json", tmp_path / "tails.png"
+    words = "--atoms 0.3 -5 --probabilities 0.98 0.02 --discount 0.9 --updates 2"
+    chosen = ["--critics", "presets", "multi-step", "--seeds", "2"]
+    files = ["--out", str(out), "--figure", str(figure)]
+    main([*words.split(), *chosen, *files])
+    record = json.loads(out.read_text())
+    assert record["truth"]["mean"] == pytest.approx(1.94, abs=0.05)
+    assert [row["name"] for row in record["critics"]] == ["presets", "multi-step"]
+    assert [row["default"] for row in record["critics"]] == [True, False]
+    for row in record["critics"]:
+        assert row["mean"] == pytest.approx(np.mean(row["quantiles"]))
+        assert row["cvar"] == pytest.approx(np.mean(row["quantiles"][:10]))
+        assert row["updates"] == 2 and row["seconds"] > 0.0
+        assert len(row["seeds"]) == 2 and row["settings"]["num_critics"] == 2
+    assert "presets (default)" in capsys.readouterr().out
+    assert figure.stat().st_size
+
+
+def test_the_default_is_one_of_the_critics():
+    assert DEFAULT in CRITICS
+
+
+ATOMS = "--atoms 1 2 --probabilities "
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--laws normale", "unknown law 'normale': did you mean normal"),
+        ("--critics papr", "unknown critic 'papr': did you mean paper"),
+        ("--updates 0", "--updates is 0: give 1 or more"),
+        ("--seeds 0", "--seeds is 0: give 1 or more"),
+        ("--laws", "--laws has no value: give at least one"),
+        ("--atoms 1", "give --atoms and --probabilities together"),
+        ("--discount 0.9", "--discount is that of --atoms: give them too"),
+        (ATOMS + "1", "2 atoms and 1 probabilities"),
+        (ATOMS + "0.5 0.6", "probabilities sum to 1.1: give some that sum to 1"),
+        (ATOMS + "1.5 -0.5", "give none below 0"),
+        (ATOMS + "nan 1", "give none below 0"),
+        (ATOMS + "0.5 0.5 --discount 1", "the discount is 1 and the chain never ends"),
+        (ATOMS + "0.5 0.5 --discount nan", "the discount is nan: give 0 or more"),
+        ("--atoms inf 1 --probabilities 0.5 0.5", "give finite rewards"),
+        ("--figure tails.pdf", "--figure is tails.pdf: give a .png file"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(tmp_path, words, message):
+    out = tmp_path / "new" / "tails.json"
+    with pytest.raises(rj.InputError, match=message):
+        main([*words.split(), "--out", str(out)])
+    assert not out.parent.exists()
