@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 LONGEST = 60
-"""Characters of a part that a message shows."""
+"""Characters of a value that a message shows."""
 
 
 class InputError(ValueError):
@@ -39,16 +39,19 @@ def check_counts(**counts: int | Sequence[int] | None) -> None:
 
 
 def check_kind(name: str, part: Any, kind: type | None = None) -> None:
-    """Raise `InputError` for a part of another type; None: for what is no function."""
+    """Raise `InputError` for a part that is not of a type; None: not a function."""
     right = callable(part) if kind is None else isinstance(part, kind)
     if not right:
-        shown = " ".join(repr(part).split())
-        if len(shown) > LONGEST:
-            shown = f"{shown[:LONGEST]}..."
+        shown = shorten(" ".join(repr(part).split()))
         wanted = "a function" if kind is None else f"one of type {kind.__name__}"
         raise InputError(
             f"{name} is of type {type(part).__name__} ({shown}): give {wanted}"
         )
+
+
+def shorten(text: str) -> str:
+    """Cut a line to `LONGEST` characters."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def first_line(error: Exception) -> str:

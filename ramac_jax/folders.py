@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ramac_jax.errors import InputError, first_line
+from ramac_jax.errors import InputError, first_line, shorten
 from ramac_jax.extras import require
 from ramac_jax.files import strict
 
@@ -17,7 +17,6 @@ import filelock  # noqa: E402 - after the check that it is there
 
 LOCK = ".lock"
 MISSING = "nothing"  # in place of a value that one side does not have
-LONGEST = 60  # characters of a value in a message
 
 
 def lock_folder(folder: Path) -> filelock.BaseFileLock:
@@ -98,12 +97,9 @@ def first_difference(
         return None
     if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
         return first_difference(dict(enumerate(held)), dict(enumerate(wanted)), name)
-    return None if held == wanted else (name, shorten(held), shorten(wanted))
+    return None if held == wanted else (name, to_line(held), to_line(wanted))
 
 
-def shorten(value: Any) -> str:
+def to_line(value: Any) -> str:
     """A JSON value in one short line."""
-    if value == MISSING:
-        return MISSING
-    text = json.dumps(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return MISSING if value == MISSING else shorten(json.dumps(value))

@@ -22,7 +22,7 @@ from ramac_jax.errors import check_names
 NUM_EPISODES = 100_000
 """Simulated episodes of a law."""
 NUM_SHOWN = 100
-"""Quantiles of the record, at the midpoints of as many equal fractions."""
+"""Quantiles of the record, each the mean over one of as many equal parts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def check(arguments: Arguments) -> None:
 def chosen_laws(arguments: Arguments) -> dict[str, Law]:
     """Return the laws that the options name."""
     if arguments.atoms is None or arguments.probabilities is None:
-        return laws.find_laws(arguments.laws)
+        return {name: LAWS[name] for name in arguments.laws}
     discount = 0.99 if arguments.discount is None else arguments.discount
     law = laws.chain(arguments.atoms, arguments.probabilities, discount)
     return {"atoms": law}

@@ -1,14 +1,19 @@
 """Laws of the return: small Markov chains, each followed by a uniform policy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 import ramac_jax as rj
-from ramac_jax.errors import check_names
 
 PROBABILITY_TOLERANCE = 1e-6
+NOISES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "none": lambda rng, size: np.zeros(size),
+    "normal": lambda rng, size: rng.normal(size=size),
+    "student-t(3)": lambda rng, size: rng.standard_t(3, size),
+}
+"""Noise that is added to the rewards of `size` steps."""
 
 
 class Outcome(NamedTuple):
@@ -21,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class Law(NamedTuple):
-    """A Markov chain with S states and A actions, which the policy draws uniformly."""
+    """A Markov chain of S states; the policy draws one of 1 or 2 actions uniformly."""
 
     outcomes: tuple[tuple[tuple[Outcome, ...], ...], ...]  # [S][A], each any number
     discount: float = 0.99
@@ -89,7 +94,7 @@ def ending_penalty() -> Law:
 
 
 def late_penalty() -> Law:
-    """Build a walk over ten states that a rare penalty may end."""
+    """Build a walk over ten states whose last step may bring a rare penalty."""
     walk = [
         ((Outcome(0.9, 0.1, state + 1), Outcome(0.1, 0.1, state)),)
         for state in range(9)
@@ -109,21 +114,6 @@ LAWS = {
     "late penalty": late_penalty(),
 }
 """The laws by name."""
-
-
-def find_laws(names: Sequence[str]) -> dict[str, Law]:
-    """Return laws by name; `InputError` for an unknown name."""
-    check_names("law", names, LAWS)
-    return {name: LAWS[name] for name in names}
-
-
-def draw_noise(noise: str, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draw what is added to the rewards of `size` steps."""
-    if noise == "normal":
-        return rng.normal(size=size)
-    if noise == "student-t(3)":
-        return rng.standard_t(3, size)
-    return np.zeros(size)
 
 
 class Tables(NamedTuple):
@@ -176,7 +166,7 @@ def step(
     pick = np.sum(drawn >= tables.cumulated[state, action], axis=-1)
     return Walk(
         action=action,
-        reward=tables.reward[state, action, pick] + draw_noise(law.noise, rng, size),
+        reward=tables.reward[state, action, pick] + NOISES[law.noise](rng, size),
         next_state=tables.next_state[state, action, pick],
         ends=tables.ends[state, action, pick],
     )

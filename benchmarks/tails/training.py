@@ -29,7 +29,7 @@ class Recording(NamedTuple):
 
 
 def record_steps(law: Law, num_walkers: int, num_steps: int, seed: int) -> Recording:
-    """Record the uniform policy; first actions are those of the law's starts."""
+    """Record the uniform policy from the states of the law's starts."""
     rng, tables = np.random.default_rng(seed), tabulate(law)
     starts = np.array([state for _, state, _ in law.starts])
     state = rng.choice(starts, num_walkers)
@@ -99,7 +99,7 @@ def make_dataset(
 
 
 def uniform_actor(num_actions: int) -> rj.Actor:
-    """Build the policy of the laws as an actor without parameters that matter."""
+    """Build the policy of the laws as an actor, whose one parameter has no effect."""
 
     def init(key: Any, observation: Any, action: Any) -> Any:
         del key, observation, action

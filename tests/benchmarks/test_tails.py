@@ -10,6 +10,7 @@ import ramac_jax as rj
 from benchmarks.tails import laws, training, truth
 from benchmarks.tails.command import main
 from benchmarks.tails.critics import CRITICS, DEFAULT, Settings
+from ramac_jax.cli.options.presets import PRESETS
 
 EPISODES = 20_000
 
@@ -138,8 +139,13 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
     assert figure.stat().st_size
 
 
-def test_the_default_is_one_of_the_critics():
-    assert DEFAULT in CRITICS
+@pytest.mark.parametrize("agent", ["radac", "rafmac"])
+def test_the_default_has_the_settings_of_the_tuned_presets(agent):
+    preset = PRESETS[f"hopper-medium-expert/{agent}"]
+    default = CRITICS[DEFAULT]._asdict()
+    common = default.keys() & preset.keys()
+    assert {"num_quantiles", "num_cosines", "huber_threshold"} < common
+    assert {x: default[x] for x in common} == {x: preset[x] for x in common}
 
 
 ATOMS = "--atoms 1 2 --probabilities "
