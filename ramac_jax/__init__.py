@@ -25,10 +25,17 @@ if TYPE_CHECKING:
     )
     from ramac_jax.agent import ramac_agent
     from ramac_jax.compute import data_parallel
-    from ramac_jax.critics import constant_critic, iqn_critic, value_critic
+    from ramac_jax.critics import (
+        categorical_critic,
+        constant_critic,
+        iqn_critic,
+        quantile_loss,
+        value_critic,
+    )
     from ramac_jax.errors import InputError
     from ramac_jax.hyperparams import Hyperparams
     from ramac_jax.policy import load_policy, save_policy
+    from ramac_jax.returns import discounted_returns, value_range
     from ramac_jax.risk import RiskMeasure
     from ramac_jax.training import grid, make_train, sample_batch
     from ramac_jax.types import Actor, Agent, Critic, State, Transition
@@ -49,7 +56,14 @@ _NAMES = {
     ),
     "ramac_jax.agent": ("ramac_agent",),
     "ramac_jax.compute": ("data_parallel",),
-    "ramac_jax.critics": ("constant_critic", "iqn_critic", "value_critic"),
+    "ramac_jax.critics": (
+        "categorical_critic",
+        "constant_critic",
+        "iqn_critic",
+        "quantile_loss",
+        "value_critic",
+    ),
+    "ramac_jax.returns": ("discounted_returns", "value_range"),
     "ramac_jax.errors": ("InputError",),
     "ramac_jax.hyperparams": ("Hyperparams",),
     "ramac_jax.policy": ("load_policy", "save_policy"),
@@ -71,12 +85,14 @@ __all__ = [
     "State",
     "Transition",
     "__version__",
+    "categorical_critic",
     "check_hyperparams",
     "check_transitions",
     "compute",
     "constant_critic",
     "data_parallel",
     "diffusion_actor",
+    "discounted_returns",
     "distilled_actor",
     "distilled_flow_actor",
     "flow_actor",
@@ -90,12 +106,14 @@ __all__ = [
     "perturbed_diffusion_actor",
     "perturbed_flow_actor",
     "perturbed_vae_actor",
+    "quantile_loss",
     "ramac_agent",
     "risk",
     "sample_batch",
     "save_policy",
     "vae_actor",
     "value_critic",
+    "value_range",
 ]
 
 

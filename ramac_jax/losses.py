@@ -28,10 +28,24 @@ def squared_error(
 ) -> Array:
     """Mean squared error of predicted [N] against target [M], minimal at the mean.
 
-    The loss of `value_critic`; tau and kappa are unused arguments of `quantile_huber`.
+    tau and kappa are unused arguments of `quantile_huber`.
     """
     del tau, kappa
     return jnp.mean((target[None, :] - predicted[:, None]) ** 2)
+
+
+def cross_entropy(logits: Array, target: Array, low: float, high: float) -> Array:
+    """-sum_k m_k log p_k of a categorical return: logits [K], target [M] -> [].
+
+    The return is one of K equal bins of [low, high]. A target draw falls on the two
+    bins whose centres surround it, nearer ones more, so that its mean is kept; draws
+    beyond the outer centres count as those (Bellemare et al., 2017).
+    """
+    width = (high - low) / logits.shape[-1]
+    centres = low + width * (jnp.arange(logits.shape[-1]) + 0.5)
+    inside = jnp.clip(target, centres[0], centres[-1])
+    near = jnp.maximum(0.0, 1.0 - jnp.abs(inside[:, None] - centres) / width)
+    return -jnp.sum(jnp.mean(near, axis=0) * jax.nn.log_softmax(logits))
 
 
 def quantile_gap(candidates: Array, taken: Array) -> Array:
@@ -53,6 +67,15 @@ def value_gap(candidates: Array, taken: Array) -> Array:
 def log_mean_exp(x: Array) -> Array:
     """log of the mean of e^x over the first axis."""
     return jax.nn.logsumexp(x, axis=0) - jnp.log(x.shape[0])
+
+
+def join_steps(reward: Array, steps: Array, discount: Scalar) -> tuple[Array, Array]:
+    """sum_{k < n} gamma^k r_k, and the weight gamma^n of the return that follows.
+
+    reward [..., n'] is 0 after the first `steps` [...], which are n.
+    """
+    weights = discount ** jnp.arange(reward.shape[-1])
+    return jnp.sum(weights * reward, axis=-1), discount**steps
 
 
 def bellman_target(

@@ -78,6 +78,11 @@ ACTORS = {
 """Builders `(action_dim, **options) -> Actor`."""
 
 CRITICS = {
+    "categorical": Entry(
+        "ramac_jax.critics.categorical:categorical_critic",
+        {"num_critics": 2, "widths": (256, 256), "num_atoms": 101},
+        takes_dtype=True,
+    ),
     "quantile": Entry(
         "ramac_jax.critics.implicit_quantile:iqn_critic",
         {"num_critics": 2, "width": 256, "embedding_width": 128, "num_cosines": 32},
@@ -88,7 +93,8 @@ CRITICS = {
         {"num_critics": 2, "widths": (256, 256)},
     ),
 }
-"""Builders `(num_critics, **options) -> Critic`."""
+"""Builders `(num_critics, **options) -> Critic`; of a categorical one
+`(low, high, num_critics, **options)`."""
 
 HEADS = {
     "plain": Entry("ramac_jax.networks.heads.plain:plain_head"),

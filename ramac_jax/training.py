@@ -24,15 +24,43 @@ from ramac_jax.validation import as_numbers
 TrainFn = Callable[[State, Transition, Key, Hyperparams], tuple[State, Metrics]]
 
 
-def sample_batch(dataset: Transition, key: Key, batch_size: int) -> Transition:
+def sample_batch(
+    dataset: Transition, key: Key, batch_size: int, target_steps: int = 1
+) -> Transition:
     """Draw `batch_size` rows of a dataset [D, ...] uniformly with replacement.
 
     The probability of a row is 1 / D within D / 2^32 of it.
+
+    Args:
+      dataset: rows in the order of time where `target_steps` is above 1.
+      key: of the draw.
+      batch_size: B.
+      target_steps: n, steps that a row of the batch joins at most: fewer where its
+        episode ends before. 1: the rows are the dataset's own.
+
+    Raises `InputError` where steps are to be joined and the dataset has no `steps`.
     """
     drawn = jax.random.bits(key, (batch_size,))
-    size = jnp.uint32(dataset.reward.shape[0])
-    rows = (drawn % size).astype(jnp.int32)
-    return jax.tree.map(lambda x: x[rows], dataset)
+    size = dataset.reward.shape[0]
+    first = (drawn % jnp.uint32(size)).astype(jnp.int32)
+    batch: Transition = jax.tree.map(lambda x: x[first], dataset._replace(steps=None))
+    if target_steps == 1:
+        return batch
+    if dataset.steps is None:
+        raise InputError(
+            f"target_steps is {target_steps} and the dataset does not say where its "
+            "episodes end: give Transition.steps, or target_steps=1"
+        )
+    steps = jnp.minimum(dataset.steps[first], target_steps).astype(jnp.int32)
+    offset = jnp.arange(target_steps)
+    reward = dataset.reward[jnp.minimum(first[:, None] + offset, size - 1)]  # [B, n]
+    last = first + steps - 1
+    return batch._replace(
+        reward=jnp.where(offset < steps[:, None], reward, 0.0),
+        next_observation=dataset.next_observation[last],
+        terminated=dataset.terminated[last],
+        steps=steps.astype(reward.dtype),
+    )
 
 
 def all_finite(tree: Any) -> Array:
@@ -63,7 +91,7 @@ def zero_metric_sums(
 ) -> MetricSums:
     """Zeros for the metrics of one update of this agent."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    draw = partial(sample_batch, batch_size=batch_size)
+    draw = partial(sample_batch, batch_size=batch_size, target_steps=agent.target_steps)
     batch = jax.eval_shape(draw, dataset, key)
     metrics = jax.eval_shape(agent.update, state, batch, key, hyperparams)[1]
     sums = {
@@ -107,7 +135,7 @@ def advance(
     def one_update(_: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
         state, sums, updates = carry
         batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
-        batch = sample_batch(dataset, batch_key, batch_size)
+        batch = sample_batch(dataset, batch_key, batch_size, agent.target_steps)
         updated, metrics = agent.update(state, batch, update_key, hyperparams)
         flat = ravel_pytree(metrics)[0]
         accepted = all_finite((updated, flat)) & active

@@ -27,13 +27,21 @@ MicroBatchFn = Callable[[int, int], int | None]
 
 
 class Transition(NamedTuple):
-    """One step of experience, or a batch of them along a leading axis."""
+    """One step of experience, or a batch of them along a leading axis.
+
+    A dataset [D, ...] whose rows are in the order of time may say with `steps` where
+    its episodes end. From it `sample_batch` joins several steps to the rows of a batch:
+    the rewards of up to n steps, and the state after the last of them.
+    """
 
     observation: Array  # [B, O]
     action: Array  # [B, A], each coordinate in [-1, 1]
-    reward: Array  # [B]
-    next_observation: Array  # [B, O]
+    reward: Array  # [B]; of joined steps [B, n], 0 after the last of them
+    next_observation: Array  # [B, O], after the last step
     terminated: Array  # [B], 1 where the task ended the episode; a time limit is 0
+    steps: Array | None = None
+    """In a dataset [D]: steps from this one to the end of its episode or record, both
+    included. In a batch [B]: steps that are joined. None: every row is one step."""
 
 
 class State(NamedTuple):
@@ -110,6 +118,25 @@ class RiskMeasureFn(Protocol):
 
 
 class CriticLossFn(Protocol):
+    """Losses [E, B] of the returns of (s, a) against target draws [B, M] of them.
+
+    tau [N] are fractions at which quantiles may be compared, kappa is the threshold of
+    a Huber loss; a critic may need neither.
+    """
+
+    def __call__(
+        self,
+        params: Params,
+        observation: Array,
+        action: Array,
+        target: Array,
+        tau: Array,
+        kappa: Scalar,
+        /,
+    ) -> Array: ...
+
+
+class QuantileLossFn(Protocol):
     """Loss of predicted quantiles [N] at fractions tau [N] against target draws [M]."""
 
     def __call__(
@@ -186,7 +213,7 @@ class Critic(NamedTuple):
 
     init: InitFn
     quantiles: QuantilesFn
-    loss: CriticLossFn  # that brings its quantiles to their targets
+    loss: CriticLossFn  # that brings its returns to their targets
 
 
 def same(tree: Tree) -> Tree:
@@ -202,6 +229,7 @@ class Agent(NamedTuple):
     update_from_noise: UpdateFromNoiseFn
     act: ActFn
     risk_measure: RiskMeasureFn  # that `Hyperparams.risk_level` is a level of
+    target_steps: int = 1  # n, steps that a row of its batches joins at most
 
     def update(
         self, state: State, batch: Transition, key: Key, hyperparams: Hyperparams

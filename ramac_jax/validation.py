@@ -56,14 +56,19 @@ def check_transitions(dataset: "Transition") -> None:
     """Raise `InputError` unless an agent can learn from this dataset.
 
     It needs arrays of matching shapes [D, O], [D, A], [D], [D, O], [D] with D > 0, all
-    finite, actions within [-1, 1], `terminated` 0 or 1. The message names the field and
-    the first offending row.
+    finite, actions within [-1, 1], `terminated` 0 or 1. `steps` may be None, or [D]
+    that count down to 1 at the end of each episode. The message names the field and the
+    first offending row.
     """
-    arrays = {name: np.asarray(value) for name, value in dataset._asdict().items()}
+    fields = dataset._asdict()
+    if fields["steps"] is None:
+        del fields["steps"]
+    arrays = {name: np.asarray(value) for name, value in fields.items()}
     size = arrays["reward"].shape[:1]
     if size == (0,):
         raise InputError("the dataset is empty: give at least one transition")
-    axes = dict(observation=2, action=2, reward=1, next_observation=2, terminated=1)
+    tables = ("observation", "action", "next_observation")
+    axes = {name: 2 if name in tables else 1 for name in arrays}
     for name, value in arrays.items():
         if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
             raise InputError(f"{name} has dtype {value.dtype}: give numbers")
@@ -86,6 +91,39 @@ def check_transitions(dataset: "Transition") -> None:
     reject_rows("action", outside, arrays["action"], "outside [-1, 1]", "rescale it")
     flag = arrays["terminated"]
     reject_rows("terminated", (flag != 0) & (flag != 1), flag, "not 0 or 1", "fix it")
+    if "steps" in arrays:
+        check_steps(arrays["steps"], flag)
+
+
+def check_steps(steps: np.ndarray, terminated: np.ndarray) -> None:
+    """Raise `InputError` unless `steps` [D] count down to 1 at the end of episodes."""
+    following = np.append(steps[1:], 0)  # 0: the data end
+    goes_on = (steps > 1) & (following == steps - 1) & (terminated == 0)
+    right = (steps == 1) | goes_on
+    advice = "count down to 1 at the end of each episode, which no later row continues"
+    reject_rows("steps", ~right, steps, "no count of the steps that are left", advice)
+
+
+def check_target_steps(target_steps: int, dataset: "Transition") -> None:
+    """Raise `InputError` for targets of more steps than any episode has.
+
+    Args:
+      target_steps: of the agent.
+      dataset: the data, with `steps` where more than one step is joined.
+    """
+    if target_steps == 1:
+        return
+    if dataset.steps is None:
+        raise InputError(
+            f"target_steps is {target_steps} and the dataset does not say where its "
+            "episodes end: give Transition.steps, or target_steps=1"
+        )
+    longest = int(np.max(dataset.steps))
+    if target_steps > longest:
+        raise InputError(
+            f"target_steps is {target_steps} and the longest episode has {longest} "
+            f"steps: give at most {longest}"
+        )
 
 
 def reject_rows(

@@ -24,6 +24,7 @@ CORE = [
     "losses",
     "validation",
     "normalization",
+    "returns",
     "compute",
     "networks",
     "actors",

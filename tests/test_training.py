@@ -209,7 +209,7 @@ def test_batches_are_whole_rows_drawn_uniformly_with_replacement():
     batch = rj.sample_batch(dataset, KEY, 5000)
     drawn = batch.reward
     np.testing.assert_allclose(np.bincount(drawn.astype(int)) / 5000, 0.2, atol=0.03)
-    for leaf in batch:
+    for leaf in jax.tree.leaves(batch):
         np.testing.assert_array_equal(leaf.ravel(), drawn)
 
 

@@ -12,7 +12,10 @@ from ramac_jax.hyperparams import RANGES, Range
 
 @pytest.fixture
 def rows(make_batch):
-    return jax.tree.map(lambda x: np.array(x), make_batch(6))
+    """Six rows, of one episode."""
+    batch = jax.tree.map(lambda x: np.array(x), make_batch(6))
+    terminated = np.zeros(6, np.float32)
+    return batch._replace(terminated=terminated, steps=np.arange(6.0, 0.0, -1.0))
 
 
 def spoiled(rows, name, index, value):

@@ -91,17 +91,16 @@ def measure_law(
     recording = training.record_steps(
         law, training.NUM_WALKERS, training.NUM_STEPS, seed=0
     )
+    dataset = training.make_dataset(law, recording)
     for critic, settings in critics.items():
         started = time.perf_counter()
-        dataset, scale = training.make_dataset(law, recording, settings)
         learned = training.learn_quantiles(
             law, settings, dataset, num_updates=updates, num_seeds=seeds
         )
         seconds = time.perf_counter() - started
         for start, record in enumerate(found):
-            rows = np.sort(learned[:, start] / scale, axis=-1)
             record["critics"].append(
-                describe_reading(critic, settings, rows, updates, seconds, scale)
+                describe_reading(critic, settings, learned[:, start], updates, seconds)
             )
     return found
 
@@ -112,14 +111,13 @@ def describe_reading(
     quantiles: np.ndarray,
     updates: int,
     seconds: float,
-    scale: float,
 ) -> dict[str, Any]:
-    """Return what a critic read, from quantiles [seeds, fractions] in rewards."""
+    """Return what a critic read, from quantiles [seeds, fractions]."""
     seeds = [truth.statistics(row)._asdict() for row in quantiles]
     means = {key: float(np.mean([x[key] for x in seeds])) for key in seeds[0]}
     return {
         "name": name,
-        "settings": settings._asdict() | {"reward_scale": scale},
+        "settings": settings._asdict(),
         **means,
         "seeds": seeds,
         "quantiles": shown(quantiles.mean(axis=0)),
@@ -130,7 +128,7 @@ def describe_reading(
 
 
 def shown(quantiles: np.ndarray) -> list[float]:
-    """Return NUM_SHOWN quantiles, means over equal parts of ascending ones."""
+    """Return NUM_SHOWN quantiles, means over equal parts of them."""
     parts = np.array_split(quantiles, NUM_SHOWN)
     return [float(part.mean()) for part in parts]
 

@@ -4,37 +4,33 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """A critic and its targets."""
+    """A critic and its targets; the defaults are those of RADAC and RAFMAC."""
 
+    critic: str = "categorical"  # or "quantile"
     num_critics: int = 2
-    num_quantiles: int = 16  # N, of the prediction and of the target
-    num_cosines: int = 32
-    huber_threshold: float = 0.05  # kappa, in scaled rewards
-    window: int = 10  # steps of a target
-    reward_scale: float | None = None  # None: 1 / (3 deviations of the data's returns)
+    num_quantiles: int = 32  # N, draws of a target, and quantiles of a quantile critic
+    target_steps: int = 10
+    num_atoms: int = 101  # of a categorical critic
+    num_cosines: int = 64  # of a quantile critic
+    huber_threshold: float = 1.0  # kappa of a quantile critic, in scaled rewards
+    reward_scale: float | None = 1.0  # None: 1 / (3 deviations of the data's returns)
 
 
+QUANTILE = Settings(critic="quantile")
 CRITICS = {
-    "paper": Settings(
-        num_quantiles=32,
-        num_cosines=64,
-        huber_threshold=1.0,
-        window=1,
-        reward_scale=1.0,
+    "categorical, 10 steps": Settings(),
+    "categorical, 5 steps": Settings(target_steps=5),
+    "categorical, 1 step": Settings(target_steps=1),
+    "categorical, 10 steps, 5 critics": Settings(num_critics=5),
+    "paper": QUANTILE._replace(target_steps=1),
+    "quantile, 8 fractions, rewards x 0.1": QUANTILE._replace(
+        num_quantiles=8, num_cosines=16, target_steps=1, reward_scale=0.1
     ),
-    "presets": Settings(
-        num_quantiles=8, num_cosines=16, huber_threshold=1.0, window=1, reward_scale=0.1
-    ),
-    "multi-step": Settings(
-        num_quantiles=8, num_cosines=16, huber_threshold=1.0, reward_scale=1.0
-    ),
-    "small kappa": Settings(window=1),
-    "scaled multi-step": Settings(),
-    "scaled multi-step, one critic": Settings(num_critics=1),
-    "scaled multi-step, 20 steps": Settings(
-        num_quantiles=32, num_cosines=64, huber_threshold=0.02, window=20
+    "quantile, kappa 1, 10 steps": QUANTILE,
+    "pure quantile, 10 steps": QUANTILE._replace(
+        huber_threshold=0.003, reward_scale=None
     ),
 }
 """The critics by name."""
-DEFAULT = "presets"
-"""The one that RADAC and RAFMAC of the tuned presets use."""
+DEFAULT = "categorical, 10 steps"
+"""The one that RADAC and RAFMAC use."""

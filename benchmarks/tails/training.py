@@ -9,12 +9,14 @@ import numpy as np
 import ramac_jax as rj
 from benchmarks.tails.critics import Settings
 from benchmarks.tails.laws import Law, step, tabulate
+from ramac_jax.returns import steps_to_end
+from ramac_jax.validation import check_target_steps
 
 WIDTH = 64
 BATCH_SIZE = 128
 NUM_FRACTIONS = 1000
 """Midpoints at which the learned quantile function is read."""
-NUM_WALKERS, NUM_STEPS = 1024, 512
+NUM_WALKERS, NUM_STEPS = 4096, 512
 """Episodes that are recorded at the same time, and their steps."""
 
 
@@ -41,32 +43,6 @@ def record_steps(law: Law, num_walkers: int, num_steps: int, seed: int) -> Recor
     return Recording(*map(np.stack, zip(*rows, strict=True)))
 
 
-def returns_to_go(recording: Recording, discount: float) -> np.ndarray:
-    """Discounted rewards [T, M] from each step to the end of its episode or record."""
-    returns = np.array(recording.reward, np.float64)
-    for t in reversed(range(len(returns) - 1)):
-        returns[t] += discount * np.where(recording.ends[t], 0.0, returns[t + 1])
-    return returns
-
-
-def multi_step(
-    recording: Recording, discount: float, window: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rewards of windows, their last next states, and whether an end is in them.
-
-    All [T - window + 1, M]. The target of a window that goes on is
-    sum_k gamma^k r_k + gamma^window Z(s_window).
-    """
-    count = len(recording.reward) - window + 1
-    total = np.zeros((count, recording.reward.shape[1]))
-    ended = np.zeros(total.shape, bool)
-    for k in range(window):
-        rows = slice(k, k + count)
-        total += np.where(ended, 0.0, discount**k * recording.reward[rows])
-        ended |= recording.ends[rows]
-    return total, recording.next_state[window - 1 : window - 1 + count], ended
-
-
 def encode_state(law: Law, state: np.ndarray) -> jax.Array:
     """States as one-hot vectors [..., S]."""
     return jnp.eye(len(law.outcomes), dtype=jnp.float32)[state]
@@ -77,25 +53,47 @@ def encode_action(action: np.ndarray) -> jax.Array:
     return jnp.asarray(2.0 * action - 1.0, jnp.float32)[..., None]
 
 
-def make_dataset(
-    law: Law, recording: Recording, settings: Settings
-) -> tuple[rj.Transition, float]:
-    """Return the transitions that a critic learns from, and the scale of rewards."""
-    scale = settings.reward_scale
-    if scale is None:
-        half = len(recording.reward) // 2  # later returns lack most of their rewards
-        returns = returns_to_go(recording, law.discount)[:half]
-        scale = 1.0 / (3.0 * max(float(returns.std()), 1e-6))
-    reward, next_state, ended = multi_step(recording, law.discount, settings.window)
-    count = len(reward)
-    dataset = rj.Transition(
-        observation=encode_state(law, recording.state[:count].ravel()),
-        action=encode_action(recording.action[:count].ravel()),
-        reward=jnp.asarray(scale * reward.ravel(), jnp.float32),
-        next_observation=encode_state(law, next_state.ravel()),
-        terminated=jnp.asarray(ended.ravel(), jnp.float32),
+def make_dataset(law: Law, recording: Recording) -> rj.Transition:
+    """Return the steps as transitions [M T, ...], walker by walker."""
+    by_walker = Recording(*(np.swapaxes(x, 0, 1) for x in recording))
+    ends = by_walker.ends.copy()
+    ends[:, -1] = True  # of the record
+    rows = Recording(*(x.ravel() for x in by_walker))
+    return rj.Transition(
+        observation=encode_state(law, rows.state),
+        action=encode_action(rows.action),
+        reward=jnp.asarray(rows.reward, jnp.float32),
+        next_observation=encode_state(law, rows.next_state),
+        terminated=jnp.asarray(rows.ends, jnp.float32),
+        steps=jnp.asarray(steps_to_end(ends.ravel()), jnp.float32),
     )
-    return dataset, scale
+
+
+def choose_scale(law: Law, settings: Settings, dataset: rj.Transition) -> float:
+    """Return the factor on the rewards that a critic learns from."""
+    if settings.reward_scale is not None:
+        return settings.reward_scale
+    spread = float(rj.discounted_returns(dataset, law.discount).std())
+    return 1.0 / (3.0 * max(spread, 1e-6))
+
+
+def build_critic(law: Law, settings: Settings, dataset: rj.Transition) -> rj.Critic:
+    """Build a critic of rewards that are scaled."""
+    if settings.critic == "categorical":
+        low, high = rj.value_range(dataset, law.discount)
+        return rj.categorical_critic(
+            low,
+            high,
+            settings.num_critics,
+            widths=(WIDTH, WIDTH),
+            num_atoms=settings.num_atoms,
+        )
+    return rj.iqn_critic(
+        settings.num_critics,
+        width=WIDTH,
+        embedding_width=WIDTH,
+        num_cosines=settings.num_cosines,
+    )
 
 
 def uniform_actor(num_actions: int) -> rj.Actor:
@@ -130,23 +128,26 @@ def learn_quantiles(
     num_updates: int,
     num_seeds: int,
 ) -> np.ndarray:
-    """Train critics, and read their quantiles in scaled rewards.
+    """Train critics, and read their quantiles.
 
     Returns [seeds, starts, NUM_FRACTIONS]: what an agent acts on, the least of the
     ensemble at each fraction.
     """
-    critic = rj.iqn_critic(
-        settings.num_critics,
-        width=WIDTH,
-        embedding_width=WIDTH,
-        num_cosines=settings.num_cosines,
-    )
+    check_target_steps(settings.target_steps, dataset)
+    scale = choose_scale(law, settings, dataset)
+    dataset = dataset._replace(reward=scale * dataset.reward)
+    critic = build_critic(law, settings, dataset)
     actor = uniform_actor(len(law.outcomes[0]))
     agent = rj.ramac_agent(
-        actor, critic, rj.risk.neutral, settings.num_quantiles, num_risk_quantiles=1
+        actor,
+        critic,
+        rj.risk.neutral,
+        settings.num_quantiles,
+        num_risk_quantiles=1,
+        target_steps=settings.target_steps,
     )
     hyperparams = rj.Hyperparams(
-        discount=law.discount**settings.window,
+        discount=law.discount,
         huber_threshold=settings.huber_threshold,
         risk_weight=0.0,
         decay_steps=float(num_updates),
@@ -162,4 +163,4 @@ def learn_quantiles(
     action = encode_action(np.array([action for _, _, action in law.starts]))
     read = jax.vmap(critic.quantiles, in_axes=(0, None, None, None))
     quantiles = read(states.critic_params, observation, action, tau)
-    return np.asarray(jnp.min(quantiles, axis=1), np.float64)
+    return np.asarray(jnp.min(quantiles, axis=1), np.float64) / scale

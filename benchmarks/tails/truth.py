@@ -23,7 +23,7 @@ class Statistics(NamedTuple):
 
 
 def statistics(quantiles: np.ndarray) -> Statistics:
-    """Return the statistics of equally likely returns, in ascending order."""
+    """Return the statistics of quantiles at equal steps of the fraction."""
     worst = quantiles[: max(1, round(LEVEL * len(quantiles)))]
     mean, std, cvar = quantiles.mean(), quantiles.std(), worst.mean()
     return Statistics(mean=float(mean), std=float(std), cvar=float(cvar))

@@ -39,6 +39,7 @@ def ramac_agent(
     num_candidates: int = 10,
     normalize_value: bool = False,
     num_ranked: int = 1,
+    target_steps: int = 1,
     optimizer: optax.GradientTransformation = ADAM,
     micro_batch: MicroBatchFn = whole_batch,
 ) -> Agent:
@@ -61,6 +62,10 @@ def ramac_agent(
       num_ranked: actions that `act` draws for each observation, of which it takes the
         one of the highest value, the mean of the least critic's quantiles, as
         Diffusion-QL does with 50; 1: the one drawn is taken.
+      target_steps: n, rewards of the data that a target of the critics sums before it
+        asks the critics for the rest, gamma^n Z(s_n, a'). More steps carry rare
+        penalties further in one update and lean towards the data's own policy; 1: the
+        paper. Above 1, the dataset needs `Transition.steps`.
       optimizer: an `optax.GradientTransformation` that needs no more than gradients,
         state and parameters, with a learning rate of 1, of the actor and of each
         critic; the hyperparameters' learning rates multiply its updates. Of
@@ -87,6 +92,7 @@ def ramac_agent(
         num_risk_quantiles=num_risk_quantiles,
         num_candidates=num_candidates,
         num_ranked=num_ranked,
+        target_steps=target_steps,
     )
     config = AgentConfig(
         actor=actor,
@@ -107,6 +113,7 @@ def ramac_agent(
         update_from_noise=partial(update.update_from_noise, config),
         act=partial(act, config),
         risk_measure=risk_measure,
+        target_steps=target_steps,
     )
 
 

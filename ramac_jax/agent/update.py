@@ -128,15 +128,21 @@ def bellman_targets(
     tau: Array,
     hyperparams: Hyperparams,
 ) -> Array:
-    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, N]."""
+    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, N].
+
+    Of n joined steps, r is the sum of gamma^k r_k, and gamma^n takes gamma's place.
+    """
     quantiles = config.critic.quantiles(
         target_params, batch.next_observation, next_action, tau
     )
-    per_row = jax.vmap(losses.bellman_target, (0, 0, None, 1, None, None))
+    reward, discount = batch.reward, jnp.full_like(batch.reward, hyperparams.discount)
+    if batch.steps is not None:
+        reward, discount = losses.join_steps(
+            batch.reward, batch.steps, hyperparams.discount
+        )
+    per_row = jax.vmap(losses.bellman_target, (0, 0, 0, 1, None, None))
     bounds = hyperparams.value_min, hyperparams.value_max
-    return per_row(
-        batch.reward, batch.terminated, hyperparams.discount, quantiles, *bounds
-    )
+    return per_row(reward, batch.terminated, discount, quantiles, *bounds)
 
 
 def critic_loss(
@@ -146,17 +152,16 @@ def critic_loss(
     tau: Array,
     hyperparams: Hyperparams,
 ) -> tuple[Array, Metrics]:
-    """Eq. 2, a mean over rows and fractions, summed over critics; and metrics.
+    """The critic's own loss (eq. 2: of quantiles), summed over critics; and metrics.
 
-    E[rho_tau(target - Z(s, a; tau))], plus `conservative_weight` times the conservative
-    penalty. The sum keeps the gradients of the critics apart.
+    It is a mean over rows, plus `conservative_weight` times the conservative penalty.
+    The sum keeps the gradients of the critics apart.
     """
     critic, batch, target = config.critic, rows.transition, rows.target
     bounds = hyperparams.value_min, hyperparams.value_max
-    quantiles = critic.quantiles(params, batch.observation, batch.action, tau)
-    per_row = jax.vmap(critic.loss, in_axes=(0, 0, None, None))
-    per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))
-    loss = jnp.mean(per_critic(quantiles, target, tau, hyperparams.huber_threshold), 1)
+    taken = batch.observation, batch.action
+    kappa = hyperparams.huber_threshold
+    loss = jnp.mean(critic.loss(params, *taken, target, tau, kappa), axis=1)  # [E]
     metrics = {
         "critic_loss": jnp.mean(loss),
         "target_mean": jnp.mean(target),
@@ -167,6 +172,7 @@ def critic_loss(
             params, batch.observation, rows.candidates, tau
         )
         gap = jax.vmap(jax.vmap(config.conservative, in_axes=(1, 0)), in_axes=(1, 0))
+        quantiles = critic.quantiles(params, *taken, tau)
         penalty = jnp.mean(gap(at_candidates, quantiles), axis=1)
         loss += hyperparams.conservative_weight * penalty
         metrics["conservative_gap"] = jnp.mean(penalty)

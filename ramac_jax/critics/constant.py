@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from ramac_jax.losses import quantile_huber
+from ramac_jax.critics.quantile_loss import quantile_loss
 from ramac_jax.types import Array, Critic, Key, Params
 
 
@@ -24,4 +24,4 @@ def constant_critic() -> Critic:
         shape = (*params.shape, *observation.shape[:-1], *tau.shape)
         return jnp.zeros(shape, params.dtype)
 
-    return Critic(init=init, quantiles=quantiles, loss=quantile_huber)
+    return Critic(init=init, quantiles=quantiles, loss=quantile_loss(quantiles))

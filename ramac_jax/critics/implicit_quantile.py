@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.critics.quantile_loss import quantile_loss
 from ramac_jax.errors import check_counts
-from ramac_jax.losses import quantile_huber
 from ramac_jax.networks.heads import HeadFn, plain_head
 from ramac_jax.networks.quantile_network import CRITIC_NORMAL, QuantileNetwork
 from ramac_jax.types import Array, Critic, Key, Params
@@ -63,4 +63,4 @@ def iqn_critic(
         each = jax.vmap(member.apply, in_axes=(0, None, None, None))
         return each(params, observation, action, tau)
 
-    return Critic(init=init, quantiles=quantiles, loss=quantile_huber)
+    return Critic(init=init, quantiles=quantiles, loss=quantile_loss(quantiles))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.critics.quantile_loss import quantile_loss
 from ramac_jax.errors import check_counts
 from ramac_jax.losses import squared_error
 from ramac_jax.networks.layers import MLP
@@ -36,4 +37,6 @@ def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) ->
         values = jax.vmap(member.apply, in_axes=(0, None))(params, pair)
         return jnp.broadcast_to(values, (*values.shape[:-1], tau.shape[0]))
 
-    return Critic(init=init, quantiles=quantiles, loss=squared_error)
+    return Critic(
+        init=init, quantiles=quantiles, loss=quantile_loss(quantiles, squared_error)
+    )

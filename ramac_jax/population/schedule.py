@@ -14,7 +14,11 @@ from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.history import History
 from ramac_jax.population.members import LARGEST_SEED, Members
 from ramac_jax.types import Agent, State, Transition
-from ramac_jax.validation import check_hyperparams, check_transitions
+from ramac_jax.validation import (
+    check_hyperparams,
+    check_target_steps,
+    check_transitions,
+)
 
 FORMAT = 5  # of checkpoints; changes with their arrays and with random numbers
 
@@ -135,6 +139,7 @@ def check_inputs(
                 )
     check_hyperparams(members.hyperparams, agent.risk_measure)
     check_transitions(dataset)
+    check_target_steps(agent.target_steps, dataset)
 
 
 def check_lengths(schedule: Schedule, start: Start) -> None:
@@ -205,7 +210,7 @@ def describe(
 def dataset_digest(dataset: Transition) -> str:
     """A hash of every number of a dataset."""
     digest = hashlib.sha256()
-    for leaf in dataset:
+    for leaf in jax.tree.leaves(dataset):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.data)

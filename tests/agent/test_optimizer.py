@@ -69,7 +69,7 @@ def linear_critic(scale):
             "bias": jnp.full(2, scale),
         },
         quantiles=quantiles,
-        loss=rj.losses.squared_error,
+        loss=rj.quantile_loss(quantiles, rj.losses.squared_error),
     )
 
 

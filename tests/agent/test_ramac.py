@@ -150,7 +150,7 @@ def linear_critic(gains=(1.0, 1.0)):
     def init(key, observation, action):
         return jnp.array([2.0, 1.0])
 
-    return rj.Critic(init=init, quantiles=quantiles, loss=rj.losses.quantile_huber)
+    return rj.Critic(init=init, quantiles=quantiles, loss=rj.quantile_loss(quantiles))
 
 
 ROWS = rj.Transition(
@@ -259,7 +259,7 @@ def test_a_value_is_normalised_by_its_mean_size_not_by_the_size_of_its_mean():
     def init(key, observation, action):
         return jnp.ones(2)
 
-    critic = rj.Critic(init=init, quantiles=quantiles, loss=rj.losses.quantile_huber)
+    critic = rj.Critic(init=init, quantiles=quantiles, loss=rj.quantile_loss(quantiles))
     agent = rj.ramac_agent(POINT_ACTOR, critic, num_quantiles=4, normalize_value=True)
     rows = ROWS._replace(observation=jnp.array([[1.0], [-3.0]]))
     hyperparams = HYPERPARAMS._replace(critic_learning_rate=0.0, max_grad_norm=np.inf)
@@ -319,7 +319,7 @@ def test_the_action_of_the_highest_mean_value_is_taken_of_many():
     critic = rj.Critic(
         init=lambda *_: jnp.ones(2),
         quantiles=quantiles,
-        loss=rj.losses.quantile_huber,
+        loss=rj.quantile_loss(quantiles),
     )
     actor = rj.flow_actor(2, 1, widths=(8,))
     agent, plain = (

@@ -146,7 +146,7 @@ def make_critic():
         both = jnp.concatenate([observation, action], axis=-1)
         return jnp.einsum("ef,bf->eb", params, both)[..., None] * (1.0 + tau)
 
-    return rj.Critic(init=init, quantiles=quantiles, loss=rj.losses.quantile_huber)
+    return rj.Critic(init=init, quantiles=quantiles, loss=rj.quantile_loss(quantiles))
 
 
 def true_agent():

@@ -1,7 +1,7 @@
 """Actors, critics and agents of the bandit, built from the list of agents.
 
-`dtype` is the compute dtype of diffusions, flows and quantile critics; None means
-float32. All other networks compute in float32.
+`dtype` is the compute dtype of diffusions, flows, and categorical and quantile critics;
+None means float32. All other networks compute in float32.
 """
 
 import jax
@@ -72,6 +72,10 @@ def build_critic(name: str, dtype: str | None = None) -> rj.Critic:
     The initial weights of a quantile critic are large, so that its function varies
     within the small action space from the start.
     """
+    if name == "categorical":
+        return rj.categorical_critic(
+            *settings.VALUE_RANGE, widths=settings.NARROW, dtype=dtype
+        )
     if name == "value":
         return rj.value_critic(widths=settings.NARROW)
     return rj.iqn_critic(

@@ -33,15 +33,28 @@ class AgentSpec:
         str, choices(tuple(RISK_MEASURES), "Risk measure, at --risk-level")
     ] = "cvar"
     num_quantiles: int = 32
-    """Fractions drawn per update."""
+    """Fractions drawn per update, N: draws of a target, and quantiles of a quantile
+    critic."""
     num_risk_quantiles: int | None = None
     """Fractions of the actor's value, one in each of as many equal strata (ORAAC: 8);
     None: as many as --num-quantiles, drawn freely as in the paper."""
     num_critics: int = 2
     """Critics, of which the lowest value counts; 0: behaviour cloning alone."""
     critic: Annotated[
-        str, choices(tuple(CRITICS), "Quantiles of the return, or its mean alone")
-    ] = "quantile"
+        str,
+        choices(
+            tuple(CRITICS),
+            "The return's probabilities, its quantiles as in the paper, or its mean",
+        ),
+    ] = "categorical"
+    num_atoms: int = 101
+    """Values of the return that a categorical critic gives probabilities to."""
+    value_range: tuple[float, float] | None = None
+    """Lowest and highest return of a categorical critic; None: those of the data, and a
+    quarter of their distance on each side."""
+    target_steps: int = 10
+    """Rewards of the data that a target sums before it asks the critics for the rest;
+    1: the paper."""
     conservative: Annotated[
         str | None,
         choices(tuple(PENALTIES), "Conservative penalty of the critics, on their"),
@@ -52,11 +65,11 @@ class AgentSpec:
     normalize_value: bool = False
     """Divide the value that the actor maximises by its mean size in the batch."""
     critic_width: int = 256
-    """Units of the critics' hidden layers; a plain value has two layers."""
+    """Units of the critics' hidden layers; of critics other than quantile, both."""
     embedding_width: int = 128
-    """Units of the product of the two embeddings of a critic."""
+    """Units of the product of the two embeddings of a quantile critic."""
     num_cosines: int = 32
-    """Cosines that describe a fraction to a critic."""
+    """Cosines that describe a fraction to a quantile critic."""
     head: Annotated[
         str,
         choices(
@@ -71,6 +84,6 @@ class AgentSpec:
             tuple(PRECISIONS),
             "Number format of training, with weights and losses in float32; tf32 is "
             "JAX's own default on a GPU and means float32 on a CPU, bfloat16 is for "
-            "diffusion and flow actors and quantile critics",
+            "diffusion and flow actors, and categorical and quantile critics",
         ),
     ] = DEFAULT_PRECISION

@@ -1,5 +1,6 @@
 """Checks of the options of `ramac train` and `ramac sweep`, before any work."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,10 +90,17 @@ def check_agent(agent: AgentSpec) -> None:
         raise InputError(
             f"--radius is {agent.radius:g}: it must be above 0 and at most 2"
         )
+    if agent.value_range is not None:
+        low, high = agent.value_range
+        if not -math.inf < low < high < math.inf:
+            raise InputError(
+                f"--value-range is {low:g} {high:g}: give finite returns, the lower "
+                "one first"
+            )
     if agent.critic == "value" and agent.risk_measure != "neutral":
         raise InputError(
             "--critic value knows no risk, and --risk-measure is "
-            f"{agent.risk_measure}: give --risk-measure neutral, or --critic quantile"
+            f"{agent.risk_measure}: give --risk-measure neutral, or another critic"
         )
     check_precision(agent)
 

@@ -31,9 +31,9 @@ class SearchOptions:
 
     grid: tuple[str, ...] = ()
     """NAME=VALUE,VALUE of any hyperparameter, or of a static option: actor,
-    risk_measure, actor_widths (256x256), sampler_steps, num_quantiles,
-    num_risk_quantiles, num_critics, critic_width, embedding_width, num_cosines, head,
-    precision, batch_size."""
+    risk_measure, actor_widths (256x256), sampler_steps, critic, num_critics, num_atoms,
+    target_steps, num_quantiles, num_risk_quantiles, critic_width, embedding_width,
+    num_cosines, head, precision, batch_size."""
     random: tuple[str, ...] = ()
     """NAME=LOW..HIGH of any hyperparameter; each point of the grid meets each draw."""
     num_draws: int = 16

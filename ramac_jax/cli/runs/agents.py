@@ -1,6 +1,7 @@
 """Agents and their policies, built from an `AgentSpec`."""
 
 import contextlib
+import dataclasses
 
 import jax
 
@@ -58,6 +59,20 @@ def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
     return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
 
 
+def with_value_range(
+    agent: AgentSpec, transitions: rj.Transition, discount: float
+) -> AgentSpec:
+    """Return the spec with the value range of the data, unless it has or needs none.
+
+    Raises `InputError` where the data do not show a range.
+    """
+    needed = agent.critic == "categorical" and agent.num_critics
+    if not needed or agent.value_range is not None:
+        return agent
+    found = rj.value_range(transitions, discount)
+    return dataclasses.replace(agent, value_range=found)
+
+
 def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
     """Build the agent of a spec."""
     if not agent.num_critics:
@@ -75,14 +90,24 @@ def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
         conservative=None if penalty is None else PENALTIES[penalty].load(),
         num_candidates=agent.num_candidates,
         normalize_value=agent.normalize_value,
+        target_steps=agent.target_steps,
         micro_batch=micro_batch,
     )
 
 
 def build_critic(agent: AgentSpec) -> rj.Critic:
-    """Build the critics of a spec."""
+    """Build the critics of a spec, whose value range is known."""
+    widths = (agent.critic_width,) * 2
+    if agent.critic == "categorical":
+        assert agent.value_range is not None
+        return rj.categorical_critic(
+            *agent.value_range,
+            agent.num_critics,
+            widths=widths,
+            num_atoms=agent.num_atoms,
+            dtype=PRECISIONS[agent.precision].dtype,
+        )
     if agent.critic == "value":
-        widths = (agent.critic_width,) * 2
         return rj.value_critic(agent.num_critics, widths=widths)
     return rj.iqn_critic(
         agent.num_critics,

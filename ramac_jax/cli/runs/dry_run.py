@@ -10,7 +10,7 @@ import ramac_jax as rj
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
-from ramac_jax.cli.runs.agents import build_agent, policy_spec
+from ramac_jax.cli.runs.agents import build_agent, policy_spec, with_value_range
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import RunFolder
@@ -39,6 +39,8 @@ def rehearse(
     if not plan.made_from and not plan.missing():
         dataset = load_data(options.data)
         lines[0] += f", {len(dataset.transitions.reward):,} transitions"
+        discount = options.hyperparams.discount
+        agents = [with_value_range(x, dataset.transitions, discount) for x in agents]
     protocol = find_protocol(options, dataset)
     if dataset is not None:
         check_environment(protocol, agents[0], dataset)

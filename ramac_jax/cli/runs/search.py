@@ -27,7 +27,7 @@ from ramac_jax.cli.runs.search_space import (
 from ramac_jax.cli.runs.selection import Selection, check_selection
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.population import Rung, halving_rungs
-from ramac_jax.registry import ACTORS, HEADS, PRECISIONS, RISK_MEASURES
+from ramac_jax.registry import ACTORS, CRITICS, HEADS, PRECISIONS, RISK_MEASURES
 
 
 def count(text: str) -> int:
@@ -64,6 +64,9 @@ STATIC: dict[str, Callable[[str], Any]] = {
     "num_quantiles": count,
     "num_risk_quantiles": count,
     "num_critics": count,
+    "critic": one_of(tuple(CRITICS)),
+    "num_atoms": count,
+    "target_steps": count,
     "critic_width": count,
     "embedding_width": count,
     "num_cosines": count,

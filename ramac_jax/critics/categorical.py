@@ -1,0 +1,99 @@
+"""An ensemble of categorical returns: a histogram for each state and action."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from ramac_jax.compute.flat_params import functional
+from ramac_jax.errors import InputError, check_counts
+from ramac_jax.losses import cross_entropy
+from ramac_jax.networks.layers import MLP
+from ramac_jax.types import Array, Critic, Key, Params, Scalar
+
+SOFTENING = 1e-3
+"""Least fraction over which a bin fills up; see `histogram_quantiles`."""
+
+
+def categorical_critic(
+    low: float,
+    high: float,
+    num_critics: int = 2,
+    *,
+    widths: Sequence[int] = (256, 256),
+    num_atoms: int = 101,
+    dtype: str | None = None,
+) -> Critic:
+    """Build an ensemble of categorical returns (Bellemare et al., 2017).
+
+    A network gives the probabilities of K equal bins of [low, high]. It learns them by
+    cross-entropy, which sees a rare penalty as its probability, and its quantiles at
+    any number of fractions cost one pass of the network.
+
+    Args:
+      low: least return; `value_range` measures both bounds.
+      high: greatest return. Returns beyond the bounds count as the outer bins.
+      num_critics: E; the agent takes the minimum over them.
+      widths: hidden layers.
+      num_atoms: K, bins.
+      dtype: that the network computes in, such as "bfloat16"; parameters,
+        probabilities and loss keep theirs. None: the dtype of the parameters.
+
+    Raises `InputError` for a number below 1, and for bounds that are no finite range.
+    """
+    check_counts(num_critics=num_critics, widths=widths, num_atoms=num_atoms)
+    if not -jnp.inf < low < high < jnp.inf:
+        raise InputError(
+            f"low is {low} and high {high}: give finite bounds, low below high"
+        )
+    member = functional(MLP(tuple(widths), num_atoms), dtype)
+
+    def init(key: Key, observation: Array, action: Array) -> Params:
+        pair = jnp.concatenate([observation, action], axis=-1)
+        keys = jax.random.split(key, num_critics)
+        return jax.vmap(member.init, in_axes=(0, None))(keys, pair)
+
+    def logits(params: Params, observation: Array, action: Array) -> Array:
+        pair = jnp.concatenate([observation, action], axis=-1)
+        each = jax.vmap(member.apply, in_axes=(0, None))(params, pair)
+        return each.astype(pair.dtype)
+
+    def quantiles(
+        params: Params, observation: Array, action: Array, tau: Array
+    ) -> Array:
+        probabilities = jax.nn.softmax(logits(params, observation, action))
+        return histogram_quantiles(probabilities, tau, low, high)
+
+    def loss(
+        params: Params,
+        observation: Array,
+        action: Array,
+        target: Array,
+        tau: Array,
+        kappa: Scalar,
+    ) -> Array:
+        del tau, kappa
+        per_row = jax.vmap(cross_entropy, in_axes=(0, 0, None, None))
+        per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))
+        return per_critic(logits(params, observation, action), target, low, high)
+
+    return Critic(init=init, quantiles=quantiles, loss=loss)
+
+
+def histogram_quantiles(
+    probabilities: Array, tau: Array, low: float, high: float
+) -> Array:
+    """Quantiles [..., N] at fractions tau [N] of histograms [..., K] on [low, high].
+
+    Z(tau) = low + width sum_k f_k(tau), where f_k is the filled share of bin k: it
+    rises from 0 to 1 while tau passes the probability p_k of the bin. A bin of
+    p_k < `SOFTENING` fills up over that fraction instead, around the same middle:
+    dZ/dp is up to 1 / p_k, and the gradient of an empty bin would drown all others.
+    """
+    width = (high - low) / probabilities.shape[-1]
+    middle = jnp.cumsum(probabilities, axis=-1) - 0.5 * probabilities
+    rise = jnp.maximum(probabilities, SOFTENING)
+    filled = jnp.clip(
+        0.5 + (tau[:, None] - middle[..., None, :]) / rise[..., None, :], 0.0, 1.0
+    )
+    return low + width * jnp.sum(filled, axis=-1)
