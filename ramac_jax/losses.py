@@ -90,7 +90,7 @@ def bellman_target(
 
     quantiles [E, M] -> [M]; the minimum is taken at each fraction. No gradient flows.
     """
-    pessimistic = jnp.min(quantiles, axis=0)
+    pessimistic = least(quantiles)
     target = reward + discount * (1.0 - terminated) * pessimistic
     return jax.lax.stop_gradient(jnp.clip(target, value_min, value_max))
 
@@ -100,7 +100,19 @@ def risk_adjusted_value(quantiles: Array) -> Array:
 
     With fractions tau ~ U(0, alpha) this estimates CVaR_alpha (RAMAC, eq. 3).
     """
-    return jnp.mean(jnp.min(quantiles, axis=0))
+    return jnp.mean(least(quantiles))
+
+
+def least(x: Array) -> Array:
+    """min_e x_e of x [E, ...], whose gradient goes to one critic for each entry.
+
+    The gradient of `jnp.min` divides by the number of entries that equal the minimum.
+    XLA may compute an entry twice and round it differently, so that none is equal, and
+    the gradient is then NaN.
+    """
+    first = jnp.argmin(x, axis=0)
+    critic = jnp.arange(len(x)).reshape(-1, *[1] * first.ndim)
+    return jnp.sum(jnp.where(critic == first, x, 0.0), axis=0)
 
 
 def linear_ramp(step: Scalar, warmup: Scalar, ramp: Scalar) -> Array:

@@ -7,8 +7,11 @@ import numpy as np
 from ramac_jax.errors import InputError
 from ramac_jax.types import Transition
 
+OUTER = 1e-4
+"""Share of the returns that a critic's range leaves out at each end, before `MARGIN`:
+the few largest would take most of the range."""
 MARGIN = 0.25
-"""Share of the range of the returns by which a critic's range is wider on each side."""
+"""Share of the range by which a critic's range is then wider at each end."""
 
 
 def steps_to_end(ends: np.ndarray) -> np.ndarray:
@@ -67,12 +70,13 @@ def accumulate(reward: np.ndarray, discount: float, after: float) -> list[float]
 def value_range(dataset: Transition, discount: float) -> tuple[float, float]:
     """Return bounds of the returns of a dataset, for `categorical_critic`.
 
-    The bounds are the least and the greatest discounted return, moved apart by `MARGIN`
-    of their distance: a policy may do worse and better than the data.
+    The bounds are quantiles of the discounted returns, at the fractions `OUTER` and
+    1 - `OUTER`, moved apart by `MARGIN` of their distance at each end: a policy may do
+    worse and better than the data.
 
     The arguments and errors are those of `discounted_returns`.
     """
     returns = discounted_returns(dataset, discount)
-    low, high = float(returns.min()), float(returns.max())
+    low, high = np.quantile(returns, [OUTER, 1.0 - OUTER]).tolist()
     margin = MARGIN * (high - low) or 1.0  # of returns that are all alike
     return low - margin, high + margin

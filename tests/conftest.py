@@ -12,6 +12,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], True)
 
+# Without fusion emitters XLA compiles test programs in half the time. The second run of
+# .ci/run keeps them, and the optimiser, for the tests of the equations.
+OPTIMISED = os.environ.get("RAMAC_TEST_OPTIMISED") == "1"
+if not OPTIMISED:
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,8 +28,6 @@ import ramac_jax as rj
 from ramac_jax.registry import ACTORS
 
 # Tests compile much and run little, so XLA's optimiser would take most of the time.
-# The second run of .ci/run keeps the optimiser, for the tests of the equations.
-OPTIMISED = os.environ.get("RAMAC_TEST_OPTIMISED") == "1"
 jax.config.update("jax_disable_most_optimizations", not OPTIMISED)
 
 # Every module asks for the same shapes where it can: most of the time goes to XLA.

@@ -76,20 +76,16 @@ def test_the_cvar_of_equally_likely_returns_is_the_mean_of_the_worst():
     assert found.cvar == pytest.approx(4.5) and found.mean == pytest.approx(49.5)
 
 
-def test_a_window_stops_at_the_end_of_an_episode():
-    """Rewards 1, 2, 4, 8, 16 of one walker, whose episode ends with the third."""
-    ends = np.array([[False], [False], [True], [False], [False]])
-    state = np.arange(5)[:, None]
-    recording = training.Recording(state, 0 * state, 2.0**state, state + 1, ends)
-    reward, next_state, ended = training.multi_step(recording, 0.5, 3)
-    np.testing.assert_allclose(reward[:, 0], [1 + 1 + 1, 2 + 2, 4])
-    np.testing.assert_array_equal(next_state[:, 0], [3, 4, 5])
-    np.testing.assert_array_equal(ended[:, 0], [True, True, True])
-    reward, _, ended = training.multi_step(recording, 0.5, 2)
-    np.testing.assert_allclose(reward[:, 0], [2, 4, 4, 16])
-    np.testing.assert_array_equal(ended[:, 0], [False, True, True, False])
-    returns = training.returns_to_go(recording, 0.5)
-    np.testing.assert_allclose(returns[:, 0], [3, 4, 4, 16, 16])
+def test_recorded_walkers_are_the_rows_of_a_dataset_one_after_the_other():
+    """Two walkers of three steps; the episode of the first ends with the second."""
+    ends = np.array([[False, False], [True, False], [False, False]])
+    state = np.zeros((3, 2), int)
+    reward = np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
+    recording = training.Recording(state, state, reward, state, ends)
+    dataset = training.make_dataset(laws.rare_penalty(1.0), recording)
+    np.testing.assert_array_equal(dataset.reward, [1, 2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(dataset.terminated, [0, 1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(dataset.steps, [2, 1, 1, 3, 2, 1])
 
 
 def test_recorded_walkers_follow_the_law():
@@ -103,19 +99,27 @@ def test_recorded_walkers_follow_the_law():
     assert not restarted.any()
 
 
-def test_windows_of_a_critic_have_the_value_of_single_steps(monkeypatch):
+@pytest.mark.parametrize("critic", ["categorical", "quantile"])
+def test_a_critic_reads_rewards_in_their_own_unit(critic, monkeypatch):
     """At a discount of 0 every return is the next reward: 1 or 2."""
     monkeypatch.setattr(training, "WIDTH", 16)
     law = laws.chain([1.0, 2.0], [0.5, 0.5], 0.0)
-    recording = training.record_steps(law, 64, 16, 0)
-    settings = Settings(num_critics=1, num_quantiles=8, window=2, reward_scale=1.0)
-    dataset, scale = training.make_dataset(law, recording, settings)
+    dataset = training.make_dataset(law, training.record_steps(law, 64, 16, 0))
+    settings = Settings(
+        critic, 1, 8, 2, num_atoms=16, huber_threshold=0.1, reward_scale=None
+    )
     read = training.learn_quantiles(
         law, settings, dataset, num_updates=600, num_seeds=1
     )
-    assert scale == 1.0 and read.shape == (1, 1, training.NUM_FRACTIONS)
+    assert read.shape == (1, 1, training.NUM_FRACTIONS)
     assert read[0, 0, 100:300].mean() == pytest.approx(1.0, abs=0.15)
     assert read[0, 0, 700:900].mean() == pytest.approx(2.0, abs=0.15)
+
+
+def test_more_steps_than_an_episode_has_are_refused(monkeypatch):
+    monkeypatch.setattr(training, "NUM_STEPS", 9)
+    with pytest.raises(rj.InputError, match="the longest episode has 9 steps"):
+        main(["--laws", "normal", "--critics", DEFAULT, "--updates", "1"])
 
 
 def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys):
@@ -123,19 +127,19 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(training, "NUM_WALKERS", 8)
     out, figure = tmp_path / "new" / "tails.json", tmp_path / "tails.png"
     words = "--atoms 0.3 -5 --probabilities 0.98 0.02 --discount 0.9 --updates 2"
-    chosen = ["--critics", "presets", "multi-step", "--seeds", "2"]
+    chosen = ["--critics", DEFAULT, "paper", "--seeds", "2"]
     files = ["--out", str(out), "--figure", str(figure)]
     main([*words.split(), *chosen, *files])
     record = json.loads(out.read_text())
     assert record["truth"]["mean"] == pytest.approx(1.94, abs=0.05)
-    assert [row["name"] for row in record["critics"]] == ["presets", "multi-step"]
+    assert [row["name"] for row in record["critics"]] == [DEFAULT, "paper"]
     assert [row["default"] for row in record["critics"]] == [True, False]
     for row in record["critics"]:
         assert row["mean"] == pytest.approx(np.mean(row["quantiles"]))
         assert row["cvar"] == pytest.approx(np.mean(row["quantiles"][:10]))
         assert row["updates"] == 2 and row["seconds"] > 0.0
         assert len(row["seeds"]) == 2 and row["settings"]["num_critics"] == 2
-    assert "presets (default)" in capsys.readouterr().out
+    assert f"{DEFAULT} (default)" in capsys.readouterr().out
     assert figure.stat().st_size
 
 
@@ -143,9 +147,8 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
 def test_the_default_has_the_settings_of_the_tuned_presets(agent):
     preset = PRESETS[f"hopper-medium-expert/{agent}"]
     default = CRITICS[DEFAULT]._asdict()
-    common = default.keys() & preset.keys()
-    assert {"num_quantiles", "num_cosines", "huber_threshold"} < common
-    assert {x: default[x] for x in common} == {x: preset[x] for x in common}
+    decisive = "critic num_critics num_quantiles target_steps num_atoms".split()
+    assert {x: default[x] for x in decisive} == {x: preset[x] for x in decisive}
 
 
 ATOMS = "--atoms 1 2 --probabilities "

@@ -19,9 +19,11 @@ from ramac_jax.policy import build_actor
 from ramac_jax.population import Callbacks
 from ramac_jax.registry import HEADS, PRECISIONS
 
-TINY = "--actor-widths 8 --critic-width 16 --embedding-width 8 --num-cosines 4".split()
+TINY = (
+    "--value-range -9 9 --num-atoms 7 --actor-widths 8 --critic-width 16 "
+    "--embedding-width 8 --num-cosines 4"
+).split()
 PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}
-SQUARED, HUBER = rj.losses.squared_error, rj.losses.quantile_huber
 NEUTRAL = rj.risk.neutral
 BASE = ["--dataset", "x", "--out", "y", *TINY]
 UNITS = Scaling(jnp.zeros(3), jnp.ones(3), -jnp.ones(2), jnp.ones(2))
@@ -46,7 +48,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     built = {}
 
     def ramac_agent(actor, critic, risk_measure, num_quantiles, **options):
-        built.update(options, risk_measure=risk_measure, loss=critic.loss)
+        built.update(options, risk_measure=risk_measure)
         return wire(actor, critic, risk_measure, num_quantiles, **options)
 
     wire = rj.ramac_agent
@@ -61,10 +63,10 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
         assert built == {
             "num_candidates": 3,
             "micro_batch": built["micro_batch"],
-            "num_risk_quantiles": None,
+            "num_risk_quantiles": 32,
             "conservative": PENALTIES.get(name),
             "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
-            "loss": SQUARED if asked.critic == "value" else HUBER,
+            "target_steps": 10,
             "risk_measure": NEUTRAL if asked.critic == "value" else rj.risk.cvar,
         }
     state = agent.init(jax.random.key(0), batch)
@@ -81,10 +83,12 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     # One program, whatever the numbers; what comes out can go in again.
     assert update._cache_size() == 1
     chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
-    # Layers with weight and bias: three of a plain value, six of a quantile network.
-    sizes = {"value": 6, "quantile": 12} if asked.num_critics else {"quantile": 1}
-    layers = jax.tree.leaves(unpack(state.critic_params))
-    assert len(layers) == sizes[asked.critic]
+    layers = [x.shape[-1] for x in jax.tree.leaves(unpack(state.critic_params))]
+    if asked.num_critics:  # weights and biases
+        ends = {"categorical": (6, 7), "value": (6, 1), "quantile": (12, 1)}
+        assert (len(layers), layers[-1]) == ends[asked.critic]
+    else:
+        assert len(layers) == 1
 
 
 def parse_agent(*words):
@@ -195,7 +199,8 @@ def test_the_head_and_the_strata_reach_the_agent(name, make_batch, monkeypatch):
     make = rj.iqn_critic
     monkeypatch.setattr(agents.rj, "iqn_critic", iqn_critic)
     batch = make_batch()
-    agent, *_ = build(f"--num-quantiles 5 --num-risk-quantiles 3 --head {name}")
+    words = "--critic quantile --num-quantiles 5 --num-risk-quantiles 3 --head "
+    agent, *_ = build(words + name)
     assert found == [HEADS[name].load()]
     if name == "plain":
         assert "2,8,3]" in program(agent, batch)  # critics, rows, strata

@@ -81,19 +81,19 @@ def test_every_preset_is_one_that_a_run_would_accept(preset):
 
 
 AGENTS = {  # name: actor, critics, risk_measure, penalty
-    "radac": ("diffusion", "quantile", "cvar", None),
-    "rafmac": ("flow", "quantile", "cvar", None),
-    "rafmac-distilled": ("distilled-flow", "quantile", "cvar", None),
-    "neutral": ("diffusion", "quantile", "neutral", None),
+    "radac": ("diffusion", "categorical", "cvar", None),
+    "rafmac": ("flow", "categorical", "cvar", None),
+    "rafmac-distilled": ("distilled-flow", "categorical", "cvar", None),
+    "neutral": ("diffusion", "categorical", "neutral", None),
     "bc-vae": ("vae", None, None, None),
     "bc-diffusion": ("diffusion", None, None, None),
     "bc-flow": ("flow", None, None, None),
     "cvae-ql": ("vae", "value", "neutral", None),
     "diffusion-ql": ("diffusion", "value", "neutral", None),
     "fql": ("distilled-flow", "value", "neutral", None),
-    "oraac": ("perturbed-vae", "quantile", "cvar", None),
-    "oraac-diffusion": ("perturbed-diffusion", "quantile", "cvar", None),
-    "oraac-flow": ("perturbed-flow", "quantile", "cvar", None),
+    "oraac": ("perturbed-vae", "categorical", "cvar", None),
+    "oraac-diffusion": ("perturbed-diffusion", "categorical", "cvar", None),
+    "oraac-flow": ("perturbed-flow", "categorical", "cvar", None),
     "codac": ("gaussian", "quantile", "cvar", "quantiles"),
     "cql": ("gaussian", "value", "neutral", "values"),
 }

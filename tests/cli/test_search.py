@@ -67,6 +67,7 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow risk_measure=wang actor_widths=16x8 sampler_steps=3 "
         "num_quantiles=4 num_risk_quantiles=3 num_critics=1 critic_width=8 "
+        "critic=quantile num_atoms=9 target_steps=2 "
         "embedding_width=6 num_cosines=5 head=rematerialized precision=bfloat16 "
         "batch_size=7"
     )
@@ -80,7 +81,10 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
         "sampler_steps": 3,
         "num_quantiles": 4,
         "num_risk_quantiles": 3,
+        "critic": "quantile",
         "num_critics": 1,
+        "num_atoms": 9,
+        "target_steps": 2,
         "critic_width": 8,
         "embedding_width": 6,
         "num_cosines": 5,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -34,7 +35,7 @@ def compiled_once():
     kept = {}
 
     def programs(agent, dataset, *sizes, **options):
-        shapes = tuple(x.shape for x in dataset)
+        shapes = tuple(x.shape for x in jax.tree.leaves(dataset))
         key = (agent, shapes, *sizes, *options.items())
         if key not in kept:
             kept[key] = original(agent, dataset, *sizes, **options)
@@ -101,14 +102,15 @@ def launch(tmp_path_factory):
     }
 
     def call(arguments, devices=1, **environment):
-        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+        flags = os.environ.get("XLA_FLAGS", "")
+        flags += f" --xla_force_host_platform_device_count={devices}"
         words = json.dumps(arguments, default=str)
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.population.toy", words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | settings | flags | environment,
+            env=os.environ | settings | {"XLA_FLAGS": flags} | environment,
             cwd=ROOT,
         )
         started.append(process)
