@@ -140,3 +140,24 @@ def test_cosine_decay():
         losses.cosine_decay(jnp.arange(6), 4.0), expected, atol=1e-6
     )
     np.testing.assert_array_equal(losses.cosine_decay(jnp.arange(6), jnp.inf), 1.0)
+
+
+def test_the_least_critic_takes_the_whole_gradient():
+    x = jnp.array([[3.0, 1.0, 2.0], [2.0, 4.0, 2.0]])
+    np.testing.assert_array_equal(losses.least(x), [2.0, 1.0, 2.0])
+    slope = jax.grad(lambda x: losses.least(x).sum())(x)
+    np.testing.assert_array_equal(slope, [[0, 1, 1], [1, 0, 0]])
+    assert np.isnan(losses.least(x.at[1, 0].set(jnp.nan))[0])
+
+
+def test_the_gradient_of_the_least_critic_is_finite_without_the_optimiser():
+    """XLA rounds the two copies of these numbers differently; `jnp.min` gives NaN."""
+    rng = np.random.default_rng(0)
+    z = jnp.asarray(rng.normal(size=(2, 64, 16)), jnp.float32)
+    tau = jnp.asarray(rng.uniform(0.0, 0.1, size=8), jnp.float32)
+
+    def total(z):
+        far = 1.3 * jnp.sum((tau[:, None] - z[..., None, :]) ** 2, axis=-1) - 9.0
+        return jnp.sum(losses.least(far))
+
+    assert np.all(np.isfinite(jax.jit(jax.grad(total))(z)))

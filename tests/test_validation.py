@@ -8,6 +8,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.errors import check_names
 from ramac_jax.hyperparams import RANGES, Range
+from ramac_jax.validation import check_target_steps
 
 
 @pytest.fixture
@@ -74,6 +75,35 @@ def test_a_field_of_another_length_is_named_with_its_shape(rows, name):
 def test_a_field_with_another_number_of_axes_is_named(rows, name):
     deep = rows._replace(**{name: getattr(rows, name)[..., None]})
     assert refused(rj.check_transitions, deep).startswith(f"{name} has shape")
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, 2.5, 7.0, -1.0])
+def test_steps_count_down_to_the_end_of_an_episode(rows, value):
+    message = refused(rj.check_transitions, spoiled(rows, "steps", 3, value))
+    assert message.startswith("steps is no count of the steps that are left")
+    rj.check_transitions(rows._replace(steps=None))
+    rj.check_transitions(rows._replace(steps=np.array([2.0, 1.0, 1.0, 3.0, 2.0, 1.0])))
+
+
+def test_a_terminated_step_is_the_last_of_its_episode(rows):
+    message = refused(rj.check_transitions, spoiled(rows, "terminated", 2, 1.0))
+    assert message.startswith("steps is no count") and "row 2" in message
+
+
+@pytest.mark.parametrize(
+    ("target_steps", "steps", "message"),
+    [
+        (7, [6, 5, 4, 3, 2, 1], "the longest episode has 6 steps: give at most 6"),
+        (2, None, "does not say where its episodes end"),
+    ],
+)
+def test_targets_of_more_steps_than_an_episode_are_refused(
+    rows, target_steps, steps, message
+):
+    rows = rows._replace(steps=None if steps is None else np.array(steps))
+    with pytest.raises(rj.InputError, match=message):
+        check_target_steps(target_steps, rows)
+    check_target_steps(1, rows)
 
 
 def test_a_scalar_reward_is_refused(rows):

@@ -16,7 +16,7 @@ WIDTH = 64
 BATCH_SIZE = 128
 NUM_FRACTIONS = 1000
 """Midpoints at which the learned quantile function is read."""
-NUM_WALKERS, NUM_STEPS = 4096, 512
+NUM_WALKERS, NUM_STEPS = 8192, 512
 """Episodes that are recorded at the same time, and their steps."""
 
 

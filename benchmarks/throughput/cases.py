@@ -7,11 +7,13 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
-from jax.nn.initializers import Initializer, he_normal
+from jax.nn.initializers import Initializer
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.cli.bandit import settings as bandit
+from ramac_jax.cli.bandit.agents import VALUE_RANGE
+from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.envs.bandit import CONSTANTS
 from ramac_jax.networks.heads import HeadFn, plain_head
@@ -28,10 +30,14 @@ class Case:
     sampler_steps: int = 5  # T
     actor_widths: tuple[int, ...] = (256, 256, 256)
     time_width: int = 16
+    critic: str = "quantile"  # or "categorical"
     num_critics: int = 2
     width: int = 256  # W, of the critics
     embedding_width: int = 128  # E
     num_cosines: int = 32
+    num_atoms: int = 101  # K, of categorical critics
+    value_range: tuple[float, float] = (-10.0, 10.0)
+    target_steps: int = 1
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
     num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
@@ -63,7 +69,28 @@ class Case:
         Args:
           micro_batch: sizes of micro-batches; None: those that fit this CPU's cache.
         """
-        critic = rj.iqn_critic(
+        whole = self.critic == "categorical"
+        return rj.ramac_agent(
+            self.build_actor(),
+            self.build_critic(),
+            num_quantiles=self.num_quantiles,
+            num_risk_quantiles=self.num_risk_quantiles,
+            target_steps=self.target_steps,
+            micro_batch=micro_batch
+            or (whole_batch if whole else fit_cache(self.width)),
+        )
+
+    def build_critic(self) -> rj.Critic:
+        """Return the critics."""
+        if self.critic == "categorical":
+            return rj.categorical_critic(
+                *self.value_range,
+                self.num_critics,
+                widths=(self.width, self.width),
+                num_atoms=self.num_atoms,
+                dtype=self.dtype,
+            )
+        return rj.iqn_critic(
             self.num_critics,
             width=self.width,
             embedding_width=self.embedding_width,
@@ -71,13 +98,6 @@ class Case:
             kernel_init=self.kernel_init,
             head=self.head,
             dtype=self.dtype,
-        )
-        return rj.ramac_agent(
-            self.build_actor(),
-            critic,
-            num_quantiles=self.num_quantiles,
-            num_risk_quantiles=self.num_risk_quantiles,
-            micro_batch=micro_batch or fit_cache(self.width),
         )
 
     def dataset(self) -> rj.Transition:
@@ -91,6 +111,7 @@ class Case:
             reward=jax.random.normal(keys[2], (size,)),
             next_observation=jax.random.normal(keys[3], shape),
             terminated=jnp.zeros(size),
+            steps=jnp.arange(size, 0.0, -1.0),
         )
 
 
@@ -117,10 +138,9 @@ BANDIT = Case(
     partial(rj.diffusion_actor, betas=cosine_betas),
     sampler_steps=bandit.DENOISING_STEPS,
     actor_widths=bandit.WIDTHS,
+    critic="categorical",
+    value_range=VALUE_RANGE,
     width=bandit.NARROW[0],
-    embedding_width=bandit.EMBEDDING_WIDTH,
-    num_cosines=bandit.NUM_COSINES,
-    kernel_init=he_normal(),
     num_quantiles=bandit.NUM_QUANTILES,
     batch_size=128,
     observation_dim=1,
@@ -130,6 +150,9 @@ BANDIT = Case(
 CASES = {
     "preset": PRESET,
     "preset-8": dataclasses.replace(PRESET, num_risk_quantiles=8),
+    "preset-categorical": dataclasses.replace(
+        PRESET, critic="categorical", num_risk_quantiles=32, target_steps=10
+    ),
     "preset-flow": with_flow(PRESET),
     "small": SMALL,
     "small-flow": dataclasses.replace(
@@ -152,7 +175,8 @@ CASES = {
 """Cases by name.
 
 `preset` has the networks of the preset published/halfcheetah-medium-expert; in
-`preset-8` the actor reads its value at 8 fractions. The cases `small` have far fewer
+`preset-8` the actor reads its value at 8 fractions, and in `preset-categorical` the
+critics are categorical, with targets of 10 steps. The cases `small` have far fewer
 operations. The cases `bandit` are RADAC and RAFMAC of `ramac bandit`, whose samplers
 are long.
 """

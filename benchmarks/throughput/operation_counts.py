@@ -48,11 +48,29 @@ def products(case: Case) -> list[Product]:
     most of these inputs need no gradient. It leaves out the embeddings of fractions and
     times, and elementwise operations.
     """
+    batch = case.batch_size
+    action, first = case.action_dim, case.actor_widths[0]
+    layers = itertools.pairwise((action, *case.actor_widths, action))
+    times = 4 * case.sampler_steps + 3
+    return [
+        *critic_products(case),
+        Product(rows=batch, inner=case.observation_dim, columns=first, times=5),
+        Product(rows=batch, inner=case.time_width, columns=first, times=3),
+        *(Product(rows=batch, inner=x, columns=y, times=times) for x, y in layers),
+    ]
+
+
+def critic_products(case: Case) -> list[Product]:
+    """Return the matrix products of the critics."""
     batch, width, embedding = case.batch_size, case.width, case.embedding_width
     passes, rows = 6 * case.num_critics, batch * case.num_quantiles
+    if case.critic == "categorical":
+        pair = case.observation_dim + case.action_dim
+        sizes = itertools.pairwise((pair, width, width, case.num_atoms))
+        return [Product(rows=batch, inner=x, columns=y, times=passes) for x, y in sizes]
     by_actor = 2 * case.num_critics
     risk_rows = batch * (case.num_risk_quantiles or case.num_quantiles)
-    critic = [
+    return [
         Product(rows=rows, inner=embedding, columns=width, times=passes - by_actor),
         Product(rows=rows, inner=width, columns=1, times=passes - by_actor),
         Product(rows=risk_rows, inner=embedding, columns=width, times=by_actor),
@@ -60,15 +78,6 @@ def products(case: Case) -> list[Product]:
         Product(rows=batch, inner=case.observation_dim, columns=width, times=passes),
         Product(rows=batch, inner=case.action_dim, columns=width, times=passes),
         Product(rows=batch, inner=2 * width, columns=embedding, times=passes),
-    ]
-    action, first = case.action_dim, case.actor_widths[0]
-    layers = itertools.pairwise((action, *case.actor_widths, action))
-    times = 4 * case.sampler_steps + 3
-    return [
-        *critic,
-        Product(rows=batch, inner=case.observation_dim, columns=first, times=5),
-        Product(rows=batch, inner=case.time_width, columns=first, times=3),
-        *(Product(rows=batch, inner=x, columns=y, times=times) for x, y in layers),
     ]
 
 
@@ -112,7 +121,10 @@ def count_unrolled(case: Case) -> Count:
     agent = case.agent(whole_batch)
     key = jax.eval_shape(lambda: jax.random.key(0))
     batch = jax.eval_shape(
-        lambda key: rj.sample_batch(case.dataset(), key, case.batch_size), key
+        lambda key: rj.sample_batch(
+            case.dataset(), key, case.batch_size, case.target_steps
+        ),
+        key,
     )
     state = jax.eval_shape(agent.init, key, batch)
     arguments = (state, batch, key, rj.Hyperparams())

@@ -80,7 +80,7 @@ def split_episodes(
     with few episodes more often, so that both parts have one. An episode ends where
     `terminated` is set, and where the next step starts at another observation.
     """
-    arrays: Any = jax.tree.map(np.asarray, data)
+    arrays: Any = jax.tree.map(np.asarray, data._replace(steps=None))
     continues = np.all(arrays.next_observation[:-1] == arrays.observation[1:], axis=1)
     continues &= arrays.terminated[:-1] == 0.0
     number = np.append(0, np.cumsum(~continues))

@@ -65,6 +65,7 @@ def test_flop_of_the_preset_agree_with_xla():
         ("preset-flow", (8192, 128, 256)),
         ("small-16", (4096, 64, 128)),
         ("bandit-diffusion", (128, 64, 64)),
+        ("preset-categorical", (256, 256, 256)),
         ("bandit-flow", (128, 64, 64)),
     ],
 )

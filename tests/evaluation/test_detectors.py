@@ -1,5 +1,6 @@
 """Detectors of out-of-distribution actions, where the truth is known."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def walk():
 @pytest.mark.parametrize("count", [1, 7, 2000])
 def test_the_nearest_action_is_that_of_loops(walk, count):
     data, held_out = walk
-    some = rj.Transition(*(x[:200] for x in held_out))
+    some = jax.tree.map(lambda x: x[:200], held_out)
     detector = nearest_detector(data, some, num_neighbours=count, kappa=1.2)
     expected = by_hand(data, some, num_neighbours=count)
     found = detector.score(some.observation, some.action)
@@ -106,7 +107,9 @@ def test_an_action_of_another_state_is_out_of_distribution(walk, build):
 def test_the_false_positive_rate_holds_on_fresh_data(walk, rate):
     data, both = walk
     halves = (slice(0, 500), slice(500, 1000))
-    held_out, fresh = (rj.Transition(*(x[part] for x in both)) for part in halves)
+    held_out, fresh = (
+        jax.tree.map(lambda x, part=part: x[part], both) for part in halves
+    )
     detector = density_detector(data, held_out, false_positive_rate=rate)
     assert detector.false_positive_rate == pytest.approx(rate, abs=0.003)
     alarms = detector(fresh.observation, fresh.action).mean()
@@ -133,7 +136,7 @@ def test_on_the_bandit_few_ood_actions_are_missed_and_only_rims_are_flagged(buil
 
 def test_data_that_do_not_fit_are_refused(walk):
     data, held_out = walk
-    none = rj.Transition(*(x[:0] for x in held_out))
+    none = jax.tree.map(lambda x: x[:0], held_out)
     narrow = held_out._replace(action=held_out.action[:, :1])
     for build in (nearest_detector, density_detector):
         with pytest.raises(rj.InputError, match="other widths"):

@@ -1,5 +1,6 @@
 """The OOD evaluator against agents that stay in the data and agents that leave it."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ def episodes(*lengths, seed=0):
         walk = draw.normal(size=(length + 1, 2)).astype(np.float32)
         ended = np.zeros(length, np.float32)
         action = np.tanh(walk[:-1, :1]) + 0.05 * draw.normal(size=(length, 1))
-        parts.append((walk[:-1], action.astype(np.float32), ended, walk[1:], ended))
-    return rj.Transition(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+        parts.append(
+            rj.Transition(walk[:-1], action.astype(np.float32), ended, walk[1:], ended)
+        )
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
 def test_whole_episodes_are_held_out_in_turn():
@@ -33,7 +36,7 @@ def test_whole_episodes_are_held_out_in_turn():
     parts = split_episodes(episodes(*[2] * 25), 10)
     assert [len(x.reward) for x in parts] == [46, 2, 2]  # the 10th and the 20th
     # An episode that ends where the next one starts ends by `terminated` alone.
-    still = rj.Transition(*(np.zeros_like(x) for x in episodes(8)))
+    still = jax.tree.map(np.zeros_like, episodes(8))
     ends = np.array([0, 1] * 4, np.float32)
     parts = split_episodes(still._replace(terminated=ends), 10)
     assert [len(x.reward) for x in parts] == [4, 2, 2]

@@ -14,8 +14,12 @@ from ramac_jax.cli.bandit import settings
 from ramac_jax.cli.runs.agents import build_cloning_agent
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
+from ramac_jax.envs.bandit import CONSTANTS
 from ramac_jax.registry import PENALTIES, RISK_MEASURES
 from ramac_jax.types import Array, Key, MicroBatchFn, Params
+
+VALUE_RANGE = CONSTANTS.penalty_reward - 3.0, CONSTANTS.ring_reward + 3.0
+"""Of categorical critics, wider than the rewards."""
 
 
 def build_behaviour_model(name: str, dtype: str | None = None) -> rj.Actor:
@@ -73,9 +77,7 @@ def build_critic(name: str, dtype: str | None = None) -> rj.Critic:
     within the small action space from the start.
     """
     if name == "categorical":
-        return rj.categorical_critic(
-            *settings.VALUE_RANGE, widths=settings.NARROW, dtype=dtype
-        )
+        return rj.categorical_critic(*VALUE_RANGE, widths=settings.NARROW, dtype=dtype)
     if name == "value":
         return rj.value_critic(widths=settings.NARROW)
     return rj.iqn_critic(

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import ramac_jax as rj
-from ramac_jax.envs.bandit import CONSTANTS
 
 ACTION_DIM = 2
 WIDTHS = (64, 64, 64, 64)  # hidden layers of behaviour models and students
@@ -12,7 +11,6 @@ EMBEDDING_WIDTH, NUM_COSINES = 32, 16  # of quantile critics
 DENOISING_STEPS, EULER_STEPS = 40, 30  # enough to keep the gap empty
 RADIUS = 0.25  # of perturbed actors
 RISK_LEVEL = 0.1
-VALUE_RANGE = CONSTANTS.penalty_reward - 3.0, CONSTANTS.ring_reward + 3.0
 NUM_QUANTILES = 16
 NUM_CANDIDATES = 5  # of the conservative penalties
 

@@ -1,0 +1,158 @@
+"""The categorical critic: its loss, its quantiles and the laws that it reads."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
+from ramac_jax.losses import cross_entropy
+from ramac_jax.returns import steps_to_end
+
+KEY = jax.random.key(0)
+FINE = (np.arange(20_000) + 0.5) / 20_000
+
+
+def test_a_target_falls_on_the_two_nearest_bins_and_keeps_its_mean():
+    """Bins of [0, 4] have the centres .5, 1.5, 2.5, 3.5."""
+    logits = jnp.array([0.3, -1.0, 0.5, 2.0])
+    log_p = jax.nn.log_softmax(logits)
+    loss = cross_entropy(logits, jnp.array([1.75]), 0.0, 4.0)
+    np.testing.assert_allclose(loss, -(0.75 * log_p[1] + 0.25 * log_p[2]), rtol=1e-6)
+
+
+def test_targets_beyond_the_range_count_as_the_outer_bins():
+    logits = jnp.array([0.3, -1.0, 0.5, 2.0])
+    log_p = jax.nn.log_softmax(logits)
+    loss = cross_entropy(logits, jnp.array([-50.0, 0.1, 3.9, 50.0]), 0.0, 4.0)
+    np.testing.assert_allclose(loss, -(log_p[0] + log_p[3]) / 2, rtol=1e-6)
+
+
+def test_the_loss_is_least_at_the_frequencies_of_the_targets():
+    target = jnp.array([0.5, 0.5, 0.5, 2.5])
+    slope = jax.grad(cross_entropy)
+    right = jnp.log(jnp.array([0.75, 1e-9, 0.25, 1e-9]))
+    np.testing.assert_allclose(slope(right, target, 0.0, 4.0), 0.0, atol=1e-6)
+    assert jnp.abs(slope(right[::-1], target, 0.0, 4.0)).max() > 0.1
+
+
+def test_quantiles_invert_the_distribution_function_of_a_histogram():
+    probabilities = jnp.array([0.2, 0.5, 0.3])
+    tau = jnp.array([0.1, 0.2, 0.45, 0.7, 0.85])
+    found = histogram_quantiles(probabilities, tau, -1.0, 2.0)
+    np.testing.assert_allclose(found, [-0.5, 0.0, 0.5, 1.0, 1.5], atol=1e-5)
+
+
+def test_softened_bins_keep_the_mean_and_the_tail():
+    """Two modes: .02 of the mass is 8 below the rest, and no mass lies between."""
+    probabilities = np.zeros(101, np.float32)
+    probabilities[[20, 60]] = 0.02, 0.98
+    quantiles = histogram_quantiles(jnp.array(probabilities), FINE, 0.0, 20.2)
+    low, high = 20.5 * 0.2, 60.5 * 0.2
+    np.testing.assert_allclose(quantiles.mean(), 0.02 * low + 0.98 * high, atol=1e-3)
+    tail = quantiles[: len(FINE) // 10].mean()
+    within = 0.02 * low + 0.08 * (high - 0.2 / 2 * 0.9 / 0.98)  # lower end of its bin
+    np.testing.assert_allclose(tail, within / 0.1, atol=0.02)
+
+
+def test_the_gradient_of_an_empty_bin_is_bounded():
+    """dZ/dp of a bin is at most its width over `SOFTENING`."""
+    probabilities = jnp.array([0.5, 1e-12, 0.5 - 1e-12, 1e-20])
+    tau = jnp.array([0.5, 1.0])
+    slope = jax.jacobian(histogram_quantiles)(probabilities, tau, 0.0, 4.0)
+    assert np.all(np.isfinite(slope))
+    assert np.abs(slope).max() <= 1.01 / SOFTENING
+
+
+def test_the_gradient_of_cvar_is_that_of_its_closed_form():
+    """Of a tail within the first bin, of width w and p > alpha: w alpha / (2 p)."""
+    level, width = 0.1, 2.0
+    tau = level * jnp.asarray(FINE)
+
+    def cvar(p):
+        return histogram_quantiles(jnp.array([p, 1.0 - p]), tau, 0.0, 4.0).mean()
+
+    p = 0.4
+    np.testing.assert_allclose(cvar(p), width * level / (2 * p), rtol=1e-4)
+    np.testing.assert_allclose(
+        jax.grad(cvar)(p), -width * level / (2 * p**2), rtol=1e-3
+    )
+
+
+def train(dataset, critic, num_steps, target_steps=1, discount=0.99):
+    """Critics [E] that learn a dataset, whose one policy is the data's."""
+    agent = rj.ramac_agent(
+        rj.flow_actor(1, 1, widths=(4,)),
+        critic,
+        num_quantiles=8,
+        num_risk_quantiles=1,
+        target_steps=target_steps,
+    )
+    hyperparams = rj.Hyperparams(
+        critic_learning_rate=1e-2,
+        risk_weight=0.0,
+        discount=discount,
+        decay_steps=float(num_steps),
+    )
+    fit = jax.jit(rj.make_train(agent, num_steps=num_steps, batch_size=128))
+    jax.config.update("jax_disable_most_optimizations", False)  # this run is long
+    state, _ = fit(agent.init(KEY, dataset), dataset, KEY, hyperparams)
+    jax.config.update("jax_disable_most_optimizations", True)
+    return state.critic_params
+
+
+def read(critic, params, tau):
+    observation, action = jnp.ones((1, 2)), jnp.zeros((1, 1))
+    return critic.quantiles(params, observation, action, jnp.asarray(tau))[:, 0]
+
+
+def one_state(reward, ends):
+    """One state and one action, with these rewards and ends of episodes."""
+    size = len(reward)
+    state, action = jnp.ones((size, 2)), jnp.zeros((size, 1))
+    left = np.asarray(steps_to_end(ends), np.float32)
+    terminated = jnp.asarray(ends, jnp.float32)
+    reward = jnp.asarray(reward, jnp.float32)
+    return rj.Transition(state, action, reward, state, terminated, jnp.asarray(left))
+
+
+def test_a_rare_penalty_that_ends_the_episode_keeps_its_probability():
+    """Reward 1 and on with .9, or -20 and the end; discount 1, targets of 10 steps.
+
+    P(Z = k - 20) = .9^k .1, so that the mean is 9 - 20, the deviation sqrt(.9) / .1,
+    and the worst tenth is -20.
+    """
+    rng = np.random.default_rng(0)
+    ends = rng.random(20_000) < 0.1
+    ends[-1] = True
+    dataset = one_state(np.where(ends, -20.0, 1.0), ends)
+    bounds = rj.value_range(dataset, 1.0)
+    critic = rj.categorical_critic(*bounds, widths=(16,), num_atoms=51)
+    params = train(dataset, critic, 1500, target_steps=10, discount=1.0)
+    quantiles = read(critic, params, FINE).min(axis=0)
+    np.testing.assert_allclose(quantiles.mean(), -11.0, atol=1.0)
+    np.testing.assert_allclose(quantiles.std(), np.sqrt(0.9) / 0.1, rtol=0.1)
+    tail = quantiles[: len(FINE) // 10].mean()
+    np.testing.assert_allclose(tail, -20.0, atol=1.5)
+
+
+def test_it_agrees_with_itself_in_bfloat16(make_batch):
+    batch, sizes = make_batch(), {"widths": (128, 128), "num_atoms": 11}
+    wide = rj.categorical_critic(-5.0, 5.0, **sizes)
+    narrow = rj.categorical_critic(-5.0, 5.0, **sizes, dtype="bfloat16")
+    params = wide.init(KEY, batch.observation, batch.action)
+    tau = jnp.array([0.1, 0.5, 0.9])
+    pair = batch.observation, batch.action
+    found = narrow.quantiles(params, *pair, tau)
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, wide.quantiles(params, *pair, tau), atol=0.1)
+    assert np.any(found != wide.quantiles(params, *pair, tau))
+
+
+@pytest.mark.parametrize(
+    "bounds", [(1.0, 1.0), (2.0, 1.0), (-np.inf, 1.0), (0, np.nan)]
+)
+def test_bounds_that_are_no_range_are_refused(bounds):
+    with pytest.raises(rj.InputError, match="give finite bounds, low below high"):
+        rj.categorical_critic(*bounds)
