@@ -7,12 +7,11 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
-from jax.nn.initializers import Initializer
+from jax.nn.initializers import Initializer, he_normal
 
 import ramac_jax as rj
 from ramac_jax.actors.diffusion import cosine_betas
 from ramac_jax.cli.bandit import settings as bandit
-from ramac_jax.cli.bandit.agents import VALUE_RANGE
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.envs.bandit import CONSTANTS
@@ -138,9 +137,10 @@ BANDIT = Case(
     partial(rj.diffusion_actor, betas=cosine_betas),
     sampler_steps=bandit.DENOISING_STEPS,
     actor_widths=bandit.WIDTHS,
-    critic="categorical",
-    value_range=VALUE_RANGE,
     width=bandit.NARROW[0],
+    embedding_width=bandit.EMBEDDING_WIDTH,
+    num_cosines=bandit.NUM_COSINES,
+    kernel_init=he_normal(),
     num_quantiles=bandit.NUM_QUANTILES,
     batch_size=128,
     observation_dim=1,

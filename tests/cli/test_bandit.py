@@ -119,9 +119,9 @@ def test_an_agent_starts_from_its_clone_and_its_critics(name, tmp_path, monkeypa
 
 # The stages of each agent that compute in bfloat16.
 NARROW = {
-    "radac": {"bc-diffusion", "categorical-critic", "radac"},
+    "radac": {"bc-diffusion", "quantile-critic", "radac"},
     "fql": {"bc-flow", "student-of-flow", "fql"},
-    "oraac": {"categorical-critic", "oraac"},
+    "oraac": {"quantile-critic", "oraac"},
     "cvae-ql": set(),
     "codac": {"codac"},
 }

@@ -1,7 +1,7 @@
 """Actors, critics and agents of the bandit, built from the list of agents.
 
-`dtype` is the compute dtype of diffusions, flows, and categorical and quantile critics;
-None means float32. All other networks compute in float32.
+`dtype` is the compute dtype of diffusions, flows and quantile critics; None means
+float32. All other networks compute in float32.
 """
 
 import jax
@@ -14,12 +14,8 @@ from ramac_jax.cli.bandit import settings
 from ramac_jax.cli.runs.agents import build_cloning_agent
 from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
-from ramac_jax.envs.bandit import CONSTANTS
 from ramac_jax.registry import PENALTIES, RISK_MEASURES
 from ramac_jax.types import Array, Key, MicroBatchFn, Params
-
-VALUE_RANGE = CONSTANTS.penalty_reward - 3.0, CONSTANTS.ring_reward + 3.0
-"""Of categorical critics, wider than the rewards."""
 
 
 def build_behaviour_model(name: str, dtype: str | None = None) -> rj.Actor:
@@ -76,8 +72,6 @@ def build_critic(name: str, dtype: str | None = None) -> rj.Critic:
     The initial weights of a quantile critic are large, so that its function varies
     within the small action space from the start.
     """
-    if name == "categorical":
-        return rj.categorical_critic(*VALUE_RANGE, widths=settings.NARROW, dtype=dtype)
     if name == "value":
         return rj.value_critic(widths=settings.NARROW)
     return rj.iqn_critic(
