@@ -35,18 +35,20 @@ from ramac_jax.storage import (
     read_tree,
     write_tree,
 )
-from ramac_jax.types import Actor, Array, Key, Params, State
+from ramac_jax.types import Actor, Array, Critic, InitFn, Key, Params, State
 
 __all__ = [
     "Policy",
     "PolicySpec",
     "build_actor",
+    "load_critic_params",
     "load_policy",
     "load_states",
     "save_policy",
 ]
 
 PARAMS = "actor_params"  # the field of `State` that acts
+CRITIC_PARAMS = "critic_params"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -184,6 +186,22 @@ def load_policy(folder: str | Path, *, actor: Actor | None = None) -> Policy:
     return Policy(spec=record.spec, actor=actor, params=params)
 
 
+def load_critic_params(folder: str | Path, critic: Critic) -> Params:
+    """Read the critics' parameters [population, E, ...] of a checkpoint.
+
+    Args:
+      folder: that `save_policy` wrote.
+      critic: of the agents that were saved.
+
+    Raises `InputError` for a folder without a checkpoint, a damaged checkpoint, and a
+    critic of other shapes.
+    """
+    folder = checkpoint_folder(folder)
+    record = read_record(folder)
+    like = stored_shapes(CRITIC_PARAMS, critic.init, record, f"checkpoint {folder}")
+    return read_states(folder, record, {CRITIC_PARAMS: like})[CRITIC_PARAMS]
+
+
 def load_states(folder: str | Path, like: State) -> State:
     """Read the states of a checkpoint, to resume training or to inspect.
 
@@ -208,20 +226,29 @@ def actor_shapes(actor: Actor, record: Record, states: str) -> Params:
 
     Raises `InputError` where the states, named in words, have other ones.
     """
+    return stored_shapes(PARAMS, actor.init, record, states)
+
+
+def stored_shapes(field: str, init: InitFn, record: Record, states: str) -> Params:
+    """Return the shapes of a population's parameters in a field of `State`.
+
+    Raises `InputError` where the states, named in words, have other ones.
+    """
     example = [
         jax.ShapeDtypeStruct((1, size), jnp.float32)
         for size in (record.spec.observation_dim, record.spec.action_dim)
     ]
-    stored = {k: v for k, v in record.layout.items() if k.split("/")[0] == PARAMS}
+    stored = {k: v for k, v in record.layout.items() if k.split("/")[0] == field}
     try:
-        one = jax.eval_shape(actor.init, jax.random.key(0), *example)
+        one = jax.eval_shape(init, jax.random.key(0), *example)
         everyone = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct((record.population, *x.shape), x.dtype), one
         )
-        check_layout(stored, layout({PARAMS: everyone}))
+        check_layout(stored, layout({field: everyone}))
     except Exception as error:  # a user's own actor may raise anything
+        part = field.partition("_")[0]
         raise InputError(
-            f"{states} and the actor do not fit: {first_line(error)}"
+            f"{states} and the {part} do not fit: {first_line(error)}"
         ) from error
     return everyone
 

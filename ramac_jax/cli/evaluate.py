@@ -1,7 +1,8 @@
 """Evaluate a trained population in its environment: `ramac evaluate RUN`.
 
 Writes episodes.csv (one row per seed and episode), monitored.npz (the monitored
-quantity [population, episodes, horizon], NaN past the end), returns.png and
+quantity and the rewards [population, episodes, horizon], and the first observations),
+returns.png, for agents with distributional critics calibration.png, and
 evaluation.json, which repeats the evaluation. An earlier evaluation in that folder is
 replaced. Exit status 2: bad input, and nothing is written.
 """
@@ -18,15 +19,19 @@ from rich.table import Table
 
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
+from ramac_jax.cli.runs.calibration import Calibrated, compare_critics, read_critic
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
-from ramac_jax.cli.runs.results import FILES, write_evaluation
+from ramac_jax.cli.runs.results import CALIBRATION, FILES, write_evaluation
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.policy import load_policy
 
 
 def print_summary(
-    summary: Mapping[str, Any], protocol: EvaluationProtocol, folder: Path
+    summary: Mapping[str, Any],
+    protocol: EvaluationProtocol,
+    folder: Path,
+    calibrated: Calibrated | None = None,
 ) -> None:
     """Print the figures with their intervals, the notes, and where the files are."""
     table = Table(
@@ -41,9 +46,28 @@ def print_summary(
             table.add_row(title(name, protocol.level), value, f"[{low}, {high}]")
     output = Console()
     output.print(table, markup=False)
-    for note in summary["notes"]:
+    files, notes = list(FILES), list(summary["notes"])
+    if calibrated is not None:
+        output.print(calibration_table(calibrated.summary, protocol.level))
+        files.append(CALIBRATION)
+        notes += calibrated.summary["notes"]
+    for note in notes:
         output.print(f"note: {note}", soft_wrap=True, markup=False)
-    output.print(f"{folder}: {', '.join(FILES)}", soft_wrap=True, markup=False)
+    output.print(f"{folder}: {', '.join(files)}", soft_wrap=True, markup=False)
+
+
+def calibration_table(summary: Mapping[str, Any], level: float) -> Table:
+    """Return the table of what the critics predict and what episodes gave."""
+    table = Table(
+        title=f"returns discounted by {summary['discount']:g}, from the start"
+    )
+    for name in ("figure", "critics predict", "episodes gave"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for key, name in (("mean", "mean"), ("cvar", f"CVaR_{level:g}")):
+        value, low, high = (f"{x:.4g}" for x in summary["observed"][key].values())
+        predicted = f"{summary['predicted'][key]:.4g}"
+        table.add_row(name, predicted, f"{value} [{low}, {high}]")
+    return table
 
 
 def title(name: str, level: float) -> str:
@@ -112,11 +136,18 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     folder = options.out or options.run
     folders.check_writable(folder)
     episodes = play(policy, seeds, protocol, progress=True)
-    command = shlex.join(["ramac", "evaluate", *argv])
+    critic = read_critic(options.run, record)
+    calibrated = compare_critics(policy, critic, episodes, protocol.level)
     summary = write_evaluation(
-        folder, episodes, seeds, protocol, command=command, run=record
+        folder,
+        episodes,
+        seeds,
+        protocol,
+        command=shlex.join(["ramac", "evaluate", *argv]),
+        run=record,
+        calibrated=calibrated,
     )
-    print_summary(summary, protocol, folder)
+    print_summary(summary, protocol, folder, calibrated)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -24,7 +24,12 @@ from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
 from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
-from ramac_jax.cli.runs.agents import policy_spec
+from ramac_jax.cli.runs.agents import policy_spec, with_value_range
+from ramac_jax.cli.runs.calibration import (
+    Calibrated,
+    compare_critics,
+    trained_critic,
+)
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.data import load_data
 from ramac_jax.cli.runs.dry_run import rehearse
@@ -37,8 +42,8 @@ from ramac_jax.cli.runs.results import read_rows, write_evaluation
 from ramac_jax.cli.runs.training import train_members, training_plan
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host
-from ramac_jax.evaluation import Episodes
-from ramac_jax.policy import PolicySpec, save_policy
+from ramac_jax.evaluation import Episodes, TrainedCritic
+from ramac_jax.policy import Policy, PolicySpec, save_policy
 
 
 def fit(
@@ -100,6 +105,7 @@ def describe_outcome(trained: populations.Trained, seconds: float) -> dict[str, 
 def write_outcome(
     out: Path,
     trained: populations.Trained,
+    critic: TrainedCritic | None,
     spec: PolicySpec,
     evaluator: Evaluator | None,
     record: dict[str, Any],
@@ -115,7 +121,10 @@ def write_outcome(
     draw_learning(*tables).savefig(out / "learning.png", dpi=DPI)
     print_losses(trained)
     if evaluator is not None and episodes is not None:
-        write_scores(out, evaluator.protocol, episodes, record)
+        policy = Policy(spec, evaluator.actor, trained.states.actor_params)
+        level = evaluator.protocol.level
+        calibrated = compare_critics(policy, critic, episodes, level)
+        write_scores(out, evaluator.protocol, episodes, record, calibrated)
 
 
 def write_scores(
@@ -123,13 +132,19 @@ def write_scores(
     protocol: EvaluationProtocol,
     episodes: Episodes,
     record: dict[str, Any],
+    calibrated: Calibrated | None,
 ) -> None:
     """Write and print the evaluation at the end of a run."""
-    command = repeating_command(out, protocol)
     summary = write_evaluation(
-        out, episodes, record["seeds"], protocol, command=command, run=record
+        out,
+        episodes,
+        record["seeds"],
+        protocol,
+        command=repeating_command(out, protocol),
+        run=record,
+        calibrated=calibrated,
     )
-    print_summary(summary, protocol, out)
+    print_summary(summary, protocol, out, calibrated)
 
 
 def repeating_command(folder: Path, protocol: EvaluationProtocol) -> str:
@@ -147,6 +162,8 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     find_protocol(options, None)  # refuses before any data are made
     dataset = load_data(options.data)
     spec = policy_spec(options.agent, dataset.scaling)
+    discount = options.hyperparams.discount
+    agent = with_value_range(options.agent, dataset.transitions, discount)
     protocol = find_protocol(options, dataset)
     with contextlib.ExitStack() as stack:
         evaluator = None
@@ -159,13 +176,16 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
             dataset,
             spec,
             protocol,
-        )
+        ) | {"value_range": agent.value_range}
         reserving = folder.reserve(record)
         record = first_host_first(lambda: stack.enter_context(reserving))
         begin = time.perf_counter()
         trained = fit(options, dataset, evaluator, record)
         record |= describe_outcome(trained, time.perf_counter() - begin)
-        write_outcome(folder.out, trained, spec, evaluator, record)
+        critic = trained_critic(
+            agent, trained.states.critic_params, discount, options.data.reward_scale
+        )
+        write_outcome(folder.out, trained, critic, spec, evaluator, record)
     folder.print_written()
     return trained
 

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ramac_jax.evaluation import bounds
+    from ramac_jax.evaluation.calibration import (
+        Calibration,
+        TrainedCritic,
+        calibrate,
+        summarise_calibration,
+    )
     from ramac_jax.evaluation.detectors import (
         Detector,
         density_detector,
@@ -36,6 +42,12 @@ if TYPE_CHECKING:
     from ramac_jax.evaluation.summary import summarise
 
 _NAMES = {
+    "calibration": (
+        "Calibration",
+        "TrainedCritic",
+        "calibrate",
+        "summarise_calibration",
+    ),
     "detectors": ("Detector", "density_detector", "nearest_detector"),
     "environments": ("Environments",),
     "intervals": ("Interval", "mean_interval", "stratified_bootstrap"),
@@ -48,6 +60,7 @@ _NAMES = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Calibration",
     "Cancelled",
     "Detector",
     "Environments",
@@ -55,7 +68,9 @@ __all__ = [
     "Interval",
     "OODEvaluator",
     "Ranked",
+    "TrainedCritic",
     "bounds",
+    "calibrate",
     "cvar",
     "density_detector",
     "evaluate",
@@ -70,6 +85,7 @@ __all__ = [
     "rank",
     "stratified_bootstrap",
     "summarise",
+    "summarise_calibration",
 ]
 
 

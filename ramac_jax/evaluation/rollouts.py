@@ -48,6 +48,8 @@ class Episodes(NamedTuple):
     base_return: np.ndarray  # [P, M], without penalties; NaN for a failed episode
     failed: np.ndarray  # [P, M] bool: ended by a NaN, an infinity or an exception
     monitored: np.ndarray  # [P, M, horizon] float32, after each step; NaN past the end
+    rewards: np.ndarray | None = None  # [P, M, horizon] float32, 0 past the end
+    start: np.ndarray | None = None  # [P, M, O] float32, before the first step
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -169,8 +171,9 @@ def play(
     shape, size = seeds.shape, seeds.shape[1]
     padded = np.zeros((shape[0], TILE, policy.spec.observation_dim), np.float32)
     key_seeds = np.pad(seeds, ((0, 0), (0, TILE - size))).astype(np.uint32)
-    episodes = empty_episodes(seeds.flatten(), environments.horizon)
-    now = environments.reset(lane, episodes.episode_seed)
+    rows = seeds.flatten()
+    now = environments.reset(lane, rows)
+    episodes = empty_episodes(rows, environments.horizon, now.observation)
     episodes.failed[:] = now.failed
     running = ~now.failed
     for step in range(environments.horizon):
@@ -197,7 +200,7 @@ def play(
     return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), episodes)
 
 
-def empty_episodes(seeds: np.ndarray, horizon: int) -> Episodes:
+def empty_episodes(seeds: np.ndarray, horizon: int, start: np.ndarray) -> Episodes:
     """Return episodes of seeds [N] before their first step; every leaf is [N, ...]."""
     size = seeds.size
     return Episodes(
@@ -209,6 +212,8 @@ def empty_episodes(seeds: np.ndarray, horizon: int) -> Episodes:
         base_return=np.zeros(size),
         failed=np.zeros(size, bool),
         monitored=np.full((size, horizon), np.nan, np.float32),
+        rewards=np.zeros((size, horizon), np.float32),
+        start=start.copy(),
     )
 
 
@@ -221,3 +226,5 @@ def add_step(episodes: Episodes, step: int, now: Step, running: np.ndarray) -> N
     episodes.risky_steps[:] += now.risky
     episodes.length[:] += running & ~now.failed
     episodes.monitored[:, step] = now.monitored
+    assert episodes.rewards is not None
+    episodes.rewards[:, step] = now.reward

@@ -11,18 +11,23 @@ import numpy as np
 
 from ramac_jax.cli import folders
 from ramac_jax.cli.provenance import provenance
-from ramac_jax.cli.reporting.figures.runs import draw_returns
+from ramac_jax.cli.reporting.figures.runs import draw_calibration, draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.calibration import Calibrated
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Episodes
+from ramac_jax.evaluation.calibration import quantiles_of
 from ramac_jax.evaluation.statistics import normalized_score
 from ramac_jax.files import write_json
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
-EVALUATION = "evaluation.json"
+EVALUATION, CALIBRATION = "evaluation.json", "calibration.png"
+ARRAYS = ("monitored", "rewards", "start")
+"""Fields of `Episodes` that `MONITORED` holds."""
 FILES = (EPISODES, MONITORED, RETURNS, EVALUATION)
+"""What every evaluation writes; one of agents with critics also `CALIBRATION`."""
 
 
 def write_evaluation(
@@ -33,6 +38,7 @@ def write_evaluation(
     *,
     command: str,
     run: Mapping[str, Any],
+    calibrated: Calibrated | None = None,
 ) -> Mapping[str, Any]:
     """Write `FILES`, each whole or not at all, evaluation.json last.
 
@@ -43,6 +49,7 @@ def write_evaluation(
       protocol: how they were evaluated.
       command: repeats the evaluation.
       run: record of the run that trained the agents, {} if unknown.
+      calibrated: what their critics predict; None: they have none that is known.
 
     Returns the summary of the episodes.
     """
@@ -56,16 +63,27 @@ def write_evaluation(
     folders.writable_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
         write_rows(Path(drafts, EPISODES), episode_rows(episodes, seeds, protocol))
-        np.savez_compressed(Path(drafts, MONITORED), monitored=episodes.monitored)
+        arrays = {name: getattr(episodes, name) for name in ARRAYS}
+        np.savez_compressed(
+            Path(drafts, MONITORED),
+            **{name: x for name, x in arrays.items() if x is not None},
+        )
         figure = draw_returns([scored], protocol.level)
         figure.savefig(Path(drafts, RETURNS), dpi=DPI)
-        for name in (EPISODES, MONITORED, RETURNS):
+        names = [EPISODES, MONITORED, RETURNS]
+        (folder / CALIBRATION).unlink(missing_ok=True)  # of an earlier evaluation
+        if calibrated is not None:
+            figure = draw_calibration(*quantiles_of(calibrated.found))
+            figure.savefig(Path(drafts, CALIBRATION), dpi=DPI)
+            names.append(CALIBRATION)
+        for name in names:
             Path(drafts, name).replace(folder / name)
     record = {
         "command": command,
         "settings": protocol.record(),
         "seeds": list(seeds),
         "summary": scored.summary,
+        "calibration": None if calibrated is None else calibrated.summary,
         "run": run,
         **provenance(),
     }
@@ -119,14 +137,16 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
         record = json.loads((folder / EVALUATION).read_text())
         rows = read_rows(folder / EPISODES)
         with np.load(folder / MONITORED) as archive:
-            monitored = archive["monitored"]
+            arrays = dict(archive)
         shape = (len(record["seeds"]), record["settings"]["episodes"])
         columns = {
             name: np.array([float(row[name]) for row in rows]).reshape(shape)
             for name in ("return", *Episodes._fields)
-            if name not in ("returns", "monitored")
+            if name not in ("returns", *arrays)
         }
-        monitored = monitored.reshape(*shape, record["settings"]["horizon"])
+        arrays = {k: x.reshape(*shape, x.shape[-1]) for k, x in arrays.items()}
+        if arrays["monitored"].shape[-1] != record["settings"]["horizon"]:
+            raise InputError(f"{MONITORED} is of another horizon")
     except Exception as error:  # damaged bytes raise errors of any type
         raise InputError(
             f"{folder} holds no whole evaluation ({first_line(error)}): run "
@@ -134,5 +154,5 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
         ) from None
     failed = columns.pop("failed").astype(bool)
     returns = columns.pop("return")
-    episodes = Episodes(returns=returns, failed=failed, monitored=monitored, **columns)
+    episodes = Episodes(returns=returns, failed=failed, **arrays, **columns)
     return record, episodes

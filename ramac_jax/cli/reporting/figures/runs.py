@@ -66,6 +66,27 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
     return figure
 
 
+def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> Figure:
+    """Draw predicted against observed quantiles of the discounted return, both [N].
+
+    A critic that is right lies on the diagonal.
+    """
+    figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
+    axis = figure.subplots()
+    ends = np.array(
+        [np.nanmin([predicted, observed]), np.nanmax([predicted, observed])]
+    )
+    axis.plot(ends, ends, color="black", linewidth=0.8, ls=":")
+    axis.plot(observed, predicted, color=COLOURS[0], linewidth=1.6)
+    tenth = len(observed) // 10
+    axis.plot(observed[:tenth], predicted[:tenth], color=COLOURS[1], linewidth=2.4)
+    axis.set_xlabel("quantile of the episodes", fontsize=8)
+    axis.set_ylabel("quantile that the critics predict", fontsize=8)
+    axis.set_title("discounted return; thick: the worst tenth", fontsize=8)
+    axis.tick_params(labelsize=7)
+    return figure
+
+
 def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
     """Draw mean against CVaR with 95 % confidence intervals; best is top right."""
     lines = -(-len(runs) // 3)
