@@ -102,8 +102,8 @@ def summarise_calibration(
         "predicted": predicted,
         "observed": {name: bounds.to_json() for name, bounds in observed.items()},
         "notes": [
-            f"the critics predict a {names[key]} of {predicted[key]:.4g} at the start of "
-            f"an episode, and episodes gave {bounds.value:.4g} [{bounds.low:.4g}, "
+            f"the critics predict a {names[key]} of {predicted[key]:.4g} at the start "
+            f"of an episode, and episodes gave {bounds.value:.4g} [{bounds.low:.4g}, "
             f"{bounds.high:.4g}] (discounted by {discount:g})"
             for key, bounds in observed.items()
             if not bounds.low <= predicted[key] <= bounds.high

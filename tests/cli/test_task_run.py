@@ -98,11 +98,29 @@ def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
     assert again == (run / "episodes.csv").read_bytes()
 
 
+def test_what_the_critics_predict_stands_beside_what_episodes_gave(run, tmp_path):
+    """The same figures at the end of training and from the checkpoint."""
+    record = json.loads((run / "evaluation.json").read_text())
+    found = record["calibration"]
+    with np.load(run / "monitored.npz") as held:
+        gained = held["rewards"] @ 0.99 ** np.arange(6)
+    assert found["observed"]["mean"]["value"] == pytest.approx(gained.mean(), rel=1e-5)
+    assert found["predicted"]["cvar"] <= found["predicted"]["mean"]
+    words = ["--episodes", "3", "--horizon", "6", "--out", str(tmp_path)]
+    evaluate.main([str(run), *words])
+    again = json.loads((tmp_path / "evaluation.json").read_text())["calibration"]
+    assert again == found
+
+
 def test_everything_that_was_promised_is_there(run):
     """And no checkpoint to go on from, nor what a sink makes that nobody asked for."""
     there = {x.name for x in run.iterdir() if x.name != ".lock"}
     of_training = {"run.json", "metrics.csv", "learning.png", "checkpoint"}
-    assert there == of_training | {"evaluations.csv", *results.FILES}
+    assert there == of_training | {
+        "evaluations.csv",
+        results.CALIBRATION,
+        *results.FILES,
+    }
     assert there < set(run_folder.TRAIN.names)
 
 

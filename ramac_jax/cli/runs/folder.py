@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 
 TRAIN = Layout(
     record="run.json",
-    files=(METRICS, EVALUATIONS, "learning.png", *results.FILES),
+    files=(METRICS, EVALUATIONS, "learning.png", *results.FILES, results.CALIBRATION),
     folders=("checkpoint", POPULATION, LOGS, *sinks.FOLDERS),
 )
 

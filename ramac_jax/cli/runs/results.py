@@ -142,7 +142,7 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
         columns = {
             name: np.array([float(row[name]) for row in rows]).reshape(shape)
             for name in ("return", *Episodes._fields)
-            if name not in ("returns", *arrays)
+            if name not in ("returns", *ARRAYS)
         }
         arrays = {k: x.reshape(*shape, x.shape[-1]) for k, x in arrays.items()}
         if arrays["monitored"].shape[-1] != record["settings"]["horizon"]:

@@ -73,9 +73,8 @@ def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
     axis = figure.subplots()
-    ends = np.array(
-        [np.nanmin([predicted, observed]), np.nanmax([predicted, observed])]
-    )
+    both = np.concatenate([predicted, observed])
+    ends = [both.min(), both.max()]
     axis.plot(ends, ends, color="black", linewidth=0.8, ls=":")
     axis.plot(observed, predicted, color=COLOURS[0], linewidth=1.6)
     tenth = len(observed) // 10
