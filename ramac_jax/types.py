@@ -5,6 +5,7 @@ Z noise. Order of arguments everywhere: parameters or state, data, key or noise,
 hyperparameters.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -214,6 +215,8 @@ class Critic(NamedTuple):
     init: InitFn
     quantiles: QuantilesFn
     loss: CriticLossFn  # that brings its returns to their targets
+    low: float = -math.inf  # least and greatest return that it can represent
+    high: float = math.inf
 
 
 def same(tree: Tree) -> Tree:

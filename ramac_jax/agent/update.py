@@ -141,8 +141,14 @@ def bellman_targets(
             batch.reward, batch.steps, hyperparams.discount
         )
     per_row = jax.vmap(losses.bellman_target, (0, 0, 0, 1, None, None))
-    bounds = hyperparams.value_min, hyperparams.value_max
+    bounds = value_bounds(config, hyperparams)
     return per_row(reward, batch.terminated, discount, quantiles, *bounds)
+
+
+def value_bounds(config: AgentConfig, hyperparams: Hyperparams) -> tuple[Array, Array]:
+    """The range that targets are clipped to: of the hyperparameters and the critic."""
+    low = jnp.maximum(hyperparams.value_min, config.critic.low)
+    return low, jnp.minimum(hyperparams.value_max, config.critic.high)
 
 
 def critic_loss(
@@ -158,14 +164,14 @@ def critic_loss(
     The sum keeps the gradients of the critics apart.
     """
     critic, batch, target = config.critic, rows.transition, rows.target
-    bounds = hyperparams.value_min, hyperparams.value_max
+    low, high = value_bounds(config, hyperparams)
     taken = batch.observation, batch.action
     kappa = hyperparams.huber_threshold
     loss = jnp.mean(critic.loss(params, *taken, target, tau, kappa), axis=1)  # [E]
     metrics = {
         "critic_loss": jnp.mean(loss),
         "target_mean": jnp.mean(target),
-        "target_clipped": jnp.mean((target <= bounds[0]) | (target >= bounds[1])),
+        "target_clipped": jnp.mean((target <= low) | (target >= high)),
     }
     if config.conservative is not None:
         at_candidates = jax.vmap(critic.quantiles, in_axes=(None, None, 1, None))(

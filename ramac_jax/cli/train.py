@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from ramac_jax import population as populations
+from ramac_jax.cli import console
 from ramac_jax.cli.evaluate import print_summary
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
@@ -44,6 +46,9 @@ from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host
 from ramac_jax.evaluation import Episodes, TrainedCritic
 from ramac_jax.policy import Policy, PolicySpec, save_policy
+
+CLIPPED = 0.01
+"""Share of clipped targets above which the command warns."""
 
 
 def fit(
@@ -89,6 +94,18 @@ def print_losses(trained: populations.Trained) -> None:
     Console().print(table)
 
 
+def warn_of_clipping(trained: populations.Trained) -> None:
+    """Warn where targets of the critics lay outside of the range of values."""
+    clipped = trained.history.metrics["target_clipped"][-1]
+    worst = float(np.nanmax(clipped, initial=0.0))
+    if worst > CLIPPED:
+        console.warn(
+            f"{worst:.1%} of the critics' targets lie outside of the range of values, "
+            "so that their mean and tail are wrong: give a wider --value-range, or "
+            "--value-min and --value-max"
+        )
+
+
 def describe_outcome(trained: populations.Trained, seconds: float) -> dict[str, Any]:
     """Return the result of the training, for run.json."""
     return {
@@ -120,6 +137,7 @@ def write_outcome(
     tables = [read_rows(out / name) for name in (METRICS, EVALUATIONS)]
     draw_learning(*tables).savefig(out / "learning.png", dpi=DPI)
     print_losses(trained)
+    warn_of_clipping(trained)
     if evaluator is not None and episodes is not None:
         policy = Policy(spec, evaluator.actor, trained.states.actor_params)
         level = evaluator.protocol.level

@@ -77,7 +77,7 @@ def categorical_critic(
         per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))
         return per_critic(logits(params, observation, action), target, low, high)
 
-    return Critic(init=init, quantiles=quantiles, loss=loss)
+    return Critic(init=init, quantiles=quantiles, loss=loss, low=low, high=high)
 
 
 def histogram_quantiles(

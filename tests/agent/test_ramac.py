@@ -190,6 +190,33 @@ def test_truncated_rows_bootstrap_and_terminated_ones_do_not(worked):
     np.testing.assert_allclose(metrics["target_clipped"], 0.5)
 
 
+def test_targets_stay_within_what_a_critic_can_represent():
+    critic = linear_critic()._replace(low=0.8, high=1.2)
+    agent = rj.ramac_agent(POINT_ACTOR, critic, num_quantiles=4)
+    state = agent.init(KEY, ROWS)._replace(
+        target_actor_params=jnp.array([0.25]),
+        target_critic_params=jnp.array([3.0, -1.0]),
+    )
+    _, metrics = agent.update(state, ROWS, KEY, HYPERPARAMS)
+    np.testing.assert_allclose(metrics["target_mean"], (0.8 + 1.2) / 2, rtol=1e-6)
+    np.testing.assert_allclose(metrics["target_clipped"], 1.0)
+
+
+def test_joined_steps_weigh_what_follows_by_the_discount_of_all_of_them():
+    """.5 + .9 .6 + .81 min(.75, -.25); the second row ends, and 2 is clipped to 1.5."""
+    agent = rj.ramac_agent(POINT_ACTOR, linear_critic(), num_quantiles=4)
+    state = agent.init(KEY, ROWS)._replace(
+        target_actor_params=jnp.array([0.25]),
+        target_critic_params=jnp.array([3.0, -1.0]),
+    )
+    rows = ROWS._replace(
+        reward=jnp.array([[0.5, 0.6], [2.0, 0.0]]), steps=jnp.array([2.0, 1.0])
+    )
+    _, metrics = agent.update(state, rows, KEY, HYPERPARAMS)
+    expected = 0.5 + 0.9 * 0.6 + 0.81 * -0.25
+    np.testing.assert_allclose(metrics["target_mean"], (expected + 1.5) / 2, rtol=1e-6)
+
+
 def test_the_actor_reads_the_updated_critics(worked):
     state, metrics = worked
     # predictions lie below the targets, so Adam's first step raises both weights by .1

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium as gym
 import jax
@@ -256,3 +257,11 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(
     assert len(record["resumed"]) == 1
     assert exit_status(*options) == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.005, False), (0.03, True)])
+def test_targets_outside_of_the_range_are_warned_of(share, warned, capsys):
+    metrics = {"target_clipped": np.array([[0.9, 0.9], [0.0, share]])}
+    train.warn_of_clipping(SimpleNamespace(history=SimpleNamespace(metrics=metrics)))
+    message = capsys.readouterr().err
+    assert ("3.0% of the critics' targets lie outside" in message) == warned
