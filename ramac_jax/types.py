@@ -42,7 +42,8 @@ class Transition(NamedTuple):
     terminated: Array  # [B], 1 where the task ended the episode; a time limit is 0
     steps: Array | None = None
     """In a dataset [D]: steps from this one to the end of its episode or record, both
-    included. In a batch [B]: steps that are joined. None: every row is one step."""
+    included. In a batch of joined steps [B]: their number. None: not known, and every
+    row is one step."""
 
 
 class State(NamedTuple):

@@ -65,7 +65,8 @@ def ramac_agent(
       target_steps: n, rewards of the data that a target of the critics sums before it
         asks the critics for the rest, gamma^n Z(s_n, a'). More steps carry rare
         penalties further in one update and lean towards the data's own policy; 1: the
-        paper. Above 1, the dataset needs `Transition.steps`.
+        paper. `make_train` and `train_population` join the steps, and above 1 need
+        `Transition.steps`; in a loop of your own, `sample_batch` does.
       optimizer: an `optax.GradientTransformation` that needs no more than gradients,
         state and parameters, with a learning rate of 1, of the actor and of each
         critic; the hyperparameters' learning rates multiply its updates. Of

@@ -136,7 +136,7 @@ def bellman_targets(
         target_params, batch.next_observation, next_action, tau
     )
     reward, discount = batch.reward, jnp.full_like(batch.reward, hyperparams.discount)
-    if batch.steps is not None:
+    if batch.steps is not None and batch.reward.ndim == 2:  # joined steps
         reward, discount = losses.join_steps(
             batch.reward, batch.steps, hyperparams.discount
         )

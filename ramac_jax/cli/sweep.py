@@ -168,7 +168,7 @@ def execute(options: SweepOptions, argv: Sequence[str]) -> None:
     search = make_search(options)
     folder = run_folder(options, LAYOUT)
     if options.settings.dry_run:
-        rehearse(options, [x.agent for x in search.variants], folder)
+        rehearse(options, [x.agent for x in search.variants], folder, search.discounts)
         print(plan_line(search))
     elif run(options, search, folder, argv).diverged:
         sys.exit(1)
@@ -183,6 +183,7 @@ def run(
     dataset = load_data(options.data)
     protocol = find_protocol(options, dataset)
     check_halving(options, protocol)
+    search = search.fitted(dataset.transitions)
     specs = [policy_spec(x.agent, dataset.scaling) for x in search.variants]
     with contextlib.ExitStack() as stack:
         evaluators = sentence = None

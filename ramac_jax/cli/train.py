@@ -7,6 +7,7 @@ input; 130 or 143: a signal, after everything is saved.
 """
 
 import contextlib
+import dataclasses
 import functools
 import shlex
 import sys
@@ -22,11 +23,12 @@ from rich.table import Table
 from ramac_jax import population as populations
 from ramac_jax.cli import console
 from ramac_jax.cli.evaluate import print_summary
+from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
 from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
-from ramac_jax.cli.runs.agents import policy_spec, with_value_range
+from ramac_jax.cli.runs.agents import fit_to_data, policy_spec
 from ramac_jax.cli.runs.calibration import (
     Calibrated,
     compare_critics,
@@ -53,6 +55,7 @@ CLIPPED = 0.01
 
 def fit(
     options: TrainOptions,
+    agent: AgentSpec,
     dataset: OfflineDataset,
     evaluator: Evaluator | None,
     record: dict[str, Any],
@@ -66,7 +69,7 @@ def fit(
     out = options.output.out
     with recording(out, options.logging, seeds_of, record) as report:
         return train_members(
-            training_plan(options),
+            dataclasses.replace(training_plan(options), agent=agent),
             dataset,
             members,
             out / POPULATION,
@@ -181,7 +184,7 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     dataset = load_data(options.data)
     spec = policy_spec(options.agent, dataset.scaling)
     discount = options.hyperparams.discount
-    agent = with_value_range(options.agent, dataset.transitions, discount)
+    agent = fit_to_data(options.agent, dataset.transitions, [discount])
     protocol = find_protocol(options, dataset)
     with contextlib.ExitStack() as stack:
         evaluator = None
@@ -198,7 +201,7 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
         reserving = folder.reserve(record)
         record = first_host_first(lambda: stack.enter_context(reserving))
         begin = time.perf_counter()
-        trained = fit(options, dataset, evaluator, record)
+        trained = fit(options, agent, dataset, evaluator, record)
         record |= describe_outcome(trained, time.perf_counter() - begin)
         critic = trained_critic(
             agent, trained.states.critic_params, discount, options.data.reward_scale
@@ -212,7 +215,8 @@ def execute(options: TrainOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
     check_options(options)
     if options.settings.dry_run:
-        rehearse(options, [options.agent], run_folder(options, TRAIN))
+        discounts = [options.hyperparams.discount]
+        rehearse(options, [options.agent], run_folder(options, TRAIN), discounts)
     elif train(options, argv).frozen:
         sys.exit(1)
 

@@ -217,6 +217,18 @@ def test_joined_steps_weigh_what_follows_by_the_discount_of_all_of_them():
     np.testing.assert_allclose(metrics["target_mean"], (expected + 1.5) / 2, rtol=1e-6)
 
 
+def test_rows_cut_from_a_dataset_are_single_steps(worked):
+    """The steps that are left in their episodes say nothing about the rewards."""
+    agent = rj.ramac_agent(POINT_ACTOR, linear_critic(), num_quantiles=4)
+    state = agent.init(KEY, ROWS)._replace(
+        target_actor_params=jnp.array([0.25]),
+        target_critic_params=jnp.array([3.0, -1.0]),
+    )
+    rows = ROWS._replace(steps=jnp.array([2.0, 1.0]))
+    _, metrics = agent.update(state, rows, KEY, HYPERPARAMS)
+    assert metrics["target_mean"] == worked[1]["target_mean"]
+
+
 def test_the_actor_reads_the_updated_critics(worked):
     state, metrics = worked
     # predictions lie below the targets, so Adam's first step raises both weights by .1

@@ -91,6 +91,25 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
         assert len(layers) == 1
 
 
+def test_a_range_of_values_holds_the_returns_at_every_discount():
+    """A constant reward of 3 has the return 3 / (1 - discount), also where it is cut."""
+    column = np.zeros((8, 1))
+    data = rj.Transition(
+        column, column, np.full(8, 3.0), column, np.zeros(8), np.arange(8.0, 0.0, -1.0)
+    )
+    base = ["--dataset", "x", "--out", "y"]
+    asked = parse_agent(*base, "--target-steps", "8")
+    found = agents.fit_to_data(asked, data, [0.5, 0.99])
+    low, high = found.value_range
+    assert low < 6.0 and high > 300.0
+    for more in [], ["--critic", "quantile"]:
+        longer = parse_agent(*base, "--target-steps", "9", *more)
+        with pytest.raises(rj.InputError, match="the longest episode has 8 steps"):
+            agents.fit_to_data(longer, data, [0.5])
+    cloning = parse_agent(*base, "--num-critics", "0")
+    assert agents.fit_to_data(cloning, data, [1.0]).value_range is None
+
+
 def parse_agent(*words):
     return options.parse(words).agent
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Iterable
 
 import jax
 
@@ -14,6 +15,7 @@ from ramac_jax.normalization import Scaling
 from ramac_jax.policy import PolicySpec, build_actor
 from ramac_jax.registry import ACTORS, HEADS, PENALTIES, PRECISIONS, RISK_MEASURES
 from ramac_jax.types import MicroBatchFn
+from ramac_jax.validation import check_target_steps
 
 
 def policy_spec(agent: AgentSpec, scaling: Scaling) -> PolicySpec:
@@ -59,18 +61,24 @@ def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
     return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
 
 
-def with_value_range(
-    agent: AgentSpec, transitions: rj.Transition, discount: float
+def fit_to_data(
+    agent: AgentSpec, transitions: rj.Transition, discounts: Iterable[float]
 ) -> AgentSpec:
-    """Return the spec with the value range of the data, unless it has or needs none.
+    """Return the spec with a value range, where its critic needs one and has none.
 
-    Raises `InputError` where the data do not show a range.
+    The range holds the returns of the data at every discount.
+
+    Raises `InputError` for targets of more steps than an episode has, and for data that
+    show no range.
     """
-    needed = agent.critic == "categorical" and agent.num_critics
-    if not needed or agent.value_range is not None:
+    if not agent.num_critics:
         return agent
-    found = rj.value_range(transitions, discount)
-    return dataclasses.replace(agent, value_range=found)
+    check_target_steps(agent.target_steps, transitions)
+    if agent.critic != "categorical" or agent.value_range is not None:
+        return agent
+    found = [rj.value_range(transitions, x) for x in sorted(set(discounts))]
+    low, high = min(x for x, _ in found), max(x for _, x in found)
+    return dataclasses.replace(agent, value_range=(low, high))
 
 
 def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:

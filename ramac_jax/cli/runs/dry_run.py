@@ -1,6 +1,6 @@
 """Dry runs: every check that needs no training, and what a run would do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import ramac_jax as rj
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
-from ramac_jax.cli.runs.agents import build_agent, policy_spec, with_value_range
+from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import RunFolder
@@ -19,7 +19,10 @@ from ramac_jax.data.loading import OfflineDataset
 
 
 def rehearse(
-    options: TrainOptions, agents: Sequence[AgentSpec], folder: RunFolder
+    options: TrainOptions,
+    agents: Sequence[AgentSpec],
+    folder: RunFolder,
+    discounts: Collection[float],
 ) -> None:
     """Check a run without training it, and print what the run would do.
 
@@ -30,6 +33,7 @@ def rehearse(
       options: of the command.
       agents: every agent that the command would train.
       folder: of the run.
+      discounts: of all agents.
 
     Raises `InputError` as the run would.
     """
@@ -39,8 +43,7 @@ def rehearse(
     if not plan.made_from and not plan.missing():
         dataset = load_data(options.data)
         lines[0] += f", {len(dataset.transitions.reward):,} transitions"
-        discount = options.hyperparams.discount
-        agents = [with_value_range(x, dataset.transitions, discount) for x in agents]
+        agents = [fit_to_data(x, dataset.transitions, discounts) for x in agents]
     protocol = find_protocol(options, dataset)
     if dataset is not None:
         check_environment(protocol, agents[0], dataset)

@@ -17,6 +17,7 @@ from ramac_jax.cli.options.checks import (
 )
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.sweep import MEASURES, SweepOptions
+from ramac_jax.cli.runs.agents import fit_to_data
 from ramac_jax.cli.runs.search_space import (
     Space,
     label,
@@ -95,6 +96,23 @@ class Search(NamedTuple):
     labels: dict[int, str]  # what each setting changes
     rungs: list[Rung]  # how many settings are trained how far
     selection: Selection
+
+    @property
+    def discounts(self) -> set[float]:
+        """The discounts of all settings."""
+        return set(np.asarray(self.hyperparams.discount).tolist())
+
+    def fitted(self, transitions: rj.Transition) -> "Search":
+        """Return the search for these data; `InputError` where a setting does not fit.
+
+        The critics of all settings have one range of values.
+        """
+        return self._replace(
+            variants=[
+                x._replace(agent=fit_to_data(x.agent, transitions, self.discounts))
+                for x in self.variants
+            ]
+        )
 
     def setting(self, number: int) -> rj.Hyperparams:
         """Return the hyperparameters of a setting, in the fewest exact digits."""

@@ -171,7 +171,6 @@ class Searcher:
         return dataclasses.replace(
             self.plan,
             agent=variant.agent,
-            discount=float(np.max(self.search.hyperparams.discount)),
             schedule=schedule,
             settings={**self.plan.settings, **variant.changes},
         )

@@ -14,7 +14,6 @@ from ramac_jax.cli.runs.agents import (
     build_pretraining_agent,
     policy_spec,
     training_in,
-    with_value_range,
 )
 from ramac_jax.cli.signals import noted_signals
 from ramac_jax.data.loading import OfflineDataset
@@ -28,9 +27,8 @@ class TrainingPlan:
     """What members of a population have in common."""
 
     agent: AgentSpec
+    """With a known value range, where its critic needs one."""
     schedule: populations.Schedule
-    discount: float
-    """The largest discount of any member, of which a critic's value range must be."""
     bc_steps: int
     """Updates of behaviour cloning before all others."""
     settings: Mapping[str, Any]
@@ -51,7 +49,6 @@ def training_plan(options: TrainOptions) -> TrainingPlan:
             save_every=training.save_every,
             eval_every=options.evaluation.eval_every,
         ),
-        discount=options.hyperparams.discount,
         bc_steps=training.bc_steps,
         settings=lasting_options(options),
         memory=None if memory is None else int(memory * 2**30),
@@ -85,10 +82,9 @@ def train_members(
         num_steps=plan.bc_steps,
         hyperparams_read=PRETRAINING_READS,
     )
-    agent = with_value_range(plan.agent, dataset.transitions, plan.discount)
     with training_in(plan.agent.precision), noted_signals() as noted_signal:
         return populations.train_population(
-            build_agent(agent, spec),
+            build_agent(plan.agent, spec),
             dataset.transitions,
             members,
             schedule,
