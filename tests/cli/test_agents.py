@@ -92,7 +92,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
 
 
 def test_a_range_of_values_holds_the_returns_at_every_discount():
-    """A constant reward of 3 has the return 3 / (1 - discount), also where it is cut."""
+    """A constant reward of 3 has the return 3 / (1 - discount), also if cut off."""
     column = np.zeros((8, 1))
     data = rj.Transition(
         column, column, np.full(8, 3.0), column, np.zeros(8), np.arange(8.0, 0.0, -1.0)
