@@ -1,4 +1,4 @@
-"""Calibration: what a critic predicts of episodes, beside what the episodes gave."""
+"""Calibration: what a critic predicts of episodes, and what the episodes gave."""
 
 from typing import Any, NamedTuple
 

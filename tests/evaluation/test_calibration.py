@@ -1,4 +1,4 @@
-"""Calibration: predictions beside episodes, in one unit."""
+"""Calibration: predictions and episodes, in one unit."""
 
 import jax.numpy as jnp
 import numpy as np
