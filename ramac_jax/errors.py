@@ -9,6 +9,8 @@ from typing import Any
 
 LONGEST = 60
 """Characters of a value that a message shows."""
+MOST, FEW = 15, 5
+"""A message lists up to MOST names, of more the first FEW and the number of others."""
 
 
 class InputError(ValueError):
@@ -16,15 +18,23 @@ class InputError(ValueError):
 
 
 def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise `InputError` for an unknown name, with the nearest ones or else all."""
+    """Raise `InputError` for an unknown name, with the nearest ones or else a list."""
     known = list(known)
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {', '.join(near)}?"
             if not near:
-                hint = f"give one of {', '.join(sorted(known))}"
+                hint = f"give one of {list_names(known)}"
             raise InputError(f"unknown {kind} {name!r}: {hint}")
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return the names in their order, of many the first ones and a number."""
+    names = sorted(names)
+    if len(names) <= MOST:
+        return ", ".join(names)
+    return f"{', '.join(names[:FEW])} and {len(names) - FEW} others"
 
 
 def check_counts(**counts: int | Sequence[int] | None) -> None:

@@ -137,6 +137,14 @@ def test_unknown_names_are_answered_with_the_nearest(argv, message):
         options.parse([*argv, "--out", "y"])
 
 
+def test_an_unknown_preset_is_answered_with_a_short_line():
+    with pytest.raises(rj.InputError) as caught:
+        options.parse(["--preset", "zzz", *BASE])
+    line = str(caught.value)
+    assert line.endswith(f"and {len(presets.PRESETS) - 5} others")
+    assert "\n" not in line and len(line) < 300
+
+
 BASE = ["--dataset", "x", "--out", "y"]
 
 
