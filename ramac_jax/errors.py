@@ -4,6 +4,7 @@ This module imports no JAX, so that a command refuses a wrong name at once.
 """
 
 import difflib
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,25 +39,46 @@ def list_names(names: Iterable[str]) -> str:
 
 
 def check_counts(**counts: int | Sequence[int] | None) -> None:
-    """Raise `InputError` for a named number below 1, or a sequence with one.
+    """Raise `InputError` for a named number that is no integer or below 1.
 
-    None, which stands for a default, passes.
+    `widths` is a sequence of such numbers. None, which stands for a default, passes.
     """
     for name, count in counts.items():
-        several = count if isinstance(count, Sequence) else [count]
-        if any(x is not None and x < 1 for x in several):
+        if name != "widths":
+            several: Sequence[Any] = [] if count is None else [count]
+        elif isinstance(count, Sequence):
+            several = count
+        else:
+            raise InputError(f"{name} is {show(count)}: give a sequence of integers")
+        if not all(map(is_integer, several)):
+            wanted = "integers alone" if name == "widths" else "an integer"
+            raise InputError(f"{name} is {show(count)}: give {wanted}")
+        if any(x < 1 for x in several):
             raise InputError(f"{name} is {count}: give 1 or more")
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer of Python or of an array library."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
 
 
 def check_kind(name: str, part: Any, kind: type | None = None) -> None:
     """Raise `InputError` for a part that is not of a type; None: not a function."""
     right = callable(part) if kind is None else isinstance(part, kind)
     if not right:
-        shown = shorten(" ".join(repr(part).split()))
         wanted = "a function" if kind is None else f"one of type {kind.__name__}"
         raise InputError(
-            f"{name} is of type {type(part).__name__} ({shown}): give {wanted}"
+            f"{name} is of type {type(part).__name__} ({show(part)}): give {wanted}"
         )
+
+
+def show(value: Any) -> str:
+    """Return a value as one short line."""
+    return shorten(" ".join(repr(value).split()))
 
 
 def shorten(text: str) -> str:
