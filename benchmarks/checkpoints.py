@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from benchmarks.options import check_at_least
 from benchmarks.throughput.cases import PRESET
 from ramac_jax import population as populations
 from ramac_jax.cli import process
+from ramac_jax.cli.options.words import read_words
 
 EVERY = 1_000  # updates between two checkpoints, whose cost is reported
 
@@ -191,11 +191,8 @@ def check(arguments: Arguments) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.checkpoints",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.checkpoints", description=__doc__
     )
     check(arguments)
     if arguments.child is not None:

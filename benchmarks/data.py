@@ -20,7 +20,6 @@ from typing import Any
 import gymnasium
 import jax
 import numpy as np
-import tyro
 from minari.data_collector.episode_buffer import EpisodeBuffer
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +28,7 @@ import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least
 from ramac_jax.cli import process
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import relabel_dataset
@@ -219,11 +219,8 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.data",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.data", description=__doc__
     )
     check_at_least(arguments, {"steps": 1, "repeats": 1})
     if not STATUS.exists():

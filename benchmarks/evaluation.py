@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +20,7 @@ import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty
 from ramac_jax.cli import process
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.simulators import Step
 from ramac_jax.normalization import Scaling
@@ -143,11 +143,8 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.evaluation",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.evaluation", description=__doc__
     )
     check_not_empty(arguments, ["workers"])
     least = {"agents": 1, "episodes": 1, "workers": 0, "repeats": 1}

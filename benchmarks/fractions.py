@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 from scipy.special import ndtr, ndtri
@@ -21,6 +20,7 @@ import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least
 from ramac_jax.cli import process
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.compute import random_numbers
 from ramac_jax.envs import bandit
 
@@ -171,11 +171,8 @@ def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.fractions",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.fractions", description=__doc__
     )
     check(arguments)
     records.check_out(arguments.out)

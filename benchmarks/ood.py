@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from benchmarks import records
 from benchmarks.options import check_at_least
 from benchmarks.throughput.cases import PRESET
 from ramac_jax.cli import process
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.evaluation import density_detector, nearest_detector
 
 BUILDERS: dict[str, Any] = {"nearest": nearest_detector, "density": density_detector}
@@ -94,11 +94,8 @@ def print_table(arguments: Arguments, found: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.ood",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.ood", description=__doc__
     )
     sizes = {name: x for name, x in vars(arguments).items() if name != "out"}
     check_at_least(arguments, dict.fromkeys(sizes, 1))

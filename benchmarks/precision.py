@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import tyro
 from jax.extend.core.primitives import dot_general_p
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +23,7 @@ from ramac_jax.cli import process
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options import bandit as bandit_options
 from ramac_jax.cli.options.sections import choices
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.cli.reporting.bandit_tables import COLUMNS, spread
 from ramac_jax.cli.reporting.tables import cell
 from ramac_jax.errors import check_names
@@ -142,11 +142,8 @@ def check(arguments: Arguments) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.precision",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.precision", description=__doc__
     )
     check(arguments)
     records.check_out(arguments.out)

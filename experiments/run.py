@@ -6,20 +6,37 @@ same command resumes a study. Exit status 1: a seed diverged, or a bound is brok
 bad input; 130 or 143: a signal, after the current run is saved.
 """
 
-import argparse
+import dataclasses
 import importlib
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from experiments.study import STUDIES, CommandLine, read_study
 from ramac_jax.cli import process
 from ramac_jax.cli.main import COMMANDS
+from ramac_jax.cli.options.words import read_words
 
 SKIPPED_WHEN_FINISHED = ("train", "sweep", "bandit")
 """Commands that refuse a finished run; the others read finished runs again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    study: Annotated[
+        tyro.conf.Positional[str],
+        tyro.conf.arg(metavar="STUDY", help=", ".join(STUDIES)),
+    ]
+    out: Path | None = None
+    """Folder of the results; None: runs/STUDY."""
+    dry_run: bool = False
+    """Print the commands of the study, and run none."""
 
 
 def run(line: CommandLine, options: Any) -> int:
@@ -37,15 +54,13 @@ def run(line: CommandLine, options: Any) -> int:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command line; exit with status 1 if a command of the study does."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.run", description="Run a study, or resume it."
+    arguments: Arguments = read_words(
+        Arguments,
+        argv,
+        prog="python -m experiments.run",
+        description="Run a study, or resume it.",
+        config=(tyro.conf.FlagCreatePairsOff,),
     )
-    parser.add_argument("study", metavar="STUDY", help=", ".join(STUDIES))
-    parser.add_argument("--out", type=Path, help="folder of results; runs/STUDY")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print the commands of the study"
-    )
-    arguments = parser.parse_args(argv)
     out = arguments.out or Path("runs", arguments.study)
     lines = read_study(arguments.study, out)
     options = [

@@ -4,11 +4,14 @@ This module imports no JAX, so that a command refuses a wrong name at once.
 """
 
 import difflib
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 LONGEST = 60
 """Characters of a value that a message shows."""
+MOST, FEW = 15, 5
+"""A message lists up to MOST names, of more the first FEW and the number of others."""
 
 
 class InputError(ValueError):
@@ -16,37 +19,66 @@ class InputError(ValueError):
 
 
 def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise `InputError` for an unknown name, with the nearest ones or else all."""
+    """Raise `InputError` for an unknown name, with the nearest ones or else a list."""
     known = list(known)
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {', '.join(near)}?"
             if not near:
-                hint = f"give one of {', '.join(sorted(known))}"
+                hint = f"give one of {list_names(known)}"
             raise InputError(f"unknown {kind} {name!r}: {hint}")
 
 
-def check_counts(**counts: int | Sequence[int] | None) -> None:
-    """Raise `InputError` for a named number below 1, or a sequence with one.
+def list_names(names: Iterable[str]) -> str:
+    """Return the names in their order, of many the first ones and a number."""
+    names = sorted(names)
+    if len(names) <= MOST:
+        return ", ".join(names)
+    return f"{', '.join(names[:FEW])} and {len(names) - FEW} others"
 
-    None, which stands for a default, passes.
+
+def check_counts(**counts: int | Sequence[int] | None) -> None:
+    """Raise `InputError` for a named number that is no integer or below 1.
+
+    `widths` is a sequence of such numbers. None, which stands for a default, passes.
     """
     for name, count in counts.items():
-        several = count if isinstance(count, Sequence) else [count]
-        if any(x is not None and x < 1 for x in several):
+        if name != "widths":
+            several: Sequence[Any] = [] if count is None else [count]
+        elif isinstance(count, Sequence):
+            several = count
+        else:
+            raise InputError(f"{name} is {show(count)}: give a sequence of integers")
+        if not all(map(is_integer, several)):
+            wanted = "integers alone" if name == "widths" else "an integer"
+            raise InputError(f"{name} is {show(count)}: give {wanted}")
+        if any(x < 1 for x in several):
             raise InputError(f"{name} is {count}: give 1 or more")
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer of Python or of an array library."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
 
 
 def check_kind(name: str, part: Any, kind: type | None = None) -> None:
     """Raise `InputError` for a part that is not of a type; None: not a function."""
     right = callable(part) if kind is None else isinstance(part, kind)
     if not right:
-        shown = shorten(" ".join(repr(part).split()))
         wanted = "a function" if kind is None else f"one of type {kind.__name__}"
         raise InputError(
-            f"{name} is of type {type(part).__name__} ({shown}): give {wanted}"
+            f"{name} is of type {type(part).__name__} ({show(part)}): give {wanted}"
         )
+
+
+def show(value: Any) -> str:
+    """Return a value as one short line."""
+    return shorten(" ".join(repr(value).split()))
 
 
 def shorten(text: str) -> str:

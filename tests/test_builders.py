@@ -53,6 +53,44 @@ def test_an_agent_refuses_numbers_below_one(option, make_actor):
         rj.ramac_agent(make_actor("flow"), rj.constant_critic(), **{option: 0})
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda actor: rj.flow_actor("a"), "action_dim is 'a': give an integer"),
+        (lambda actor: rj.flow_actor((2, 2)), r"action_dim is \(2, 2\): give an int"),
+        (lambda actor: rj.flow_actor(2.0), "action_dim is 2.0: give an integer"),
+        (
+            lambda actor: rj.gaussian_actor(np.ones((40, 1))),
+            r"action_dim is array\(.*\.\.\.: give an integer",
+        ),
+        (lambda actor: rj.value_critic(widths=5), "widths is 5: give a sequence of"),
+        (
+            lambda actor: rj.value_critic(widths=(8, 2.5)),
+            r"widths is \(8, 2.5\): give integers alone",
+        ),
+        (lambda actor: rj.value_critic(widths="ab"), "widths is 'ab': give integers"),
+        (
+            lambda actor: rj.ramac_agent(actor, rj.iqn_critic(), num_quantiles=2.5),
+            "num_quantiles is 2.5: give an integer",
+        ),
+        (
+            lambda actor: rj.make_train(
+                rj.ramac_agent(actor, rj.iqn_critic()), num_steps=1.5
+            ),
+            "num_steps is 1.5: give an integer",
+        ),
+    ],
+)
+def test_what_is_no_count_is_refused(build, message, make_actor):
+    with pytest.raises(rj.InputError, match=message) as error:
+        build(make_actor("flow"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_count_may_be_an_integer_of_an_array_library():
+    assert rj.flow_actor(np.int64(2), num_steps=jnp.int32(3), widths=[np.int32(8)])
+
+
 @pytest.mark.parametrize("name", ["gaussian", "flow", "vae", "perturbed-flow"])
 def test_an_actor_of_other_actions_than_the_datas_is_refused(
     name, make_agent, make_batch

@@ -188,6 +188,20 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         check_names("actor", ["zzz"], ["flow", "diffusion"])
 
 
+def test_an_unknown_name_among_many_is_answered_with_a_few_and_a_number():
+    many = [f"name-{number:02}" for number in range(40)]
+    with pytest.raises(rj.InputError) as caught:
+        check_names("preset", ["zzz"], many)
+    assert str(caught.value) == (
+        "unknown preset 'zzz': give one of name-00, name-01, name-02, name-03, "
+        "name-04 and 35 others"
+    )
+    with pytest.raises(
+        rj.InputError, match=r"did you mean name-20, name-\d\d, name-\d\d\?$"
+    ):
+        check_names("preset", ["nam-20"], many)
+
+
 def test_no_target_is_clipped_by_default():
     """A good HalfCheetah returns far more than the published bounds of 300."""
     defaults = rj.Hyperparams()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +27,7 @@ from benchmarks.kernels.kernel_counts import count_kernels
 from benchmarks.options import check_at_least, check_not_empty
 from benchmarks.throughput.cases import CASES
 from ramac_jax.cli.options.sections import choices
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.errors import check_names
 from ramac_jax.registry import HEADS, PRECISIONS
@@ -117,11 +117,8 @@ def table(found: Sequence[dict[str, Any]]) -> Table:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.kernels",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.kernels", description=__doc__
     )
     check(arguments)
     records.check_out(arguments.out)

@@ -13,7 +13,6 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from benchmarks.stalls.options import ENV, Arguments, check
 from benchmarks.stalls.runs import Run, TimedEvaluation, timed_run, train
 from benchmarks.throughput.cases import CASES
 from ramac_jax import population as populations
+from ramac_jax.cli.options.words import read_words
 
 TITLES = {
     "bare": "without both",
@@ -111,11 +111,8 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.stalls",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.stalls", description=__doc__
     )
     check(arguments)
     records.check_out(arguments.out)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import tyro
 from rich.console import Console
 
 import ramac_jax as rj
@@ -27,6 +26,7 @@ from benchmarks.throughput.operations import profile
 from benchmarks.throughput.tables import case_table, draw_scaling
 from ramac_jax.cli.options.agent import DEFAULT_PRECISION
 from ramac_jax.cli.options.sections import choices
+from ramac_jax.cli.options.words import read_words
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.devices.mesh import are_cores
@@ -138,11 +138,8 @@ def measure(arguments: Arguments, screen: Console) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="python -m benchmarks.throughput",
-        description=__doc__,
-        args=argv,
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.throughput", description=__doc__
     )
     check(arguments)
     records.check_out(arguments.out)

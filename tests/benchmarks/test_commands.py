@@ -59,6 +59,15 @@ def test_bad_options_end_with_one_line_and_status_2(name, monkeypatch, capsys):
     assert printed.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_an_unknown_option_ends_with_one_line_and_status_2(name, monkeypatch, capsys):
+    assert run(name, ["--foo"], monkeypatch) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("error: Unrecognized options: --foo")
+    assert printed.err.endswith(f"(see python -m benchmarks.{name} --help)\n")
+
+
 @pytest.mark.parametrize(
     ("out", "message"),
     [

@@ -19,9 +19,10 @@ from ramac_jax.policy import build_actor
 from ramac_jax.population import Callbacks
 from ramac_jax.registry import HEADS, PRECISIONS
 
+RANGE = "--value-range -9 9".split()
 TINY = (
-    "--value-range -9 9 --num-atoms 7 --actor-widths 8 --critic-width 16 "
-    "--embedding-width 8 --num-cosines 4"
+    "--num-atoms 7 --actor-widths 8 --critic-width 16 --embedding-width 8 "
+    "--num-cosines 4"
 ).split()
 PENALTIES = {"codac": rj.losses.quantile_gap, "cql": rj.losses.value_gap}
 NEUTRAL = rj.risk.neutral
@@ -54,7 +55,10 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     wire = rj.ramac_agent
     monkeypatch.setattr(agents.rj, "ramac_agent", ramac_agent)
     preset = ["--task", "hopper-medium-replay", "--out", "x", "--preset", name]
-    found = options.parse([*preset, *TINY, "--num-candidates", "3"])
+    words = [*preset, *TINY, "--num-candidates", "3"]
+    found = options.parse(words)
+    if found.agent.critic == "categorical":
+        found = options.parse([*words, *RANGE])
     check_options(found)
     asked = found.agent
     spec = agents.policy_spec(asked, UNITS)
@@ -131,12 +135,22 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
         ("--radius nan", "--radius is nan"),
         ("--critic value", "knows no risk, and --risk-measure is cvar: give"),
         ("--conservative-weight 2", "nothing to weigh: give --conservative"),
+        (
+            "--actor vae --sampler-steps 3",
+            "--sampler-steps is 3, and the vae actor has no such option: leave it at "
+            "None, or give --actor, one of diffusion, flow, distilled-flow, perturbed",
+        ),
+        ("--actor flow --radius 0.05", "--radius is 0.05, and the flow actor has no "),
+        ("--critic quantile --value-range -1 1", "--value-range has no effect: give"),
+        ("--head fused", "--head has no effect: give --critic quantile, or leave it"),
+        ("--num-critics 0 --conservative values", "--conservative has no effect: give"),
     ],
 )
 def test_options_that_could_not_count_are_refused(words, message):
     arguments = options.parse(["--dataset", "x", "--out", "y", *words.split()])
-    with pytest.raises(rj.InputError, match=message):
+    with pytest.raises(rj.InputError, match=message) as caught:
         check_options(arguments)
+    assert "\n" not in str(caught.value)
 
 
 def program(agent, batch):
@@ -148,6 +162,8 @@ def program(agent, batch):
 
 def build(words):
     found = options.parse([*BASE, *words.split()])
+    if found.agent.critic == "categorical":
+        found = options.parse([*BASE, *words.split(), *RANGE])
     check_options(found)
     spec = agents.policy_spec(found.agent, UNITS)
     with agents.training_in(found.agent.precision):
@@ -202,7 +218,9 @@ def test_a_population_trains_and_records_in_its_precision(tmp_path, monkeypatch)
         transitions=rj.Transition(*rows, jnp.zeros(4)), scaling=UNITS
     )
     for precision, products in [("float32", "highest"), ("tf32", None)]:
-        plan = training.training_plan(options.parse([*BASE, "--precision", precision]))
+        plan = training.training_plan(
+            options.parse([*BASE, *RANGE, "--precision", precision])
+        )
         training.train_members(plan, dataset, None, tmp_path, Callbacks())
         assert (seen["precision"], seen["matmul"]) == (precision, products)
 

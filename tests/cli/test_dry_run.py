@@ -102,7 +102,7 @@ def test_a_comparison_describes_its_runs(tmp_path, capsys):
         ([*TO_PLAIN, "--num-seeds", "0"], "--num-seeds is 0: give 1 or more"),
         (
             [*TO_PLAIN, "--radius", "0.5"],
-            "unknown option of the flow actor 'radius'",
+            "--radius is 0.5, and the flow actor has no such option",
         ),
     ],
 )

@@ -137,6 +137,14 @@ def test_unknown_names_are_answered_with_the_nearest(argv, message):
         options.parse([*argv, "--out", "y"])
 
 
+def test_an_unknown_preset_is_answered_with_a_short_line():
+    with pytest.raises(rj.InputError) as caught:
+        options.parse(["--preset", "zzz", *BASE])
+    line = str(caught.value)
+    assert line.endswith(f"and {len(presets.PRESETS) - 5} others")
+    assert "\n" not in line and len(line) < 300
+
+
 BASE = ["--dataset", "x", "--out", "y"]
 
 
@@ -147,7 +155,8 @@ def test_how_training_computes_is_an_option():
         "plain",
         "tf32",
     )
-    words = "--num-risk-quantiles 8 --head rematerialized --precision bfloat16".split()
+    words = "--num-risk-quantiles 8 --precision bfloat16 ".split()
+    words += "--critic quantile --head rematerialized".split()
     found = options.parse([*BASE, *words])
     check_options(found)
     lasting = options.lasting_options(found)
@@ -186,7 +195,11 @@ def test_what_cannot_be_computed_so_is_refused(words, message):
 
 
 @pytest.mark.parametrize(
-    "words", ["--head fused", "--num-critics 0 --critic value --risk-measure neutral"]
+    "words",
+    [
+        "--critic quantile --head fused",
+        "--num-critics 0 --critic value --risk-measure neutral",
+    ],
 )
 def test_a_fused_head_and_clones_may_be_trained_in_bfloat16(words):
     words += " --precision bfloat16"

@@ -108,6 +108,37 @@ def test_a_precision_must_suit_every_actor_that_it_meets():
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "--value-range -9 9 --grid critic=categorical,quantile",
+        "--head fused --grid critic=quantile",
+        "--actor vae --sampler-steps 3 --grid actor=flow,diffusion",
+        "--conservative values --num-critics 0 --grid num_critics=1,2",
+    ],
+)
+def test_an_option_that_some_setting_uses_is_accepted(words):
+    assert search(words).variants
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--head fused --grid num_atoms=9,11", "--head has no effect"),
+        ("--grid head=plain,fused", "--head has no effect"),
+        ("--value-range -9 9 --grid critic=quantile", "--value-range has no effect"),
+        ("--sampler-steps 3 --grid actor=flow,vae", "the vae actor has no such option"),
+        (
+            "--conservative values --num-critics 0 --grid batch_size=8,9",
+            "--conservative has no effect",
+        ),
+    ],
+)
+def test_an_option_that_no_setting_uses_is_refused(words, message):
+    with pytest.raises(rj.InputError, match=message):
+        search(words)
+
+
+@pytest.mark.parametrize(
     ("words", "rungs"),
     [
         # 6 / 3^k settings, to 100 / 3^(1 - k) updates, rounded down.

@@ -78,6 +78,10 @@ def test_a_file_without_a_preset_stands_alone(tmp_path):
         ('risk_weight = "much"', "risk_weight is 'much' in .*: give a number"),
         ("normalize = 1", "normalize is 1 in .*: give true or false"),
         ('actor_widths = [8, "x"]', "give a list, each item a whole number or .none"),
+        ("value_range = [1]", r"value_range is \[1\] in .*: give a list of 2 values"),
+        ("value_range = [1, 2, 3]", "give a list of 2 values, a number and a number,"),
+        ('value_range = [1, "x"]', r"value_range is \[1, 'x'\] in .*: give a list of"),
+        ("value_range = 1", "value_range is 1 in .*: give a list of 2 values"),
         ("dry_run = true", "unknown option in .*'dry_run'"),
         ("num_steps = ", "cannot read .*run.toml"),
     ],
@@ -109,6 +113,16 @@ def test_every_type_of_option_survives_the_way_to_toml_and_back(tmp_path):
     (tmp_path / "x.toml").write_text(to_toml({"all": table}))
     hints = hints_of(train.TrainOptions)
     assert read_settings(tmp_path / "x.toml", hints) == table
+
+
+def test_items_of_a_list_of_fixed_length_have_types_of_their_own(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text('pair = [1, "a"]')
+    found = read_settings(path, {"pair": tuple[float, str]})["pair"]
+    assert found == (1.0, "a") and type(found[0]) is float
+    path.write_text('pair = ["a", 1]')
+    with pytest.raises(InputError, match="a list of 2 values, a number and a text"):
+        read_settings(path, {"pair": tuple[float, str]})
 
 
 def test_the_names_of_all_options_differ():

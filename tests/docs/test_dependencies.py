@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Distributions whose name differs from that of the package.
 DISTRIBUTIONS = {"orbax": "orbax-checkpoint", "mujoco": "gymnasium"}
-# Modules that their projects may change without notice.
+# Modules, or what they print, that their projects may change without notice.
 FRAGILE = {
     "jax.experimental": "jax",
     "jax._src": "jax",
@@ -25,6 +25,7 @@ FRAGILE = {
     "minari.namespace": "minari",
     "minari.storage": "minari",
     "orbax.checkpoint": "orbax-checkpoint",  # the older of two interfaces
+    "tyro": "tyro",  # cli/options/words.py reads the box that it draws
 }
 
 
@@ -86,6 +87,11 @@ def is_within(module, prefix):
 def test_fragile_modules_come_from_packages_with_an_upper_bound(prefix):
     operators = {part.operator for part in KNOWN[FRAGILE[prefix]].specifier}
     assert "<" in operators
+
+
+def test_tyro_is_no_older_than_the_box_that_the_commands_read():
+    assert not KNOWN["tyro"].specifier.contains("1.0.16")
+    assert KNOWN["tyro"].specifier.contains("1.0.17")
 
 
 def test_private_and_experimental_modules_are_known_as_fragile():

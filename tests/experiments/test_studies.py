@@ -202,3 +202,19 @@ def test_a_dry_run_prints_the_commands_and_runs_none(commands, capsys):
     assert capsys.readouterr().out.startswith(
         "ramac sweep --task hopper-medium-replay "
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "STUDY"),
+        (["hopper", "--foo"], "Unrecognized options: --foo"),
+        (["hopper", "sweep"], "Unrecognized options: sweep"),
+        (["hopper", "--out"], "--out"),
+        (["hoper"], "unknown study 'hoper': did you mean hopper"),
+    ],
+)
+def test_malformed_words_of_the_runner_are_one_line(words, message):
+    with pytest.raises(InputError, match=message) as caught:
+        run.main(words)
+    assert "\n" not in str(caught.value)

@@ -13,7 +13,7 @@ from ramac_jax.registry import (
     RISK_MEASURES,
 )
 
-DEFAULT_PRECISION = "tf32"
+DEFAULT_HEAD, DEFAULT_PRECISION = "plain", "tf32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class AgentSpec:
             "Implementation of the last layers of quantile critics, which changes "
             "memory and speed alone",
         ),
-    ] = "plain"
+    ] = DEFAULT_HEAD
     precision: Annotated[
         str,
         choices(

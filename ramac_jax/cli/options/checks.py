@@ -1,11 +1,11 @@
 """Checks of the options of `ramac train` and `ramac sweep`, before any work."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ramac_jax as rj
-from ramac_jax.cli.options.agent import AgentSpec
+from ramac_jax.cli.options.agent import DEFAULT_HEAD, AgentSpec
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.options.sections import flatten
 from ramac_jax.cli.options.train import TrainOptions
@@ -34,8 +34,20 @@ MAY_BE_ZERO = {
 }
 
 
+ACTOR_OPTIONS = {"sampler_steps": "num_steps", "radius": "radius"}
+"""Options that some actors have -> keyword of the actor's builder."""
+
+
 def check_options(options: TrainOptions) -> None:
     """Raise `InputError` for options that no run can have; changes nothing."""
+    check_run(options)
+    check_agent(options.agent)
+    check_effects([options.agent])
+    check_weights(options.agent, options.hyperparams)
+
+
+def check_run(options: TrainOptions) -> None:
+    """Raise `InputError` for options that no run can have, whatever its agents."""
     for section in flatten(options).values():
         check_counts(section)
     training = options.training
@@ -47,8 +59,6 @@ def check_options(options: TrainOptions) -> None:
         )
     check_data(options.data)
     check_sinks(options.logging)
-    check_agent(options.agent)
-    check_weights(options.agent, options.hyperparams)
 
 
 def check_counts(section: Mapping[str, Any]) -> None:
@@ -102,7 +112,40 @@ def check_agent(agent: AgentSpec) -> None:
             "--critic value knows no risk, and --risk-measure is "
             f"{agent.risk_measure}: give --risk-measure neutral, or another critic"
         )
+    check_actor_options(agent)
     check_precision(agent)
+
+
+def check_actor_options(agent: AgentSpec) -> None:
+    """Raise `InputError` for an option that the actor does not have."""
+    for option, keyword in ACTOR_OPTIONS.items():
+        value = getattr(agent, option)
+        if value is not None and keyword not in ACTORS[agent.actor].options:
+            having = [name for name, x in ACTORS.items() if keyword in x.options]
+            raise InputError(
+                f"--{option.replace('_', '-')} is {value}, and the {agent.actor} actor "
+                f"has no such option: leave it at None, or give --actor, one of "
+                f"{', '.join(having)}"
+            )
+
+
+def check_effects(agents: Sequence[AgentSpec]) -> None:
+    """Raise `InputError` for an option that has no effect on any agent of a command."""
+    critics = {agent.critic for agent in agents}
+    if "categorical" not in critics and any(x.value_range for x in agents):
+        raise InputError(
+            "--value-range has no effect: give --critic categorical, or leave it at "
+            "None"
+        )
+    if "quantile" not in critics and any(x.head != DEFAULT_HEAD for x in agents):
+        raise InputError(
+            "--head has no effect: give --critic quantile, or leave it at plain"
+        )
+    if not any(x.num_critics for x in agents) and any(x.conservative for x in agents):
+        raise InputError(
+            "--conservative has no effect: give --num-critics 1 or more, or leave it "
+            "at None"
+        )
 
 
 def check_precision(agent: AgentSpec) -> None:

@@ -4,7 +4,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,7 @@ def convert(value: Any, kind: Any) -> Any:
     if kind is types.NoneType:
         return None if value == NONE else MISMATCH
     if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            return MISMATCH
-        items = tuple(convert(item, typing.get_args(kind)[0]) for item in value)
-        return MISMATCH if any(item is MISMATCH for item in items) else items
+        return convert_list(value, typing.get_args(kind))
     if kind is float and type(value) is int:
         return float(value)
     if kind is Path and isinstance(value, str):
@@ -69,12 +66,32 @@ def convert(value: Any, kind: Any) -> Any:
     return value if type(value) is kind else MISMATCH
 
 
+def convert_list(value: Any, kinds: Sequence[Any]) -> Any:
+    """Return a list of TOML as a tuple, `MISMATCH` for another type or length.
+
+    Args:
+      value: of TOML.
+      kinds: the type of each item in order, or one type and `...`.
+    """
+    if not isinstance(value, list):
+        return MISMATCH
+    if kinds[-1] is ...:
+        kinds = [kinds[0]] * len(value)
+    if len(value) != len(kinds):
+        return MISMATCH
+    items = tuple(map(convert, value, kinds))
+    return MISMATCH if any(item is MISMATCH for item in items) else items
+
+
 def describe(kind: Any) -> str:
     """Return a type in plain words."""
     if kind is types.NoneType:
         return f'"{NONE}"'
     if typing.get_origin(kind) is tuple:
-        return f"a list, each item {describe(typing.get_args(kind)[0])}"
+        kinds = typing.get_args(kind)
+        if kinds[-1] is ...:
+            return f"a list, each item {describe(kinds[0])}"
+        return f"a list of {len(kinds)} values, {' and '.join(map(describe, kinds))},"
     return WORDS.get(kind, "a text")
 
 

@@ -12,7 +12,8 @@ from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.checks import (
     check_agent,
     check_counts,
-    check_options,
+    check_effects,
+    check_run,
     check_weights,
 )
 from ramac_jax.cli.options.sections import values_of
@@ -124,7 +125,7 @@ class Search(NamedTuple):
 
 def make_search(options: SweepOptions) -> Search:
     """Make the search; `InputError` where the options describe none."""
-    check_options(options)
+    check_run(options)
     check_names("measure", [options.selection.select], MEASURES)
     selection = Selection.of(options)
     check_selection(selection, options)
@@ -139,6 +140,7 @@ def make_search(options: SweepOptions) -> Search:
         seed=search.search_seed,
     )
     found = [make_variant(options, changes) for changes in variants(space)]
+    check_effects([variant.agent for variant in found])
     each = len(np.asarray(hyperparams.discount))
     size = each * len(found)
     selection.check_episodes(size * options.training.num_seeds)
