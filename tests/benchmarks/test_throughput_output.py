@@ -115,7 +115,8 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 @pytest.mark.parametrize("name", ["cpu-2-cores.json", "one-device-cpu-2-cores.json"])
 def test_compare_reads_the_committed_results(name):
     found = comparison.read_earlier(RESULTS / name, CASES, [1])
-    assert {case for case, _ in found} == set(CASES)
+    newer = {"preset-categorical"}  # measured in a file of its own
+    assert {case for case, _ in found} == set(CASES) - newer
     assert all(row["agent_updates_per_s"] > 0.0 for row in found.values())
 
 
