@@ -5,10 +5,9 @@
 # The gradient of `jnp.min` over an axis of size 2 is NaN for some rows of a jitted
 # program, although every input is an ordinary float32, no two entries are equal, and
 # the same function gives finite gradients without jit and with XLA's optimiser. The
-# rule of JAX divides by the number of entries that equal the minimum. XLA compiles the
-# operand into two loops that round it differently, so that no entry equals the
-# minimum, and 0 / 0 remains. `jnp.max` behaves alike. A selection by `jnp.argmin` keeps
-# the gradient finite.
+# rule of JAX divides by the number of entries that equal the minimum. Most likely XLA
+# computes the operand twice and rounds it differently, so that no entry equals the
+# minimum, and 0 / 0 remains. A selection by `jnp.argmin` keeps the gradient finite.
 #
 # Seen on 2026-11-27, of 64 rows:
 #   jit, no optimiser   jnp.min     rows with NaN: 14

@@ -19,7 +19,7 @@ from ramac_jax.types import (
     State,
     Transition,
 )
-from ramac_jax.validation import as_numbers
+from ramac_jax.validation import as_numbers, known_steps
 
 TrainFn = Callable[[State, Transition, Key, Hyperparams], tuple[State, Metrics]]
 
@@ -46,12 +46,8 @@ def sample_batch(
     batch: Transition = jax.tree.map(lambda x: x[first], dataset._replace(steps=None))
     if target_steps == 1:
         return batch
-    if dataset.steps is None:
-        raise InputError(
-            f"target_steps is {target_steps} and the dataset does not say where its "
-            "episodes end: give Transition.steps, or target_steps=1"
-        )
-    steps = jnp.minimum(dataset.steps[first], target_steps).astype(jnp.int32)
+    left = known_steps(target_steps, dataset)
+    steps = jnp.minimum(left[first], target_steps).astype(jnp.int32)
     offset = jnp.arange(target_steps)
     reward = dataset.reward[jnp.minimum(first[:, None] + offset, size - 1)]  # [B, n]
     last = first + steps - 1

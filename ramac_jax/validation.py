@@ -8,7 +8,7 @@ from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import ANY, RANGES, Hyperparams
 
 if TYPE_CHECKING:
-    from ramac_jax.types import RiskMeasureFn, Transition
+    from ramac_jax.types import Array, RiskMeasureFn, Transition
 
 ACTION_TOLERANCE = 1e-5  # rounding that a scaled action may carry
 
@@ -104,6 +104,16 @@ def check_steps(steps: np.ndarray, terminated: np.ndarray) -> None:
     reject_rows("steps", ~right, steps, "no count of the steps that are left", advice)
 
 
+def known_steps(target_steps: int, dataset: "Transition") -> "Array":
+    """Return `dataset.steps`; `InputError` where they are None."""
+    if dataset.steps is None:
+        raise InputError(
+            f"target_steps is {target_steps} and the dataset does not say where its "
+            "episodes end: give Transition.steps, or target_steps=1"
+        )
+    return dataset.steps
+
+
 def check_target_steps(target_steps: int, dataset: "Transition") -> None:
     """Raise `InputError` for targets of more steps than any episode has.
 
@@ -113,12 +123,7 @@ def check_target_steps(target_steps: int, dataset: "Transition") -> None:
     """
     if target_steps == 1:
         return
-    if dataset.steps is None:
-        raise InputError(
-            f"target_steps is {target_steps} and the dataset does not say where its "
-            "episodes end: give Transition.steps, or target_steps=1"
-        )
-    longest = int(np.max(dataset.steps))
+    longest = int(np.max(known_steps(target_steps, dataset)))
     if target_steps > longest:
         raise InputError(
             f"target_steps is {target_steps} and the longest episode has {longest} "
