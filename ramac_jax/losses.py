@@ -88,7 +88,8 @@ def bellman_target(
 ) -> Array:
     """r + gamma (1 - terminated) min_e Z_e(s', a'; tau'), clipped to the value range.
 
-    quantiles [E, M] -> [M]; the minimum is taken at each fraction. No gradient flows.
+    quantiles [E, M] -> [M]; the minimum is taken at each fraction, and of one critic is
+    that critic. No gradient flows.
     """
     pessimistic = least(quantiles)
     target = reward + discount * (1.0 - terminated) * pessimistic

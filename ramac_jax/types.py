@@ -120,7 +120,7 @@ class RiskMeasureFn(Protocol):
 
 
 class CriticLossFn(Protocol):
-    """Losses [E, B] of the returns of (s, a) against target draws [B, M] of them.
+    """Losses [E, B] of the returns of (s, a) against target draws [E, B, M] of them.
 
     tau [N] are fractions at which quantiles may be compared, kappa is the threshold of
     a Huber loss; a critic may need neither.

@@ -10,17 +10,19 @@ class Settings(NamedTuple):
     num_critics: int = 2
     num_quantiles: int = 32  # N, draws of a target, and quantiles of a quantile critic
     target_steps: int = 10
+    independent_targets: bool = True  # each critic's own; no: from the least critic
     num_atoms: int = 101  # of a categorical critic
     num_cosines: int = 64  # of a quantile critic
     huber_threshold: float = 1.0  # kappa of a quantile critic, in scaled rewards
     reward_scale: float | None = 1.0  # None: 1 / (3 deviations of the data's returns)
 
 
-QUANTILE = Settings(critic="quantile")
+QUANTILE = Settings(critic="quantile", independent_targets=False)
 CRITICS = {
     "categorical, 10 steps": Settings(),
     "categorical, 5 steps": Settings(target_steps=5),
     "categorical, 1 step": Settings(target_steps=1),
+    "categorical, 10 steps, shared targets": Settings(independent_targets=False),
     "categorical, 10 steps, 5 critics": Settings(num_critics=5),
     "paper": QUANTILE._replace(target_steps=1),
     "quantile, 8 fractions, rewards x 0.1": QUANTILE._replace(

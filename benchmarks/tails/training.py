@@ -145,6 +145,7 @@ def learn_quantiles(
         settings.num_quantiles,
         num_risk_quantiles=1,
         target_steps=settings.target_steps,
+        independent_targets=settings.independent_targets,
     )
     hyperparams = rj.Hyperparams(
         discount=law.discount,

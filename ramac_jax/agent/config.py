@@ -27,6 +27,7 @@ class AgentConfig(NamedTuple):
     num_candidates: int
     normalize_value: bool
     num_ranked: int
+    independent_targets: bool
     optimizer: optax.GradientTransformation
     micro_batch: MicroBatchFn
     mean: MeanFn = same

@@ -40,6 +40,7 @@ def ramac_agent(
     normalize_value: bool = False,
     num_ranked: int = 1,
     target_steps: int = 1,
+    independent_targets: bool = False,
     optimizer: optax.GradientTransformation = ADAM,
     micro_batch: MicroBatchFn = whole_batch,
 ) -> Agent:
@@ -67,6 +68,9 @@ def ramac_agent(
         penalties further in one update and lean towards the data's own policy; 1: the
         paper. `make_train` and `train_population` join the steps, and above 1 need
         `Transition.steps`; in a loop of your own, `sample_batch` does.
+      independent_targets: each critic learns from its own target network
+        (Ghasemipour et al., 2022). The least of all, the paper's, lies below every one,
+        and each backup lowers it further where the critics disagree.
       optimizer: an `optax.GradientTransformation` that needs no more than gradients,
         state and parameters, with a learning rate of 1, of the actor and of each
         critic; the hyperparameters' learning rates multiply its updates. Of
@@ -105,6 +109,7 @@ def ramac_agent(
         num_candidates=num_candidates,
         normalize_value=normalize_value,
         num_ranked=num_ranked,
+        independent_targets=independent_targets,
         optimizer=optimizer,
         micro_batch=micro_batch,
     )

@@ -32,7 +32,7 @@ class CriticRows(NamedTuple):
     """The rows that the critics learn from; every leaf is [B, ...]."""
 
     transition: Transition
-    target: Array  # [B, N], returns at the fractions tau'
+    target: Array  # [B, E, N], returns at the fractions tau', for each critic
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
 
 
@@ -128,8 +128,9 @@ def bellman_targets(
     tau: Array,
     hyperparams: Hyperparams,
 ) -> Array:
-    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, N].
+    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, E, N].
 
+    All critics share them, or with `independent_targets` each has those of its own Z'.
     Of n joined steps, r is the sum of gamma^k r_k, and gamma^n takes gamma's place.
     """
     quantiles = config.critic.quantiles(
@@ -140,9 +141,12 @@ def bellman_targets(
         reward, discount = losses.join_steps(
             batch.reward, batch.steps, hyperparams.discount
         )
+    groups = quantiles[:, None] if config.independent_targets else quantiles[None]
     per_row = jax.vmap(losses.bellman_target, (0, 0, 0, 1, None, None))
+    per_group = jax.vmap(per_row, (None, None, None, 0, None, None), out_axes=1)
     bounds = value_bounds(config, hyperparams)
-    return per_row(reward, batch.terminated, discount, quantiles, *bounds)
+    target = per_group(reward, batch.terminated, discount, groups, *bounds)
+    return jnp.broadcast_to(target, (len(reward), *quantiles.shape[::2]))
 
 
 def value_bounds(config: AgentConfig, hyperparams: Hyperparams) -> tuple[Array, Array]:
@@ -167,7 +171,8 @@ def critic_loss(
     low, high = value_bounds(config, hyperparams)
     taken = batch.observation, batch.action
     kappa = hyperparams.huber_threshold
-    loss = jnp.mean(critic.loss(params, *taken, target, tau, kappa), axis=1)  # [E]
+    per_critic = jnp.swapaxes(target, 0, 1)  # [E, B, N]
+    loss = jnp.mean(critic.loss(params, *taken, per_critic, tau, kappa), axis=1)  # [E]
     metrics = {
         "critic_loss": jnp.mean(loss),
         "target_mean": jnp.mean(target),

@@ -74,7 +74,7 @@ def categorical_critic(
     ) -> Array:
         del tau, kappa
         per_row = jax.vmap(cross_entropy, in_axes=(0, 0, None, None))
-        per_critic = jax.vmap(per_row, in_axes=(0, None, None, None))
+        per_critic = jax.vmap(per_row, in_axes=(0, 0, None, None))
         return per_critic(logits(params, observation, action), target, low, high)
 
     return Critic(init=init, quantiles=quantiles, loss=loss, low=low, high=high)

@@ -33,8 +33,6 @@ def quantile_loss(
     ) -> Array:
         table = quantiles(params, observation, action, tau)  # [E, B, N]
         per_row = jax.vmap(loss, in_axes=(0, 0, None, None))
-        return jax.vmap(per_row, in_axes=(0, None, None, None))(
-            table, target, tau, kappa
-        )
+        return jax.vmap(per_row, in_axes=(0, 0, None, None))(table, target, tau, kappa)
 
     return losses

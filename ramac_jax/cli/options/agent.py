@@ -55,6 +55,9 @@ class AgentSpec:
     target_steps: int = 10
     """Rewards of the data that a target sums before it asks the critics for the rest;
     1: the paper."""
+    independent_targets: bool = True
+    """Each critic learns from its own target network; otherwise all from the lowest of
+    them, as in the paper."""
     conservative: Annotated[
         str | None,
         choices(tuple(PENALTIES), "Conservative penalty of the critics, on their"),

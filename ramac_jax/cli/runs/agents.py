@@ -99,6 +99,7 @@ def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
         num_candidates=agent.num_candidates,
         normalize_value=agent.normalize_value,
         target_steps=agent.target_steps,
+        independent_targets=agent.independent_targets,
         micro_batch=micro_batch,
     )
 
