@@ -34,18 +34,21 @@ def squared_error(
     return jnp.mean((target[None, :] - predicted[:, None]) ** 2)
 
 
-def cross_entropy(logits: Array, target: Array, low: float, high: float) -> Array:
-    """-sum_k m_k log p_k of a categorical return: logits [K], target [M] -> [].
+def cross_entropy(
+    log_probability: Array, target: Array, low: float, high: float
+) -> Array:
+    """-sum_k m_k log p_k of a categorical return: log p [K], target [M] -> [].
 
     The return is one of K equal bins of [low, high]. A target draw falls on the two
     bins whose centres surround it, nearer ones more, so that its mean is kept; draws
     beyond the outer centres count as those (Bellemare et al., 2017).
     """
-    width = (high - low) / logits.shape[-1]
-    centres = low + width * (jnp.arange(logits.shape[-1]) + 0.5)
+    num_bins = log_probability.shape[-1]
+    width = (high - low) / num_bins
+    centres = low + width * (jnp.arange(num_bins) + 0.5)
     inside = jnp.clip(target, centres[0], centres[-1])
     near = jnp.maximum(0.0, 1.0 - jnp.abs(inside[:, None] - centres) / width)
-    return -jnp.sum(jnp.mean(near, axis=0) * jax.nn.log_softmax(logits))
+    return -jnp.sum(jnp.mean(near, axis=0) * log_probability)
 
 
 def quantile_gap(candidates: Array, taken: Array) -> Array:

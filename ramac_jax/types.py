@@ -138,6 +138,14 @@ class CriticLossFn(Protocol):
     ) -> Array: ...
 
 
+class UnseenLossFn(Protocol):
+    """Losses [E, B] that teach critics that actions [B, A] are unlike the data's."""
+
+    def __call__(
+        self, params: Params, observation: Array, unseen: Array, /
+    ) -> Array: ...
+
+
 class QuantileLossFn(Protocol):
     """Loss of predicted quantiles [N] at fractions tau [N] against target draws [M]."""
 
@@ -218,6 +226,16 @@ class Critic(NamedTuple):
     loss: CriticLossFn  # that brings its returns to their targets
     low: float = -math.inf  # least and greatest return that it can represent
     high: float = math.inf
+    cautious_quantiles: QuantilesFn | None = None
+    """Quantiles that a policy acts on, lower for actions that are unlike the data's;
+    None: `quantiles`."""
+    unseen_loss: UnseenLossFn | None = None
+    """Loss of actions that are made up, times `support_weight`; None: none are made."""
+
+    @property
+    def acting_quantiles(self) -> QuantilesFn:
+        """The quantiles that a policy acts on."""
+        return self.cautious_quantiles or self.quantiles
 
 
 def same(tree: Tree) -> Tree:

@@ -10,6 +10,9 @@ from ramac_jax.agent.config import AgentConfig
 from ramac_jax.compute import random_numbers
 from ramac_jax.types import Array, Key, Noise, Transition
 
+NEAR = 0.4
+"""Deviation of a made-up action from the data's, of actions in [-1, 1]."""
+
 
 class Fractions(NamedTuple):
     """Uniform fractions of an update, shared by its batch."""
@@ -24,8 +27,17 @@ class RowNoise(NamedTuple):
 
     next_action: Any  # of a' ~ pi(s')
     candidates: Any  # actions [C, B, A] and the actor's noise, or None
+    unseen: Any  # of the actions that critics learn to avoid, or None
     action: Any  # of a ~ pi(s)
     cloning: Any  # of the behaviour-cloning loss
+
+
+class UnseenNoise(NamedTuple):
+    """Noise of one made-up action for each row."""
+
+    coin: Array  # [B, 1] from U(0, 1): near the data's action, or anywhere
+    near: Array  # [B, A] from N(0, 1)
+    anywhere: Array  # [B, A] from U(-1, 1)
 
 
 def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
@@ -50,6 +62,9 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
             random_numbers.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0),
             actor.draw_noise(each, policy_key),
         )
+    unseen = None
+    if config.critic.unseen_loss is not None:
+        unseen = draw_unseen(batch.action, jax.random.fold_in(candidate_key, 0))
     return Noise(
         shared=Fractions(
             target=target,
@@ -59,7 +74,28 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
         rows=RowNoise(
             next_action=actor.draw_noise(batch.next_observation, target_key),
             candidates=candidates,
+            unseen=unseen,
             action=actor.draw_noise(batch.observation, action_key),
             cloning=actor.draw_bc_noise(batch.observation, bc_key),
         ),
     )
+
+
+def draw_unseen(action: Array, key: Key) -> UnseenNoise:
+    """Draw the noise of made-up actions like those of the data [B, A]."""
+    coin_key, near_key, anywhere_key = jax.random.split(key, 3)
+    shape, dtype = action.shape, action.dtype
+    return UnseenNoise(
+        coin=random_numbers.uniform(coin_key, (*shape[:-1], 1), dtype),
+        near=random_numbers.normal(near_key, shape, dtype),
+        anywhere=random_numbers.uniform(anywhere_key, shape, dtype, -1.0, 1.0),
+    )
+
+
+def make_unseen(action: Array, noise: UnseenNoise) -> Array:
+    """Make up an action for each of the data's [B, A]: half of them lie near it.
+
+    Uniform actions alone would say little of the data's edge where A is large.
+    """
+    near = jnp.clip(action + NEAR * noise.near, -1.0, 1.0)
+    return jnp.where(noise.coin < 0.5, near, noise.anywhere)

@@ -165,7 +165,7 @@ def act(config: AgentConfig, state: State, observation: Array, key: Key) -> Arra
     actions = config.actor.sample(state.actor_params, each, key)  # [C, ..., A]
     rows, drawn = (x.reshape(-1, x.shape[-1]) for x in (each, actions))
     tau = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
-    quantiles = config.critic.quantiles(state.critic_params, rows, drawn, tau)
+    quantiles = config.critic.acting_quantiles(state.critic_params, rows, drawn, tau)
     values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
     best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
     return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]

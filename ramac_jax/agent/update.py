@@ -13,6 +13,7 @@ import optax
 
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
+from ramac_jax.agent.noise import make_unseen
 from ramac_jax.agent.optimizer import clip, clip_children, descend
 from ramac_jax.compute import gradient, map_rows, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
@@ -34,6 +35,7 @@ class CriticRows(NamedTuple):
     transition: Transition
     target: Array  # [B, E, N], returns at the fractions tau', for each critic
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
+    unseen: Any  # [B, A], made-up actions; or None
 
 
 def update_from_noise(
@@ -105,6 +107,9 @@ def critic_gradient(
         )
         drawn = actor.sample_from_noise(state.actor_params, each, policy_noise)
         candidates = jnp.swapaxes(jnp.concatenate([uniform, drawn]), 0, 1)
+    unseen = None
+    if rows.unseen is not None:
+        unseen = make_unseen(batch.action, rows.unseen)
     target_params = unpack(state.target_critic_params)
 
     def targets(rows: tuple[Transition, Array]) -> Array:
@@ -116,7 +121,7 @@ def critic_gradient(
 
     num_rows = config.micro_batch(len(batch.reward), config.num_quantiles)
     target = map_rows(targets, (batch, next_action), num_rows)
-    rows = CriticRows(transition=batch, target=target, candidates=candidates)
+    rows = CriticRows(batch, target, candidates, unseen)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))
 
 
@@ -164,8 +169,9 @@ def critic_loss(
 ) -> tuple[Array, Metrics]:
     """The critic's own loss (eq. 2: of quantiles), summed over critics; and metrics.
 
-    It is a mean over rows, plus `conservative_weight` times the conservative penalty.
-    The sum keeps the gradients of the critics apart.
+    It is a mean over rows, plus `conservative_weight` times the conservative penalty,
+    plus `support_weight` times the loss of made-up actions. The sum keeps the gradients
+    of the critics apart.
     """
     critic, batch, target = config.critic, rows.transition, rows.target
     low, high = value_bounds(config, hyperparams)
@@ -187,6 +193,10 @@ def critic_loss(
         penalty = jnp.mean(gap(at_candidates, quantiles), axis=1)
         loss += hyperparams.conservative_weight * penalty
         metrics["conservative_gap"] = jnp.mean(penalty)
+    if critic.unseen_loss is not None:
+        unseen = jnp.mean(critic.unseen_loss(params, batch.observation, rows.unseen), 1)
+        loss += hyperparams.support_weight * unseen
+        metrics["unseen_loss"] = jnp.mean(unseen)
     return jnp.sum(loss), metrics
 
 
@@ -229,7 +239,7 @@ def risk_value(
     params = unpack(critic_params)
 
     def sums(action: Array, observation: Array) -> tuple[Array, Array]:
-        quantiles = config.critic.quantiles(params, observation, action, tau)
+        quantiles = config.critic.acting_quantiles(params, observation, action, tau)
         values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
         return jnp.sum(values), jnp.sum(jnp.abs(values))
 

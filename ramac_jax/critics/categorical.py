@@ -30,6 +30,12 @@ def categorical_critic(
     cross-entropy, which sees a rare penalty as its probability, and its quantiles at
     any number of fractions cost one pass of the network.
 
+    A further class is the probability that the action is unlike the data's. Data teach
+    it 0, made-up actions 1, with the weight w of `Hyperparams.support_weight`, so that
+    it approaches w u / (w u + beta), where beta(a | s) is the density of the data's
+    actions and u that of made-up ones. Targets and predictions leave the class out. A
+    policy acts on returns that are `low` with its probability.
+
     Args:
       low: least return; `value_range` measures both bounds.
       high: greatest return. Returns beyond the bounds count as the outer bins.
@@ -46,7 +52,8 @@ def categorical_critic(
         raise InputError(
             f"low is {low} and high {high}: give finite bounds, low below high"
         )
-    member = functional(MLP(tuple(widths), num_atoms), dtype)
+    member = functional(MLP(tuple(widths), 1 + num_atoms), dtype)  # unseen, and bins
+    width = (high - low) / num_atoms
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         pair = jnp.concatenate([observation, action], axis=-1)
@@ -61,8 +68,17 @@ def categorical_critic(
     def quantiles(
         params: Params, observation: Array, action: Array, tau: Array
     ) -> Array:
+        bins = logits(params, observation, action)[..., 1:]
+        return histogram_quantiles(jax.nn.softmax(bins), tau, low, high)
+
+    def cautious_quantiles(
+        params: Params, observation: Array, action: Array, tau: Array
+    ) -> Array:
         probabilities = jax.nn.softmax(logits(params, observation, action))
-        return histogram_quantiles(probabilities, tau, low, high)
+        return histogram_quantiles(probabilities, tau, low - width, high)
+
+    def unseen_loss(params: Params, observation: Array, unseen: Array) -> Array:
+        return -jax.nn.log_softmax(logits(params, observation, unseen))[..., 0]
 
     def loss(
         params: Params,
@@ -75,9 +91,18 @@ def categorical_critic(
         del tau, kappa
         per_row = jax.vmap(cross_entropy, in_axes=(0, 0, None, None))
         per_critic = jax.vmap(per_row, in_axes=(0, 0, None, None))
-        return per_critic(logits(params, observation, action), target, low, high)
+        classes = jax.nn.log_softmax(logits(params, observation, action))
+        return per_critic(classes[..., 1:], target, low, high)
 
-    return Critic(init=init, quantiles=quantiles, loss=loss, low=low, high=high)
+    return Critic(
+        init=init,
+        quantiles=quantiles,
+        loss=loss,
+        low=low,
+        high=high,
+        cautious_quantiles=cautious_quantiles,
+        unseen_loss=unseen_loss,
+    )
 
 
 def histogram_quantiles(

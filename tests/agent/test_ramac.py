@@ -229,6 +229,31 @@ def test_rows_cut_from_a_dataset_are_single_steps(worked):
     assert metrics["target_mean"] == worked[1]["target_mean"]
 
 
+def test_a_critic_of_independent_targets_learns_as_if_it_were_alone():
+    """The critics of an ensemble then differ from one that learns alone in nothing."""
+    hyperparams = HYPERPARAMS._replace(value_max=np.inf, risk_weight=0.0)
+    weights = jnp.array([3.0, -1.0])
+
+    def learned(chosen, *, independent):
+        critic = linear_critic()._replace(init=lambda *_: chosen)
+        if chosen.size == 1:
+            critic = linear_critic((1.0,))._replace(init=lambda *_: chosen)
+        agent = rj.ramac_agent(
+            POINT_ACTOR, critic, num_quantiles=4, independent_targets=independent
+        )
+        train = rj.make_train(agent, num_steps=20, batch_size=2)
+        state = agent.init(KEY, ROWS)
+        state, metrics = jax.jit(train)(state, ROWS, KEY, hyperparams)
+        return state.critic_params, metrics["target_mean"]
+
+    together, target = learned(weights, independent=True)
+    alone = [learned(weights[i : i + 1], independent=True) for i in range(2)]
+    np.testing.assert_allclose(together, [x[0][0] for x in alone], rtol=1e-5)
+    np.testing.assert_allclose(target, np.mean([x[1] for x in alone]), rtol=1e-5)
+    shared, lower = learned(weights, independent=False)
+    assert shared[0] < together[0] - 0.05 and lower < target - 0.05
+
+
 def test_the_actor_reads_the_updated_critics(worked):
     state, metrics = worked
     # predictions lie below the targets, so Adam's first step raises both weights by .1

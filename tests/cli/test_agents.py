@@ -71,6 +71,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
             "conservative": PENALTIES.get(name),
             "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
             "target_steps": 10,
+            "independent_targets": asked.critic == "categorical",
             "risk_measure": NEUTRAL if asked.critic == "value" else rj.risk.cvar,
         }
     state = agent.init(jax.random.key(0), batch)
