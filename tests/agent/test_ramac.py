@@ -30,6 +30,7 @@ OTHER_VALUES = rj.Hyperparams(
     value_max=-0.5,
     huber_threshold=0.1,
     conservative_weight=1.0,
+    support_weight=1.0,
     decay_steps=10.0,
 )
 
@@ -40,7 +41,8 @@ def test_one_trace_serves_every_hyperparameter_and_each_matters(compiled, distan
     for name, value in OTHER_VALUES._asdict().items():
         hyperparams = STEADY._replace(**{name: value})
         other, _ = compiled.update(state, compiled.batch, KEY, hyperparams)
-        matters = name != "conservative_weight"  # such an agent has no such term
+        # such an agent has no such terms
+        matters = name not in ("conservative_weight", "support_weight")
         assert (distance(usual, other) > 0.0) == matters, name
     assert len(compiled.traces) == 1
 

@@ -15,7 +15,10 @@ from ramac_jax.types import Noise
 
 KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
-    risk_weight=1.0, conservative_weight=0.5, critic_learning_rate=1e-2
+    risk_weight=1.0,
+    conservative_weight=0.5,
+    support_weight=0.5,
+    critic_learning_rate=1e-2,
 )
 AXIS = "shards"
 
@@ -95,6 +98,16 @@ def test_everything_that_is_a_mean_over_the_batch_is_a_mean_over_the_shards(
     )
     metrics = compare_with_one_device(agent, 2)
     assert metrics["conservative_gap"] != 0.0 and metrics["risk_value"] != 0.0
+
+
+def test_shards_make_up_the_actions_of_the_whole_batch(
+    make_actor, compare_with_one_device
+):
+    critic = rj.categorical_critic(-2.0, 2.0, widths=(8,), num_atoms=5)
+    agent = rj.ramac_agent(
+        make_actor("flow"), critic, num_quantiles=4, independent_targets=True
+    )
+    assert compare_with_one_device(agent, 2)["unseen_loss"] > 0.0
 
 
 def test_every_row_has_its_noise_of_the_whole_batch(make_actor):

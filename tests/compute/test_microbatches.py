@@ -16,7 +16,10 @@ from ramac_jax.compute.microbatches import (
 
 KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
-    risk_weight=1.0, conservative_weight=0.5, critic_learning_rate=1e-2
+    risk_weight=1.0,
+    conservative_weight=0.5,
+    support_weight=0.5,
+    critic_learning_rate=1e-2,
 )
 
 
@@ -93,10 +96,15 @@ def test_cloning_pays_for_no_sampler_however_many_fractions(make_batch):
     assert 0 < count(64) == count(1)
 
 
-@pytest.mark.parametrize("normalize", [False, True])
-def test_an_update_in_micro_batches_is_the_update(normalize, make_batch, close):
+IQN = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
+CATEGORICAL = rj.categorical_critic(-2.0, 2.0, widths=(8,), num_atoms=5)
+
+
+@pytest.mark.parametrize(
+    ("critic", "normalize"), [(IQN, False), (IQN, True), (CATEGORICAL, False)]
+)
+def test_an_update_in_micro_batches_is_the_update(critic, normalize, make_batch, close):
     batch, updated = make_batch(8), []
-    critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
     for num_rows in (8, 2):
         agent = rj.ramac_agent(
             rj.flow_actor(2, 2, widths=(8,)),
@@ -105,6 +113,7 @@ def test_an_update_in_micro_batches_is_the_update(normalize, make_batch, close):
             conservative=rj.losses.quantile_gap,
             num_candidates=2,
             normalize_value=normalize,
+            independent_targets=critic is CATEGORICAL,
             micro_batch=lambda rows, fractions, limit=num_rows: limit,
         )
         state = agent.init(KEY, batch)

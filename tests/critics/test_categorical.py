@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax.agent.noise import draw_unseen, make_unseen
 from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
 from ramac_jax.losses import cross_entropy
 from ramac_jax.returns import steps_to_end
@@ -84,7 +85,7 @@ def test_the_gradient_of_cvar_is_that_of_its_closed_form():
     )
 
 
-def train(dataset, critic, num_steps, target_steps=1, discount=0.99):
+def train(dataset, critic, num_steps, target_steps=1, discount=0.99, **settings):
     """Critics [E] that learn a dataset, whose one policy is the data's."""
     agent = rj.ramac_agent(
         rj.flow_actor(1, 1, widths=(4,)),
@@ -98,6 +99,7 @@ def train(dataset, critic, num_steps, target_steps=1, discount=0.99):
         risk_weight=0.0,
         discount=discount,
         decay_steps=float(num_steps),
+        **settings,
     )
     fit = jax.jit(rj.make_train(agent, num_steps=num_steps, batch_size=128))
     jax.config.update("jax_disable_most_optimizations", False)  # this run is long
@@ -160,3 +162,46 @@ def test_it_agrees_with_itself_in_bfloat16(make_batch):
 def test_bounds_that_are_no_range_are_refused(bounds):
     with pytest.raises(rj.InputError, match="give finite bounds, low below high"):
         rj.categorical_critic(*bounds)
+
+
+def unseen_share(behaviour, at):
+    """Share of made-up actions in actions of the data and made-up ones, near `at`.
+
+    By counting, of as many of each; behaviour holds actions of the data.
+    """
+    noise = draw_unseen(behaviour, jax.random.key(1))
+    unseen = np.asarray(make_unseen(behaviour, noise))
+    near = [np.sum(np.abs(x - at) < 0.02) for x in (unseen, np.asarray(behaviour))]
+    return near[0] / sum(near)
+
+
+def test_a_policy_avoids_actions_in_proportion_to_how_rare_the_data_make_them():
+    """Actions U(-.5, .5), reward 1 and the end; weight 1 of made-up actions."""
+    size = 20_000
+    behaviour = jax.random.uniform(KEY, (size, 1), minval=-0.5, maxval=0.5)
+    dataset = one_state(np.ones(size), np.full(size, True))._replace(action=behaviour)
+    critic = rj.categorical_critic(-4.0, 4.0, widths=(32,), num_atoms=9)
+    params = train(dataset, critic, 1500, support_weight=1.0)
+    asked = jnp.array([[0.0], [0.3], [0.9]])
+    tau = (jnp.arange(1000) + 0.5) / 1000
+    state = jnp.ones((3, 2))
+    cautious = critic.cautious_quantiles(params, state, asked, tau)  # [E, 3, N]
+    found = np.mean(cautious < critic.low, axis=(0, 2))
+    expected = [unseen_share(behaviour, at) for at in (0.0, 0.3, 0.9)]
+    np.testing.assert_allclose(found, expected, atol=0.08)
+    assert expected[2] == 1.0 and expected[0] < 0.6
+    # What a target and a prediction say of the return has no share of it.
+    quantiles = critic.quantiles(params, state, asked, tau)
+    np.testing.assert_allclose(quantiles.mean(axis=2)[:, :2], 1.0, atol=0.1)
+
+
+def test_without_made_up_actions_caution_changes_nothing():
+    dataset = one_state(np.ones(500), np.full(500, True))
+    critic = rj.categorical_critic(-4.0, 4.0, widths=(8,), num_atoms=9)
+    params = train(dataset, critic, 300)
+    tau = jnp.linspace(0.05, 1.0, 20)
+    place = jnp.ones((1, 2)), jnp.zeros((1, 1)), tau
+    plain, cautious = (
+        x(params, *place) for x in (critic.quantiles, critic.cautious_quantiles)
+    )
+    np.testing.assert_allclose(cautious, plain, atol=0.1)
