@@ -1,0 +1,144 @@
+"""Is a critic good enough to choose? `python -m benchmarks.candidates RUN`.
+
+The policy of a run of `ramac train` plays episodes, and then plays the same ones with
+each action the best of several that it draws, by the CVaR of its own critics. A critic
+that is right about the policy's actions does not make it worse.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import ramac_jax as rj
+from benchmarks import records
+from benchmarks.options import check_at_least
+from ramac_jax.cli import process
+from ramac_jax.cli.evaluate import choose_protocol, read_run
+from ramac_jax.cli.options.evaluate import EvaluateOptions
+from ramac_jax.cli.options.words import read_words
+from ramac_jax.cli.runs.calibration import read_critic
+from ramac_jax.cli.runs.episodes import play
+from ramac_jax.evaluation import summarise
+from ramac_jax.losses import least
+from ramac_jax.policy import Policy, load_policy
+
+NUM_FRACTIONS = 32
+"""Quantiles of the tail by which candidates are compared."""
+SHOWN = {"mean": "mean", "pooled_cvar": "CVaR", "risky_share": "risky share"}
+"""Figures of the table."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The command line."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of a run of ramac train, whose critics are distributional."""
+    candidates: int = 8
+    """Actions that the policy draws, of which the best is taken."""
+    episodes: int = 100
+    """Episodes of each seed."""
+    seed: int = 30_000
+    """Seed of the first episode."""
+    level: float = 0.1
+    """Level of the CVaR that ranks the candidates and scores the episodes."""
+    out: Path | None = None
+    """JSON file to write; None: print only."""
+
+
+def best_of(
+    actor: rj.Actor, critic: rj.Critic, num_candidates: int, level: float
+) -> rj.Actor:
+    """Return the actor that takes the best of several actions for an observation [O].
+
+    Its parameters are those of the actor and those of the critics [E, ...].
+    """
+    tau = level * (jnp.arange(NUM_FRACTIONS) + 0.5) / NUM_FRACTIONS
+
+    def repeat(observation: Any) -> Any:
+        return jnp.broadcast_to(observation, (num_candidates, *observation.shape))
+
+    def draw_noise(observation: Any, key: Any) -> Any:
+        return actor.draw_noise(repeat(observation), key)
+
+    def sample_from_noise(params: Any, observation: Any, noise: Any) -> Any:
+        of_actor, of_critics = params
+        each = repeat(observation)
+        actions = actor.sample_from_noise(of_actor, each, noise)  # [C, A]
+        tail = least(critic.acting_quantiles(of_critics, each, actions, tau))
+        return actions[jnp.argmax(tail.mean(axis=-1))]
+
+    return actor._replace(draw_noise=draw_noise, sample_from_noise=sample_from_noise)
+
+
+def measure(arguments: Arguments) -> list[dict[str, Any]]:
+    """Return the figures of the episodes with one candidate, and with several.
+
+    Raises `InputError` for a run without critics of quantiles.
+    """
+    record = read_run(arguments.run)
+    policy = load_policy(arguments.run / "checkpoint")
+    trained = read_critic(arguments.run, record)
+    if trained is None:
+        raise rj.InputError(
+            f"{arguments.run} has no critics that know the tail: give a run of ramac "
+            "train with --critic categorical or quantile"
+        )
+    asked = EvaluateOptions(
+        run=arguments.run,
+        episodes=arguments.episodes,
+        seed=arguments.seed,
+        level=arguments.level,
+    )
+    protocol = choose_protocol(asked, record)
+    seeds = record.get("seeds", list(range(policy.population)))
+    found = []
+    for count in (1, arguments.candidates):
+        actor = best_of(policy.actor, trained.critic, count, arguments.level)
+        ranked = Policy(policy.spec, actor, (policy.params, trained.params))
+        episodes = play(ranked, seeds, protocol, progress=True)
+        figures = summarise(episodes, seeds, level=arguments.level)
+        found.append({"candidates": count} | {name: figures[name] for name in SHOWN})
+    return found
+
+
+def print_table(found: Sequence[dict[str, Any]]) -> None:
+    """Print the figures with their intervals."""
+    table = Table(title="the best of several actions, by the critics' CVaR")
+    for title in ("candidates", *SHOWN.values()):
+        table.add_column(title, justify="right")
+    for row in found:
+        cells = [
+            "{:.4g} [{:.4g}, {:.4g}]".format(*row[name].values()) for name in SHOWN
+        ]
+        table.add_row(str(row["candidates"]), *cells)
+    Console(width=88).print(table)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
+    arguments: Arguments = read_words(
+        Arguments, argv, prog="python -m benchmarks.candidates", description=__doc__
+    )
+    check_at_least(arguments, {"candidates": 1, "episodes": 1})
+    if not 0.0 < arguments.level <= 1.0:
+        raise rj.InputError(
+            f"--level is {arguments.level:g}: give one above 0 and at most 1"
+        )
+    records.check_out(arguments.out)
+    found = measure(arguments)
+    print_table(found)
+    settings = {"episodes": arguments.episodes, "level": arguments.level}
+    record = settings | {"device": jax.devices()[0].device_kind, "rows": found}
+    records.write_record(arguments.out, "candidates", record)
+
+
+if __name__ == "__main__":
+    process.run_command(main, "benchmarks.candidates", keep_programs=False)
