@@ -40,10 +40,12 @@ class Peer(NamedTuple):
     clone: str | None = None  # the option of its clone
 
 
+IQN = partial(learn_d3rlpy, kind="IQN")
 C51 = partial(learn_value_flows, name="c51")
 PEERS = {
     "d3rlpy QR": Peer(partial(learn_d3rlpy, kind="QR")),
-    "d3rlpy IQN": Peer(partial(learn_d3rlpy, kind="IQN")),
+    "d3rlpy IQN": Peer(IQN),
+    "d3rlpy IQN, one critic": Peer(partial(IQN, num_critics=1)),
     "RAMAC": Peer(partial(learn_release, name="RAMAC"), "ramac"),
     "O-RAAC": Peer(partial(learn_release, name="O-RAAC"), "oraac"),
     "Value Flows C51": Peer(C51, "value_flows"),

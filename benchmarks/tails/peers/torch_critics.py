@@ -56,9 +56,16 @@ def evaluate_policy(
 
 
 def learn_d3rlpy(
-    problem: Problem, settings: Settings, updates: int, seed: int, kind: str
+    problem: Problem,
+    settings: Settings,
+    updates: int,
+    seed: int,
+    kind: str,
+    num_critics: int = 2,
 ) -> np.ndarray:
-    """Train two of d3rlpy's Q-functions, with the target of its TD3; read the lesser.
+    """Train d3rlpy's Q-functions with the target of its TD3, the lesser of the critics.
+
+    The reading is that of the critic with the lesser mean.
 
     Args:
       problem: law and data.
@@ -66,6 +73,7 @@ def learn_d3rlpy(
       updates: number of them.
       seed: of networks and batches.
       kind: "QR" or "IQN".
+      num_critics: the default is that of TD3 and SAC.
     """
     torch = import_package("torch", "d3rlpy")
     builders = import_package("d3rlpy.models.builders", "d3rlpy")
@@ -87,7 +95,7 @@ def learn_d3rlpy(
             factories[kind](num_quantiles),
             device="cpu",
             enable_ddp=False,
-            n_ensembles=2,
+            n_ensembles=num_critics,
         )
 
     networks, forwarder = build(settings.num_quantiles)
