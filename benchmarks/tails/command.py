@@ -72,10 +72,8 @@ def chosen_laws(arguments: Arguments) -> dict[str, Law]:
     return {"atoms": law}
 
 
-def measure_law(
-    name: str, law: Law, critics: Mapping[str, Settings], updates: int, seeds: int
-) -> list[dict[str, Any]]:
-    """Return a record for each start of a law."""
+def measure_truth(name: str, law: Law) -> list[dict[str, Any]]:
+    """Return a record for each start of a law, without critics."""
     found: list[dict[str, Any]] = []
     for label, state, action in law.starts:
         returns = truth.simulate_returns(law, state, action, NUM_EPISODES, seed=1)
@@ -88,6 +86,14 @@ def measure_law(
             "critics": [],
         }
         found.append(record)
+    return found
+
+
+def measure_law(
+    name: str, law: Law, critics: Mapping[str, Settings], updates: int, seeds: int
+) -> list[dict[str, Any]]:
+    """Return a record for each start of a law."""
+    found = measure_truth(name, law)
     recording = training.record_steps(
         law, training.NUM_WALKERS, training.NUM_STEPS, seed=0
     )
@@ -99,15 +105,16 @@ def measure_law(
         )
         seconds = time.perf_counter() - started
         for start, record in enumerate(found):
+            read = learned[:, start]
             record["critics"].append(
-                describe_reading(critic, settings, learned[:, start], updates, seconds)
+                describe_reading(critic, settings._asdict(), read, updates, seconds)
             )
     return found
 
 
 def describe_reading(
     name: str,
-    settings: Settings,
+    settings: Mapping[str, Any],
     quantiles: np.ndarray,
     updates: int,
     seconds: float,
@@ -117,7 +124,7 @@ def describe_reading(
     means = {key: float(np.mean([x[key] for x in seeds])) for key in seeds[0]}
     return {
         "name": name,
-        "settings": settings._asdict(),
+        "settings": settings,
         **means,
         "seeds": seeds,
         "quantiles": shown(quantiles.mean(axis=0)),

@@ -19,6 +19,7 @@ BAD_OPTIONS = {
     "precision": "--num-seeds 0",
     "stalls": "--horizon 0",
     "tails": "--updates 0",
+    "tails.peers": "--updates 0",
     "throughput": "--cases unknown",
 }
 """An option that each benchmark refuses."""
@@ -38,7 +39,8 @@ def run(name, words, monkeypatch):
 def test_every_benchmark_is_listed():
     folder = Path(benchmarks.__file__).parent
     commands = [x for x in folder.rglob("*.py") if "run_command(" in x.read_text()]
-    names = [x.parent.name if x.name == "__main__.py" else x.stem for x in commands]
+    paths = [x.parent if x.name == "__main__.py" else x for x in commands]
+    names = [".".join(x.relative_to(folder).with_suffix("").parts) for x in paths]
     assert sorted(names) == sorted(BAD_OPTIONS)
 
 
