@@ -90,7 +90,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
     layers = [x.shape[-1] for x in jax.tree.leaves(unpack(state.critic_params))]
     if asked.num_critics:  # weights and biases
-        ends = {"categorical": (6, 7), "value": (6, 1), "quantile": (12, 1)}
+        ends = {"categorical": (6, 1 + 7), "value": (6, 1), "quantile": (12, 1)}
         assert (len(layers), layers[-1]) == ends[asked.critic]
     else:
         assert len(layers) == 1
