@@ -1,8 +1,8 @@
 """Is a critic good enough to choose? `python -m benchmarks.candidates RUN`.
 
 The policy of a run of `ramac train` plays episodes, and then plays the same ones with
-each action the best of several that it draws, by the CVaR of its own critics. A critic
-that is right about the policy's actions does not make it worse.
+each action the best of several that it draws, by the risk measure of its own critics. A
+critic that is right about the policy's actions does not make it worse.
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -19,18 +18,15 @@ from rich.table import Table
 import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least
+from ramac_jax.acting import ActingOptions
 from ramac_jax.cli import process
 from ramac_jax.cli.evaluate import choose_protocol, read_run
 from ramac_jax.cli.options.evaluate import EvaluateOptions
 from ramac_jax.cli.options.words import read_words
-from ramac_jax.cli.runs.calibration import read_critic
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.evaluation import summarise
-from ramac_jax.losses import least
-from ramac_jax.policy import Policy, load_policy
+from ramac_jax.policy import load_policy
 
-NUM_FRACTIONS = 32
-"""Quantiles of the tail by which candidates are compared."""
 SHOWN = {"mean": "mean", "pooled_cvar": "CVaR", "risky_share": "risky share"}
 """Figures of the table."""
 
@@ -40,7 +36,7 @@ class Arguments:
     """The command line."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run of ramac train, whose critics are distributional."""
+    """Folder of a run of ramac train with critics."""
     candidates: int = 8
     """Actions that the policy draws, of which the best is taken."""
     episodes: int = 100
@@ -48,62 +44,36 @@ class Arguments:
     seed: int = 30_000
     """Seed of the first episode."""
     level: float = 0.1
-    """Level of the CVaR that ranks the candidates and scores the episodes."""
+    """Level of the risk measure that ranks the candidates, and of the CVaR."""
     out: Path | None = None
     """JSON file to write; None: print only."""
-
-
-def best_of(
-    actor: rj.Actor, critic: rj.Critic, num_candidates: int, level: float
-) -> rj.Actor:
-    """Return the actor that takes the best of several actions for an observation [O].
-
-    Its parameters are those of the actor and those of the critics [E, ...].
-    """
-    tau = level * (jnp.arange(NUM_FRACTIONS) + 0.5) / NUM_FRACTIONS
-
-    def repeat(observation: Any) -> Any:
-        return jnp.broadcast_to(observation, (num_candidates, *observation.shape))
-
-    def draw_noise(observation: Any, key: Any) -> Any:
-        return actor.draw_noise(repeat(observation), key)
-
-    def sample_from_noise(params: Any, observation: Any, noise: Any) -> Any:
-        of_actor, of_critics = params
-        each = repeat(observation)
-        actions = actor.sample_from_noise(of_actor, each, noise)  # [C, A]
-        tail = least(critic.acting_quantiles(of_critics, each, actions, tau))
-        return actions[jnp.argmax(tail.mean(axis=-1))]
-
-    return actor._replace(draw_noise=draw_noise, sample_from_noise=sample_from_noise)
 
 
 def measure(arguments: Arguments) -> list[dict[str, Any]]:
     """Return the figures of the episodes with one candidate, and with several.
 
-    Raises `InputError` for a run without critics of quantiles.
+    Raises `InputError` for a run without critics.
     """
     record = read_run(arguments.run)
     policy = load_policy(arguments.run / "checkpoint")
-    trained = read_critic(arguments.run, record)
-    if trained is None:
+    if policy.critic is None:
         raise rj.InputError(
-            f"{arguments.run} has no critics that know the tail: give a run of ramac "
-            "train with --critic categorical or quantile"
+            f"{arguments.run} has no critics that its checkpoint describes: give a run "
+            "of ramac train with critics"
         )
-    asked = EvaluateOptions(
+    options = EvaluateOptions(
         run=arguments.run,
         episodes=arguments.episodes,
         seed=arguments.seed,
         level=arguments.level,
     )
-    protocol = choose_protocol(asked, record)
+    protocol = choose_protocol(options, record)
     seeds = record.get("seeds", list(range(policy.population)))
     found = []
     for count in (1, arguments.candidates):
-        actor = best_of(policy.actor, trained.critic, count, arguments.level)
-        ranked = Policy(policy.spec, actor, (policy.params, trained.params))
-        episodes = play(ranked, seeds, protocol, progress=True)
+        acting = ActingOptions(num_candidates=count, risk_level=arguments.level)
+        asked = dataclasses.replace(protocol, acting=acting)
+        episodes = play(policy, seeds, asked, progress=True)
         figures = summarise(episodes, seeds, level=arguments.level)
         found.append({"candidates": count} | {name: figures[name] for name in SHOWN})
     return found
@@ -111,7 +81,7 @@ def measure(arguments: Arguments) -> list[dict[str, Any]]:
 
 def print_table(found: Sequence[dict[str, Any]]) -> None:
     """Print the figures with their intervals."""
-    table = Table(title="the best of several actions, by the critics' CVaR")
+    table = Table(title="the best of several actions, by the critics")
     for title in ("candidates", *SHOWN.values()):
         table.add_column(title, justify="right")
     for row in found:

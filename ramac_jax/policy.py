@@ -1,11 +1,12 @@
 """Trained policies: act, save to a checkpoint and load from it.
 
 A checkpoint is a folder: `state/` holds every array of the agents' states, and
-`policy.json` says how to build the actor, in which units it acts, and which numbers
-`state/` must hold.
+`policy.json` says how to build the actor and the critics, in which units they act, and
+which numbers `state/` must hold.
 """
 
 import dataclasses
+import functools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ramac_jax import risk
+from ramac_jax.acting import (
+    ActingOptions,
+    ActingParams,
+    ActingRule,
+    act,
+    check_acting,
+)
 from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.normalization import normalize_observation, unscale_action
 from ramac_jax.policy_record import (
     RECORD,
+    CriticSpec,
     PolicySpec,
     Record,
     checkpoint_folder,
@@ -25,7 +35,7 @@ from ramac_jax.policy_record import (
     read_record,
     to_json,
 )
-from ramac_jax.registry import ACTORS
+from ramac_jax.registry import ACTORS, CRITICS, RISK_MEASURES
 from ramac_jax.storage import (
     STATE,
     check_files,
@@ -35,13 +45,24 @@ from ramac_jax.storage import (
     read_tree,
     write_tree,
 )
-from ramac_jax.types import Actor, Array, Critic, InitFn, Key, Params, State
+from ramac_jax.types import (
+    Actor,
+    Array,
+    Critic,
+    InitFn,
+    Key,
+    Params,
+    RiskMeasureFn,
+    Scalar,
+    State,
+)
 
 __all__ = [
+    "CriticSpec",
     "Policy",
     "PolicySpec",
     "build_actor",
-    "load_critic_params",
+    "build_critic",
     "load_policy",
     "load_states",
     "save_policy",
@@ -61,24 +82,68 @@ class Policy:
     spec: PolicySpec
     actor: Actor
     params: Params  # every leaf [population, ...]
+    critic: Critic | None = None
+    """Of the critics that rank candidate actions; None: the policy cannot rank."""
+    critic_params: Params = None  # every leaf [population, E, ...]
 
     @property
     def population(self) -> int:
         """Number of agents."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
-    def __call__(self, observation: Array, key: Key, member: int | Array = 0) -> Array:
+    @functools.cached_property
+    def risk_measure(self) -> RiskMeasureFn:
+        """What `risk_level` is a level of: the measure of the spec."""
+        if self.spec.critic is None:
+            return risk.cvar
+        return find_risk_measure(self.spec.critic)
+
+    def rule(self, num_candidates: int = 1) -> ActingRule:
+        """Return the static parts of the policy that takes the best of C actions."""
+        return ActingRule(
+            actor=self.actor,
+            critic=self.critic,
+            risk_measure=self.risk_measure,
+            num_quantiles=(self.spec.critic or CriticSpec()).num_quantiles,
+            num_candidates=num_candidates,
+        )
+
+    def resolve(self, options: ActingOptions) -> ActingOptions:
+        """Return the options with the level that ranks, by default that of training.
+
+        Raises `InputError` for options by which the policy cannot act.
+        """
+        if options.risk_level is None and self.spec.critic is not None:
+            options = options._replace(risk_level=self.spec.critic.risk_level)
+        check_acting(options, self.critic, self.risk_measure)
+        return options
+
+    def __call__(
+        self,
+        observation: Array,
+        key: Key,
+        member: int | Array = 0,
+        *,
+        temperature: Scalar = 1.0,
+        num_candidates: int = 1,
+        risk_level: Scalar | None = None,
+    ) -> Array:
         """Draw one action for each observation from the policy of one agent.
 
         Args:
           observation: [..., O], in the environment's units.
           key: for the noise of all actions.
           member: number of the agent, from 0 on; a traced one is not checked.
+          temperature: factor on the noise of the sampler, traced; 0: deterministic.
+          num_candidates: actions drawn for each observation, static. The one is taken
+            whose return is best by the risk measure, under the least critic.
+          risk_level: of the risk measure, traced; None: the level of training.
 
         Returns actions [..., A] in the environment's units, within its bounds.
 
         Raises `InputError` for observations of another width than O, and for a member
-        that does not exist.
+        that does not exist; for a temperature below 0, a level that the risk measure
+        does not allow, and several candidates for a policy without critics or level.
         """
         if isinstance(member, int | np.integer) and not 0 <= member < self.population:
             raise InputError(
@@ -91,9 +156,13 @@ class Policy:
                 f"observation has shape {list(observation.shape)}: this policy reads "
                 f"[..., {self.spec.observation_dim}]"
             )
-        params = jax.tree.map(lambda x: x[member], self.params)
+        options = ActingOptions(temperature, num_candidates, risk_level)
+        temperature, _, risk_level = self.resolve(options)
+        everyone = ActingParams(self.params, self.critic_params)
+        params = jax.tree.map(lambda x: x[member], everyone)
         observation = normalize_observation(self.spec.scaling, observation)
-        action = self.actor.sample(params, observation, key)
+        rule = self.rule(num_candidates)
+        action = act(rule, params, observation, key, temperature, risk_level)
         return unscale_action(self.spec.scaling, action)
 
 
@@ -108,6 +177,24 @@ def build_actor(spec: PolicySpec) -> Actor:
     return ACTORS[spec.actor].load()(spec.action_dim, **spec.actor_options)
 
 
+def build_critic(spec: CriticSpec) -> Critic:
+    """Build the registered critic of a spec.
+
+    Raises `InputError` for the user's own critic, and for a name that is not
+    registered.
+    """
+    if spec.name is None:
+        raise InputError("the policy has critics of your own: give critic=...")
+    check_names("critic", [spec.name], CRITICS)
+    return CRITICS[spec.name].load()(**spec.options)
+
+
+def find_risk_measure(spec: CriticSpec) -> RiskMeasureFn:
+    """Return the registered risk measure of a spec; `InputError` for another name."""
+    check_names("risk measure", [spec.risk_measure], RISK_MEASURES)
+    return RISK_MEASURES[spec.risk_measure].load()
+
+
 def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:
     """Write the states of one agent or of a population to a checkpoint.
 
@@ -118,11 +205,11 @@ def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:
     Args:
       folder: made where it does not exist.
       states: of one agent, or of a population, where every leaf is [population, ...].
-      spec: how to build the actor. Without a registered name, the actor is the user's
-        own, and `load_policy` needs it.
+      spec: how to build actor and critics. Without a registered name, they are the
+        user's own, and `load_policy` needs them.
 
     Raises `InputError` for a folder that holds anything but a checkpoint, a registered
-    actor of other shapes than the states', and options that JSON cannot hold.
+    actor or critic of other shapes than the states', and options that JSON cannot hold.
     """
     folder = Path(folder).absolute()
     if jnp.ndim(states.step) == 0:
@@ -137,7 +224,12 @@ def save_policy(folder: str | Path, states: State, spec: PolicySpec) -> None:
         files={},
     )
     if spec.actor is not None:
-        actor_shapes(build_actor(spec), record, "the states")
+        stored_shapes(PARAMS, build_actor(spec).init, record, "the states")
+    if spec.critic is not None:
+        find_risk_measure(spec.critic)
+        if spec.critic.name is not None:
+            init = build_critic(spec.critic).init
+            stored_shapes(CRITIC_PARAMS, init, record, "the states")
     to_json(record)  # refuses what JSON cannot hold before anything is written
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -162,44 +254,44 @@ def replace_folder(folder: Path, new: Path, old: Path) -> None:
         raise
 
 
-def load_policy(folder: str | Path, *, actor: Actor | None = None) -> Policy:
+def load_policy(
+    folder: str | Path, *, actor: Actor | None = None, critic: Critic | None = None
+) -> Policy:
     """Read the policies of a checkpoint.
 
     Args:
       folder: that `save_policy` wrote.
       actor: the user's own actor; None: the registered actor that was saved.
+      critic: the user's own critic; None: the registered critic that was saved. Without
+        either, the policy acts and ranks no candidates.
 
     Raises `InputError` for a folder without a checkpoint, a damaged checkpoint, one of
-    the user's own actor where `actor` is None, and an actor of other shapes.
+    the user's own actor where `actor` is None, and parts of other shapes.
     """
     folder = checkpoint_folder(folder)
     record = read_record(folder)
+    spec, source = record.spec, f"checkpoint {folder}"
     if actor is None:
-        if record.spec.actor is None:
+        if spec.actor is None:
             raise InputError(
                 f"{folder} holds policies of an actor of your own: give "
                 "load_policy(folder, actor=...)"
             )
-        actor = build_actor(record.spec)
-    expected = {PARAMS: actor_shapes(actor, record, f"checkpoint {folder}")}
-    params = read_states(folder, record, expected)[PARAMS]
-    return Policy(spec=record.spec, actor=actor, params=params)
-
-
-def load_critic_params(folder: str | Path, critic: Critic) -> Params:
-    """Read the critics' parameters [population, E, ...] of a checkpoint.
-
-    Args:
-      folder: that `save_policy` wrote.
-      critic: of the agents that were saved.
-
-    Raises `InputError` for a folder without a checkpoint, a damaged checkpoint, and a
-    critic of other shapes.
-    """
-    folder = checkpoint_folder(folder)
-    record = read_record(folder)
-    like = stored_shapes(CRITIC_PARAMS, critic.init, record, f"checkpoint {folder}")
-    return read_states(folder, record, {CRITIC_PARAMS: like})[CRITIC_PARAMS]
+        actor = build_actor(spec)
+    expected = {PARAMS: stored_shapes(PARAMS, actor.init, record, source)}
+    if critic is None and spec.critic is not None and spec.critic.name is not None:
+        critic = build_critic(spec.critic)
+    if critic is not None:
+        shapes = stored_shapes(CRITIC_PARAMS, critic.init, record, source)
+        expected[CRITIC_PARAMS] = shapes
+    params = read_states(folder, record, expected)
+    return Policy(
+        spec=spec,
+        actor=actor,
+        params=params[PARAMS],
+        critic=critic,
+        critic_params=params.get(CRITIC_PARAMS),
+    )
 
 
 def load_states(folder: str | Path, like: State) -> State:
@@ -219,14 +311,6 @@ def load_states(folder: str | Path, like: State) -> State:
     except InputError as error:
         raise InputError(f"{folder} holds other states: {error}") from None
     return read_states(folder, record, like)
-
-
-def actor_shapes(actor: Actor, record: Record, states: str) -> Params:
-    """Return the shapes of a population's parameters for an actor.
-
-    Raises `InputError` where the states, named in words, have other ones.
-    """
-    return stored_shapes(PARAMS, actor.init, record, states)
 
 
 def stored_shapes(field: str, init: InitFn, record: Record, states: str) -> Params:

@@ -17,14 +17,38 @@ RECORD = "policy.json"
 FORMAT = 2  # of a checkpoint; any other is refused
 
 
+class CriticSpec(NamedTuple):
+    """How to build the critics of a checkpoint, and what they value.
+
+    The defaults are those of `ramac_agent`.
+    """
+
+    name: str | None = None
+    """A registered name; None: the user's own critic, which `load_policy` is given."""
+    options: Mapping[str, Any] = {}
+    """Options of the registered critic's builder; JSON must be able to hold them."""
+    risk_measure: str = "cvar"
+    """A registered name."""
+    risk_level: float | None = None
+    """Level of the risk measure in training; None: not known, or several."""
+    num_quantiles: int = 32
+    """N, fractions at which candidate actions are compared."""
+    discount: float | None = None
+    """gamma of the returns; None: not known, or several."""
+    reward_scale: float = 1.0
+    """Factor on the rewards that the critics learned from."""
+
+
 class PolicySpec(NamedTuple):
-    """How to build the actor of a checkpoint, and the units it acts in."""
+    """How to build actor and critics of a checkpoint, and the units it acts in."""
 
     scaling: Scaling
     actor: str | None = None
     """A registered name; None: the user's own actor, which `load_policy` is given."""
     actor_options: Mapping[str, Any] = {}
     """Options of the registered actor's builder; JSON must be able to hold them."""
+    critic: CriticSpec | None = None
+    """The critics, which rank candidate actions; None: there are none, or unknown."""
 
     @property
     def observation_dim(self) -> int:
@@ -76,6 +100,7 @@ def read_record(folder: Path) -> Record:
         scaling=Scaling(**scaling),
         actor=fields["actor"],
         actor_options=fields["actor_options"],
+        critic=read_critic_spec(fields.get("critic")),
     )
     return Record(
         spec=spec,
@@ -85,14 +110,20 @@ def read_record(folder: Path) -> Record:
     )
 
 
+def read_critic_spec(fields: Mapping[str, Any] | None) -> CriticSpec | None:
+    """Return the spec of the critics; None for a checkpoint that describes none."""
+    return None if fields is None else CriticSpec(**fields)
+
+
 def to_json(record: Record) -> str:
     """Write a record as strict JSON; floats keep every bit."""
-    spec = record.spec
+    spec, critic = record.spec, record.spec.critic
     scaling = {k: np.asarray(v).tolist() for k, v in spec.scaling._asdict().items()}
     fields = {
         "format": FORMAT,
         "actor": spec.actor,
         "actor_options": dict(spec.actor_options),
+        "critic": critic and critic._asdict() | {"options": dict(critic.options)},
         "scaling": scaling,
         "population": record.population,
         "layout": record.layout,

@@ -191,9 +191,23 @@ class UpdateFromNoiseFn(Protocol):
 
 
 class ActFn(Protocol):
-    """One action [..., A] per observation [..., O], by the policy in training."""
+    """One action [..., A] per observation [..., O], by the policy in training.
 
-    def __call__(self, state: State, observation: Array, key: Key, /) -> Array: ...
+    `ramac_jax.acting.ActingOptions` describes the options. Raises `InputError` for
+    numbers out of their range, and for candidates without a level that ranks them.
+    """
+
+    def __call__(
+        self,
+        state: State,
+        observation: Array,
+        key: Key,
+        /,
+        *,
+        temperature: Scalar = 1.0,
+        num_candidates: int = 1,
+        risk_level: Scalar | None = None,
+    ) -> Array: ...
 
 
 class Actor(NamedTuple):

@@ -27,6 +27,7 @@ CORE = [
     "networks",
     "actors",
     "critics",
+    "acting",
     "agent",
     "training",
 ]

@@ -26,7 +26,6 @@ class AgentConfig(NamedTuple):
     conservative: ConservativeFn | None
     num_candidates: int
     normalize_value: bool
-    num_ranked: int
     independent_targets: bool
     optimizer: optax.GradientTransformation
     micro_batch: MicroBatchFn

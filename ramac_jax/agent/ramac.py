@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ramac_jax import losses, risk
+from ramac_jax import acting, risk
 from ramac_jax.agent import noise, update
 from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import ADAM
@@ -23,6 +23,7 @@ from ramac_jax.types import (
     MicroBatchFn,
     Params,
     RiskMeasureFn,
+    Scalar,
     State,
     Transition,
 )
@@ -38,7 +39,6 @@ def ramac_agent(
     conservative: ConservativeFn | None = None,
     num_candidates: int = 10,
     normalize_value: bool = False,
-    num_ranked: int = 1,
     target_steps: int = 1,
     independent_targets: bool = False,
     optimizer: optax.GradientTransformation = ADAM,
@@ -60,9 +60,6 @@ def ramac_agent(
       num_candidates: C, drawn uniformly, and C more from the policy, for each row.
       normalize_value: divide the actor's objective by its mean absolute value in the
         batch (Fujimoto and Gu, 2021), so that one weight suits any scale of returns.
-      num_ranked: actions that `act` draws for each observation, of which it takes the
-        one of the highest value, the mean of the least critic's quantiles, as
-        Diffusion-QL does with 50; 1: the one drawn is taken.
       target_steps: n, rewards of the data that a target of the critics sums before it
         asks the critics for the rest, gamma^n Z(s_n, a'). More steps carry rare
         penalties further in one update and lean towards the data's own policy; 1: the
@@ -96,7 +93,6 @@ def ramac_agent(
         num_quantiles=num_quantiles,
         num_risk_quantiles=num_risk_quantiles,
         num_candidates=num_candidates,
-        num_ranked=num_ranked,
         target_steps=target_steps,
     )
     config = AgentConfig(
@@ -108,7 +104,6 @@ def ramac_agent(
         conservative=conservative,
         num_candidates=num_candidates,
         normalize_value=normalize_value,
-        num_ranked=num_ranked,
         independent_targets=independent_targets,
         optimizer=optimizer,
         micro_batch=micro_batch,
@@ -157,15 +152,23 @@ def check_actions(actor: Actor, params: Params, example: Transition) -> None:
         )
 
 
-def act(config: AgentConfig, state: State, observation: Array, key: Key) -> Array:
-    """Draw one action per observation from the policy in training."""
-    if config.num_ranked == 1:
-        return config.actor.sample(state.actor_params, observation, key)
-    each = jnp.broadcast_to(observation, (config.num_ranked, *observation.shape))
-    actions = config.actor.sample(state.actor_params, each, key)  # [C, ..., A]
-    rows, drawn = (x.reshape(-1, x.shape[-1]) for x in (each, actions))
-    tau = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
-    quantiles = config.critic.acting_quantiles(state.critic_params, rows, drawn, tau)
-    values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
-    best = jnp.argmax(values.reshape(actions.shape[:-1]), axis=0)
-    return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
+def act(
+    config: AgentConfig,
+    state: State,
+    observation: Array,
+    key: Key,
+    *,
+    temperature: Scalar = 1.0,
+    num_candidates: int = 1,
+    risk_level: Scalar | None = None,
+) -> Array:
+    """Draw one action per observation from the policy in training; see `ActFn`."""
+    rule = acting.ActingRule(
+        actor=config.actor,
+        critic=config.critic,
+        risk_measure=config.risk_measure,
+        num_quantiles=config.num_quantiles,
+        num_candidates=num_candidates,
+    )
+    params = acting.ActingParams(actor=state.actor_params, critic=state.critic_params)
+    return acting.act(rule, params, observation, key, temperature, risk_level)

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
-from ramac_jax.cli.runs.calibration import Calibrated, compare_critics, read_critic
+from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
 from ramac_jax.cli.runs.results import CALIBRATION, FILES, write_evaluation
@@ -136,8 +136,7 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     folder = options.out or options.run
     folders.check_writable(folder)
     episodes = play(policy, seeds, protocol, progress=True)
-    critic = read_critic(options.run, record)
-    calibrated = compare_critics(policy, critic, episodes, protocol.level)
+    calibrated = compare_critics(policy, episodes, protocol.level)
     summary = write_evaluation(
         folder,
         episodes,

@@ -13,7 +13,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,7 +26,7 @@ from ramac_jax.cli.reporting import sweep_tables
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.figures.sweep import draw_frontier
 from ramac_jax.cli.runs import sinks
-from ramac_jax.cli.runs.agents import policy_spec
+from ramac_jax.cli.runs.agents import policy_spec, with_critic
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.data import load_data
 from ramac_jax.cli.runs.dry_run import rehearse
@@ -125,24 +124,40 @@ def describe_best(
 
 
 def write_best(
-    out: Path, specs: Sequence[PolicySpec], found: Found, record: dict[str, Any]
+    options: SweepOptions,
+    search: Search,
+    specs: Sequence[PolicySpec],
+    found: Found,
+    record: dict[str, Any],
 ) -> None:
     """Write the members of the selected setting as a run of their own."""
+    out = options.output.out / "best"
     number = found.ranked[0].setting
     stage = next(x for x in found.stages if number in x.numbers)
     rows = np.flatnonzero(stage.trained.members.setting == number)
     states = jax.tree.map(lambda x: x[rows], stage.trained.states)
-    save_policy(out / "best" / "checkpoint", states, specs[stage.variant])
-    write_json(out / "best" / "run.json", record)
+    agent = search.variants[stage.variant].agent
+    spec = with_critic(
+        specs[stage.variant], agent, search.setting(number), options.data.reward_scale
+    )
+    save_policy(out / "checkpoint", states, spec)
+    write_json(out / "run.json", record)
 
 
 def write_found(
-    out: Path, search: Search, specs: Sequence[PolicySpec], found: Found
+    options: SweepOptions, search: Search, specs: Sequence[PolicySpec], found: Found
 ) -> None:
     """Write and print the result of the search."""
+    out = options.output.out
     for stage in found.stages:
         place = out / "agents" / str(stage.variant) / "checkpoint"
-        save_policy(place, stage.trained.states, specs[stage.variant])
+        spec = with_critic(
+            specs[stage.variant],
+            search.variants[stage.variant].agent,
+            stage.trained.members.hyperparams,
+            options.data.reward_scale,
+        )
+        save_policy(place, stage.trained.states, spec)
     if not found.ranked:
         return
     level, sentence = search.selection.level, search.selection.sentence()
@@ -218,10 +233,10 @@ def run(
         record |= describe_outcome(found)
         record["wall_time_s"] = round(time.perf_counter() - begin, 3)
         if is_first_host():
-            write_found(folder.out, search, specs, found)
+            write_found(options, search, specs, found)
             if found.ranked:
                 best = begun | describe_best(options, search, specs, found)
-                write_best(folder.out, specs, found, best)
+                write_best(options, search, specs, found, best)
     folder.print_written()
     return found
 

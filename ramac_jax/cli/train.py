@@ -28,12 +28,8 @@ from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
 from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
-from ramac_jax.cli.runs.agents import fit_to_data, policy_spec
-from ramac_jax.cli.runs.calibration import (
-    Calibrated,
-    compare_critics,
-    trained_critic,
-)
+from ramac_jax.cli.runs.agents import fit_to_data, policy_spec, with_critic
+from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.data import load_data
 from ramac_jax.cli.runs.dry_run import rehearse
@@ -46,8 +42,8 @@ from ramac_jax.cli.runs.results import read_rows, write_evaluation
 from ramac_jax.cli.runs.training import train_members, training_plan
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host
-from ramac_jax.evaluation import Episodes, TrainedCritic
-from ramac_jax.policy import Policy, PolicySpec, save_policy
+from ramac_jax.evaluation import Episodes
+from ramac_jax.policy import PolicySpec, load_policy, save_policy
 
 CLIPPED = 0.01
 """Share of clipped targets above which the command warns."""
@@ -125,7 +121,6 @@ def describe_outcome(trained: populations.Trained, seconds: float) -> dict[str, 
 def write_outcome(
     out: Path,
     trained: populations.Trained,
-    critic: TrainedCritic | None,
     spec: PolicySpec,
     evaluator: Evaluator | None,
     record: dict[str, Any],
@@ -142,9 +137,8 @@ def write_outcome(
     print_losses(trained)
     warn_of_clipping(trained)
     if evaluator is not None and episodes is not None:
-        policy = Policy(spec, evaluator.actor, trained.states.actor_params)
-        level = evaluator.protocol.level
-        calibrated = compare_critics(policy, critic, episodes, level)
+        policy = load_policy(out / "checkpoint")
+        calibrated = compare_critics(policy, episodes, evaluator.protocol.level)
         write_scores(out, evaluator.protocol, episodes, record, calibrated)
 
 
@@ -182,9 +176,10 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     folder.check()
     find_protocol(options, None)  # refuses before any data are made
     dataset = load_data(options.data)
-    spec = policy_spec(options.agent, dataset.scaling)
-    discount = options.hyperparams.discount
-    agent = fit_to_data(options.agent, dataset.transitions, [discount])
+    hyperparams = options.hyperparams
+    agent = fit_to_data(options.agent, dataset.transitions, [hyperparams.discount])
+    spec = policy_spec(agent, dataset.scaling)
+    spec = with_critic(spec, agent, hyperparams, options.data.reward_scale)
     protocol = find_protocol(options, dataset)
     with contextlib.ExitStack() as stack:
         evaluator = None
@@ -203,10 +198,7 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
         begin = time.perf_counter()
         trained = fit(options, agent, dataset, evaluator, record)
         record |= describe_outcome(trained, time.perf_counter() - begin)
-        critic = trained_critic(
-            agent, trained.states.critic_params, discount, options.data.reward_scale
-        )
-        write_outcome(folder.out, trained, critic, spec, evaluator, record)
+        write_outcome(folder.out, trained, spec, evaluator, record)
     folder.print_written()
     return trained
 

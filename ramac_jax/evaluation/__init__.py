@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ramac_jax.evaluation import bounds
     from ramac_jax.evaluation.calibration import (
         Calibration,
-        TrainedCritic,
         calibrate,
         summarise_calibration,
     )
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 _NAMES = {
     "calibration": (
         "Calibration",
-        "TrainedCritic",
         "calibrate",
         "summarise_calibration",
     ),
@@ -68,7 +66,6 @@ __all__ = [
     "Interval",
     "OODEvaluator",
     "Ranked",
-    "TrainedCritic",
     "bounds",
     "calibrate",
     "cvar",

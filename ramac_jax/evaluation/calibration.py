@@ -13,47 +13,43 @@ from ramac_jax.evaluation.statistics import cvar, pooled
 from ramac_jax.losses import least
 from ramac_jax.normalization import normalize_observation
 from ramac_jax.policy import Policy
-from ramac_jax.types import Array, Critic, Key, Params
+from ramac_jax.types import Array, Key, Params
 
 NUM_FRACTIONS = 100
 """Quantiles of a prediction."""
 
 
-class TrainedCritic(NamedTuple):
-    """The critics of P agents, and the units of their returns."""
-
-    critic: Critic
-    params: Params  # every leaf [P, E, ...]
-    discount: float
-    reward_scale: float = 1.0  # factor on the rewards that the critics learned
-
-
 class Calibration(NamedTuple):
     """Predicted and observed laws of the discounted return, in units of the rewards."""
 
+    discount: float
     predicted: np.ndarray  # [P, M, N], quantiles of each episode at its start
     observed: np.ndarray  # [P, M]; NaN for a failed episode
 
 
-def calibrate(
-    policy: Policy, trained: TrainedCritic, episodes: Episodes, seed: int = 0
-) -> Calibration:
-    """Compare critics with the episodes of their own policies.
+def calibrate(policy: Policy, episodes: Episodes, seed: int = 0) -> Calibration:
+    """Compare the critics of a policy with its own episodes.
 
     A critic predicts the return from the first state of an episode and an action that
     the policy draws there. The least critic counts at each fraction, as in training.
 
     Args:
-      policy: the agents.
-      trained: their critics.
+      policy: the agents, with their critics.
       episodes: of the same agents, with `rewards` and `start`.
       seed: of the drawn actions.
 
-    Raises `InputError` for episodes without rewards.
+    Raises `InputError` for episodes without rewards, and for a policy without critics
+    or without their discount.
     """
+    critic, spec = policy.critic, policy.spec.critic
+    if critic is None or spec is None or spec.discount is None:
+        raise InputError(
+            "the policy has no critics, or their discount is not known: give "
+            "PolicySpec(critic=CriticSpec(discount=...)) when you save it"
+        )
     if episodes.rewards is None or episodes.start is None:
         raise InputError("the episodes hold no rewards: evaluate the run again")
-    weights = trained.discount ** np.arange(episodes.rewards.shape[-1])
+    weights = spec.discount ** np.arange(episodes.rewards.shape[-1])
     observed = np.where(episodes.failed, np.nan, episodes.rewards @ weights)
     keys = jax.random.split(jax.random.key(seed), policy.population)
     tau = (jnp.arange(NUM_FRACTIONS) + 0.5) / NUM_FRACTIONS
@@ -61,19 +57,18 @@ def calibrate(
     def predict(params: Params, of_critic: Params, start: Array, key: Key) -> Array:
         observation = normalize_observation(policy.spec.scaling, start)
         action = policy.actor.sample(params, observation, key)
-        return least(trained.critic.quantiles(of_critic, observation, action, tau))
+        return least(critic.quantiles(of_critic, observation, action, tau))
 
     each = jax.jit(jax.vmap(predict))
-    predicted = each(policy.params, trained.params, episodes.start, keys)
+    predicted = each(policy.params, policy.critic_params, episodes.start, keys)
     return Calibration(
-        predicted=np.asarray(predicted, np.float64) / trained.reward_scale,
+        discount=spec.discount,
+        predicted=np.asarray(predicted, np.float64) / spec.reward_scale,
         observed=observed,
     )
 
 
-def summarise_calibration(
-    found: Calibration, level: float, discount: float
-) -> dict[str, Any]:
+def summarise_calibration(found: Calibration, level: float) -> dict[str, Any]:
     """Return figures of a calibration for strict JSON, and notes for the reader.
 
     "predicted" and "observed" hold mean and CVaR of the return over the starts of
@@ -83,7 +78,6 @@ def summarise_calibration(
     Args:
       found: of P agents; at least one episode did not fail.
       level: of the CVaR.
-      discount: of the returns.
     """
     kept = [row[np.isfinite(row)] for row in found.observed]
     rows = [row for row in kept if row.size]
@@ -98,13 +92,13 @@ def summarise_calibration(
     }
     names = {"mean": "mean return", "cvar": f"CVaR_{level:g}"}
     return {
-        "discount": discount,
+        "discount": found.discount,
         "predicted": predicted,
         "observed": {name: bounds.to_json() for name, bounds in observed.items()},
         "notes": [
             f"the critics predict a {names[key]} of {predicted[key]:.4g} at the start "
             f"of an episode, and episodes gave {bounds.value:.4g} [{bounds.low:.4g}, "
-            f"{bounds.high:.4g}] (discounted by {discount:g})"
+            f"{bounds.high:.4g}] (discounted by {found.discount:g})"
             for key, bounds in observed.items()
             if not bounds.low <= predicted[key] <= bounds.high
         ],

@@ -9,17 +9,19 @@ computed, another lane is stepped.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ramac_jax import acting
+from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.errors import InputError
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
-from ramac_jax.types import Actor, Array, Params
+from ramac_jax.types import Array, Scalar
 
 if TYPE_CHECKING:
     from ramac_jax.evaluation.environments import Environments
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 TILE = 8  # episodes of each agent in a lane
 MAX_ENVIRONMENTS = 256  # open at once, or two lanes; each takes 1.5 MB, 10 ms to make
 
+ActFn = Callable[[np.ndarray, np.ndarray, np.int32], Array]
+"""(observations [P, M, O], seeds [P, M], step) -> actions [P, M, A]."""
 OnStep = Callable[[int, int], bool | None]
 """(steps of lanes done, largest possible number) -> True to cancel the evaluation."""
 
@@ -52,11 +56,19 @@ class Episodes(NamedTuple):
     start: np.ndarray | None = None  # [P, M, O] float32, before the first step
 
 
+class Actors(NamedTuple):
+    """The arrays by which P agents act."""
+
+    params: acting.ActingParams  # every leaf [P, ...]
+    scaling: Scaling  # units of the environment
+    temperature: Scalar
+    risk_level: Scalar  # unused without candidates
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def act(
-    actor: Actor,
-    params: Params,
-    scaling: Scaling,
+    rule: acting.ActingRule,
+    actors: Actors,
     observation: Array,
     seeds: Array,
     step: Array,
@@ -66,24 +78,28 @@ def act(
     The noise of an action is drawn from fold_in(key(episode seed), step) alone.
 
     Args:
-      actor: static; every actor compiles once.
-      params: every leaf [P, ...].
-      scaling: units of the environment.
+      rule: static; every rule compiles once.
+      actors: P agents.
       observation: [P, M, O].
       seeds: [P, M], of the episodes.
       step: [], steps made so far.
     """
 
-    def one_row(params: Params, observation: Array, seed: Array) -> Array:
+    scaling = actors.scaling
+
+    def one_row(params: acting.ActingParams, observation: Array, seed: Array) -> Array:
         key = jax.random.fold_in(jax.random.key(seed), step)
         observation = normalize_observation(scaling, observation)
-        return unscale_action(scaling, actor.sample(params, observation, key))
+        numbers = actors.temperature, actors.risk_level
+        action = acting.act(rule, params, observation, key, *numbers)
+        return unscale_action(scaling, action)
 
     one_agent = jax.vmap(one_row, in_axes=(None, 0, 0))
     if jax.default_backend() != "cpu":
-        return jax.vmap(one_agent)(params, observation, seeds)
+        return jax.vmap(one_agent)(actors.params, observation, seeds)
     # One agent after the other: a batch of agents rounds differently than one alone.
-    return jax.lax.map(lambda agent: one_agent(*agent), (params, observation, seeds))
+    agents = (actors.params, observation, seeds)
+    return jax.lax.map(lambda agent: one_agent(*agent), agents)
 
 
 def evaluate(
@@ -92,6 +108,7 @@ def evaluate(
     *,
     num_episodes: int,
     seed: int = 0,
+    options: ActingOptions = AS_TRAINED,
     on_step: OnStep | None = None,
 ) -> Episodes:
     """Play M episodes with every agent of a policy.
@@ -106,24 +123,27 @@ def evaluate(
       environments: where the agents act; usable again afterwards, cancelled or not.
       num_episodes: M.
       seed: of the first episode; episode m of agent p has the seed `seed + p M + m`.
+      options: how the agents act.
       on_step: called after each step of the lanes, in this thread; to cancel from
         another thread, let it return the state of a `threading.Event`.
 
     Raises `InputError` for an environment of other widths than the policy's, for no
-    episode, and for a seed that is negative or beyond 32 bits; `Cancelled` once
-    `on_step` returns True before the end.
+    episode, for a seed that is negative or beyond 32 bits, and for options by which the
+    policy cannot act; `Cancelled` once `on_step` returns True before the end.
     """
     check_request(policy, environments, num_episodes, seed)
+    rule, actors = prepare(policy, options)
     size = policy.population * num_episodes
     seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
-    policy = placed_here(policy)
     groups = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
     num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
     played: dict[int, Episodes] = {}
 
     def run_lane(lane: int) -> Iterator[None]:
         for index in range(lane, len(groups), num_lanes):
-            played[index] = yield from play(policy, environments, lane, groups[index])
+            played[index] = yield from play(
+                functools.partial(act, rule, actors), environments, lane, groups[index]
+            )
 
     lanes = [run_lane(lane) for lane in range(num_lanes)]
     done, total = 0, len(groups) * environments.horizon
@@ -153,23 +173,34 @@ def check_request(
         raise InputError(f"seed is {seed}: give one from 0 to about 2e9")
 
 
-def placed_here(policy: Policy) -> Policy:
-    """Return the same agents on this thread's default device."""
-    held = jax.tree.map(np.asarray, (policy.params, policy.spec.scaling))
+def prepare(policy: Policy, options: ActingOptions) -> tuple[acting.ActingRule, Actors]:
+    """Return what `act` needs, the arrays on this thread's default device.
+
+    Raises `InputError` for options by which the policy cannot act.
+    """
+    temperature, num_candidates, level = policy.resolve(options)
+    critic_params = policy.critic_params if num_candidates > 1 else None
+    params = acting.ActingParams(policy.params, critic_params)
+    held = jax.tree.map(np.asarray, (params, policy.spec.scaling))
     params, scaling = jax.device_put(held)
-    spec = policy.spec._replace(scaling=scaling)
-    return dataclasses.replace(policy, spec=spec, params=params)
+    actors = Actors(
+        params=params,
+        scaling=scaling,
+        temperature=jnp.asarray(temperature, jnp.float32),
+        risk_level=jnp.asarray(1.0 if level is None else level, jnp.float32),
+    )
+    return policy.rule(num_candidates), actors
 
 
 def play(
-    policy: Policy, environments: Environments, lane: int, seeds: np.ndarray
+    act: ActFn, environments: Environments, lane: int, seeds: np.ndarray
 ) -> Generator[None, None, Episodes]:
     """Play the episodes of seeds [P, M], M at most `TILE`, in a lane.
 
     Yields while the actions of a step are being computed.
     """
     shape, size = seeds.shape, seeds.shape[1]
-    padded = np.zeros((shape[0], TILE, policy.spec.observation_dim), np.float32)
+    padded = np.zeros((shape[0], TILE, environments.observation_dim), np.float32)
     key_seeds = np.pad(seeds, ((0, 0), (0, TILE - size))).astype(np.uint32)
     rows = seeds.flatten()
     now = environments.reset(lane, rows)
@@ -180,14 +211,7 @@ def play(
         if not running.any():
             break
         padded[:, :size] = now.observation.reshape(*shape, -1)
-        acted = act(
-            policy.actor,
-            policy.params,
-            policy.spec.scaling,
-            padded,
-            key_seeds,
-            np.int32(step),
-        )
+        acted = act(padded, key_seeds, np.int32(step))
         yield
         actions = np.asarray(acted)[:, :size].reshape(seeds.size, -1)
         episodes.failed[:] |= running & ~np.isfinite(actions).all(axis=-1)

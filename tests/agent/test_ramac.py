@@ -371,35 +371,3 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
     plain, metrics = learned(0.0)
     np.testing.assert_allclose(plain, 0.0, atol=0.05)
     np.testing.assert_allclose(metrics["conservative_gap"], 0.0, atol=0.05)
-
-
-def test_the_action_of_the_highest_mean_value_is_taken_of_many():
-    """Of two coordinates, whose difference is the mean and whose sum the spread."""
-
-    def quantiles(weights, observation, action, tau):
-        mean = action[..., :1] - action[..., 1:]
-        spread = 1.0 + action.sum(axis=-1, keepdims=True)
-        value = mean + spread * (tau - 0.5)  # [B, N]: the tail prefers another action
-        return jnp.stack([value + 1.0, value])
-
-    critic = rj.Critic(
-        init=lambda *_: jnp.ones(2),
-        quantiles=quantiles,
-        loss=rj.quantile_loss(quantiles),
-    )
-    actor = rj.flow_actor(2, 1, widths=(8,))
-    agent, plain = (
-        rj.ramac_agent(actor, critic, num_ranked=7),
-        rj.ramac_agent(actor, critic),
-    )
-    example = ROWS._replace(action=jnp.zeros((2, 2)))
-    observation, state = jnp.zeros((3, 5, 1)), agent.init(KEY, example)
-    drawn = actor.sample(state.actor_params, jnp.zeros((7, 3, 5, 1)), KEY)
-    best = jnp.argmax(drawn[..., 0] - drawn[..., 1], axis=0)
-    expected = np.take_along_axis(np.asarray(drawn), best[None, ..., None], axis=0)[0]
-    np.testing.assert_array_equal(agent.act(state, observation, KEY), expected)
-    assert (best != 0).any() and expected.shape == (3, 5, 2)
-    one = actor.sample(state.actor_params, observation, KEY)
-    np.testing.assert_array_equal(plain.act(state, observation, KEY), one)
-    # One observation alone is asked in the same way.
-    assert agent.act(state, jnp.zeros(1), KEY).shape == (2,)

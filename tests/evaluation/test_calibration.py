@@ -8,13 +8,12 @@ from scipy.stats import norm
 import ramac_jax as rj
 from ramac_jax.evaluation import (
     Episodes,
-    TrainedCritic,
     calibrate,
     summarise_calibration,
 )
 from ramac_jax.evaluation.calibration import quantiles_of
 from ramac_jax.normalization import Scaling
-from ramac_jax.policy import Policy, PolicySpec
+from ramac_jax.policy import CriticSpec, Policy, PolicySpec
 from tests.helpers import noiseless_actor
 
 UNITS = Scaling(jnp.full(1, 5.0), jnp.full(1, 2.0), -jnp.ones(1), jnp.ones(1))
@@ -30,14 +29,15 @@ def critic_of(spread):
     return rj.Critic(init=None, quantiles=quantiles, loss=None)
 
 
-def policy(population):
+def policy(population, critic, critic_params, **spec):
     actor = noiseless_actor(
         init=lambda *_: jnp.zeros(1),
         sample=lambda params, observation: 0.0 * observation + params,
         bc_loss=lambda *_: 0.0,
     )
     params = jnp.linspace(0.0, 0.1, population)[:, None]
-    return Policy(PolicySpec(scaling=UNITS), actor, params)
+    spec = PolicySpec(scaling=UNITS, critic=CriticSpec(**spec))
+    return Policy(spec, actor, params, critic, critic_params)
 
 
 def episodes(rewards, failed=None):
@@ -54,11 +54,10 @@ def episodes(rewards, failed=None):
 
 def test_a_prediction_is_of_the_policys_own_action_in_units_of_the_rewards():
     """State 9 is (9 - 5) / 2 = 2 for the agent; the second agent acts with .1."""
-    trained = TrainedCritic(
-        critic_of(0.5), jnp.array([[0.0, 1.0]] * 2), discount=0.5, reward_scale=0.1
-    )
+    shifts = jnp.array([[0.0, 1.0]] * 2)
+    agents = policy(2, critic_of(0.5), shifts, discount=0.5, reward_scale=0.1)
     rewards = np.array([[[8.0, 4.0, 2.0]], [[1.0, 0.0, 0.0]]])
-    found = calibrate(policy(2), trained, episodes(rewards))
+    found = calibrate(agents, episodes(rewards))
     np.testing.assert_allclose(found.observed, [[10.5], [1.0]])
     assert found.predicted.shape == (2, 1, 100)
     np.testing.assert_allclose(
@@ -70,10 +69,10 @@ def test_a_prediction_is_of_the_policys_own_action_in_units_of_the_rewards():
 def test_a_critic_that_is_right_gets_no_note_and_one_that_is_wrong_gets_two():
     rng = np.random.default_rng(0)
     rewards = 2.0 + 3.0 * rng.normal(size=(1, 400, 1))
-    right = TrainedCritic(critic_of(3.0), jnp.zeros((1, 2)), discount=0.9)
-    blind = right._replace(critic=critic_of(0.01), params=jnp.full((1, 2), 1.0))
-    found = calibrate(policy(1), right, episodes(rewards))
-    summary = summarise_calibration(found, 0.1, 0.9)
+    right = policy(1, critic_of(3.0), jnp.zeros((1, 2)), discount=0.9)
+    blind = policy(1, critic_of(0.01), jnp.ones((1, 2)), discount=0.9)
+    found = calibrate(right, episodes(rewards))
+    summary = summarise_calibration(found, 0.1)
     assert not summary["notes"]
     exact = 2.0 - 3.0 * norm.pdf(norm.ppf(0.1)) / 0.1
     assert summary["predicted"]["cvar"] == pytest.approx(exact, abs=0.05)
@@ -81,9 +80,8 @@ def test_a_critic_that_is_right_gets_no_note_and_one_that_is_wrong_gets_two():
     predicted, observed = quantiles_of(found)
     np.testing.assert_allclose(predicted[5:-5], observed[5:-5], atol=0.8)
 
-    notes = summarise_calibration(
-        calibrate(policy(1), blind, episodes(rewards)), 0.1, 0.9
-    )["notes"]
+    found = calibrate(blind, episodes(rewards))
+    notes = summarise_calibration(found, 0.1)["notes"]
     assert len(notes) == 2
     assert notes[1].startswith("the critics predict a CVaR_0.1 of 2.98")
     assert "at the start of an episode, and episodes gave -3" in notes[1]
@@ -92,14 +90,26 @@ def test_a_critic_that_is_right_gets_no_note_and_one_that_is_wrong_gets_two():
 def test_failed_episodes_are_left_out():
     rewards = np.array([[[1.0], [50.0], [3.0]]])
     failed = np.array([[False, True, False]])
-    trained = TrainedCritic(critic_of(1.0), jnp.zeros((1, 2)), discount=1.0)
-    found = calibrate(policy(1), trained, episodes(rewards, failed))
-    summary = summarise_calibration(found, 0.5, 1.0)
+    agents = policy(1, critic_of(1.0), jnp.zeros((1, 2)), discount=1.0)
+    found = calibrate(agents, episodes(rewards, failed))
+    summary = summarise_calibration(found, 0.5)
     assert summary["observed"]["mean"]["value"] == pytest.approx(2.0)
 
 
 def test_episodes_of_an_older_version_are_refused():
     old = episodes(np.ones((1, 1, 1)))._replace(rewards=None)
-    trained = TrainedCritic(critic_of(1.0), jnp.zeros((1, 2)), discount=1.0)
+    agents = policy(1, critic_of(1.0), jnp.zeros((1, 2)), discount=1.0)
     with pytest.raises(rj.InputError, match="hold no rewards: evaluate the run again"):
-        calibrate(policy(1), trained, old)
+        calibrate(agents, old)
+
+
+@pytest.mark.parametrize(
+    "agents",
+    [
+        policy(1, None, None, discount=1.0),
+        policy(1, critic_of(1.0), jnp.zeros((1, 2))),
+    ],
+)
+def test_unknown_critics_and_discounts_are_refused(agents):
+    with pytest.raises(rj.InputError, match="no critics, or their discount is not"):
+        calibrate(agents, episodes(np.ones((1, 1, 1))))

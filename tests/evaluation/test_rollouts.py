@@ -94,6 +94,15 @@ def play(policy, env, num_episodes, seed, horizon=6, **options):
         return evaluate(policy, environments, num_episodes=num_episodes, seed=seed)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def optimised():
+    """Compile with XLA's optimiser: without it, one agent alone rounds otherwise."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(scope="module")
 def hopper():
     """Three untrained agents whose actions depend on what they see and on noise."""

@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import jax
+import numpy as np
 
 import ramac_jax as rj
 from ramac_jax.cli.options.agent import AgentSpec
@@ -12,14 +14,21 @@ from ramac_jax.compute import whole_batch
 from ramac_jax.devices.cache import fit_cache
 from ramac_jax.errors import check_names
 from ramac_jax.normalization import Scaling
-from ramac_jax.policy import PolicySpec, build_actor
-from ramac_jax.registry import ACTORS, HEADS, PENALTIES, PRECISIONS, RISK_MEASURES
+from ramac_jax.policy import CriticSpec, PolicySpec, build_actor
+from ramac_jax.registry import (
+    ACTORS,
+    CRITICS,
+    HEADS,
+    PENALTIES,
+    PRECISIONS,
+    RISK_MEASURES,
+)
 from ramac_jax.types import MicroBatchFn
 from ramac_jax.validation import check_target_steps
 
 
 def policy_spec(agent: AgentSpec, scaling: Scaling) -> PolicySpec:
-    """Return the spec of the agent's policy, with all options of its actor.
+    """Return the spec of the agent's actor, with all of its options.
 
     Nothing in it is about training: a policy acts in float32.
 
@@ -34,6 +43,37 @@ def policy_spec(agent: AgentSpec, scaling: Scaling) -> PolicySpec:
     options = dict(ACTORS[agent.actor].options)
     check_names(f"option of the {agent.actor} actor", given, options)
     return PolicySpec(scaling=scaling, actor=agent.actor, actor_options=options | given)
+
+
+def with_critic(
+    spec: PolicySpec, agent: AgentSpec, hyperparams: rj.Hyperparams, reward_scale: float
+) -> PolicySpec:
+    """Return the spec with the critics of the agent, if it has any.
+
+    Args:
+      spec: of the actor.
+      agent: with the value range of a categorical critic.
+      hyperparams: of the training, or of several, every leaf an array.
+      reward_scale: factor on the rewards of the data.
+    """
+    if not agent.num_critics:
+        return spec
+    critic = CriticSpec(
+        name=agent.critic,
+        options=critic_options(agent),
+        risk_measure=agent.risk_measure,
+        risk_level=shared(hyperparams.risk_level),
+        num_quantiles=agent.num_quantiles,
+        discount=shared(hyperparams.discount),
+        reward_scale=reward_scale,
+    )
+    return spec._replace(critic=critic)
+
+
+def shared(values: Any) -> float | None:
+    """Return the number that all of these are; None where they differ."""
+    found = np.unique(values)
+    return float(found[0]) if found.size == 1 else None
 
 
 def training_in(precision: str) -> contextlib.AbstractContextManager[None]:
@@ -105,24 +145,28 @@ def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
 
 
 def build_critic(agent: AgentSpec) -> rj.Critic:
-    """Build the critics of a spec, whose value range is known."""
-    widths = (agent.critic_width,) * 2
+    """Build the critics of a spec, whose value range is known, for training."""
+    entry, options = CRITICS[agent.critic], critic_options(agent)
+    if entry.takes_dtype:
+        options["dtype"] = PRECISIONS[agent.precision].dtype
+    if agent.critic == "quantile":
+        options["head"] = HEADS[agent.head].load()
+    critic: rj.Critic = entry.load()(**options)
+    return critic
+
+
+def critic_options(agent: AgentSpec) -> dict[str, Any]:
+    """Return the options of the agent's critics, none of which is about training."""
+    options: dict[str, Any] = {"num_critics": agent.num_critics}
+    if agent.critic == "quantile":
+        return options | {
+            "width": agent.critic_width,
+            "embedding_width": agent.embedding_width,
+            "num_cosines": agent.num_cosines,
+        }
+    options["widths"] = (agent.critic_width,) * 2
     if agent.critic == "categorical":
         assert agent.value_range is not None
-        return rj.categorical_critic(
-            *agent.value_range,
-            agent.num_critics,
-            widths=widths,
-            num_atoms=agent.num_atoms,
-            dtype=PRECISIONS[agent.precision].dtype,
-        )
-    if agent.critic == "value":
-        return rj.value_critic(agent.num_critics, widths=widths)
-    return rj.iqn_critic(
-        agent.num_critics,
-        width=agent.critic_width,
-        embedding_width=agent.embedding_width,
-        num_cosines=agent.num_cosines,
-        head=HEADS[agent.head].load(),
-        dtype=PRECISIONS[agent.precision].dtype,
-    )
+        low, high = agent.value_range
+        options |= {"low": low, "high": high, "num_atoms": agent.num_atoms}
+    return options

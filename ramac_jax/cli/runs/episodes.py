@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -81,10 +80,11 @@ def play_in(
             some = rows[start : start + AT_ONCE]
             played.append(
                 evaluate(
-                    dataclasses.replace(policy, params=pick(policy.params, some)),
+                    pick(policy, some),
                     environments,
                     num_episodes=protocol.episodes,
                     seed=protocol.seed + (first + int(some[0])) * protocol.episodes,
+                    options=protocol.acting,
                     on_step=functools.partial(on_step, start, len(some)),
                 )
             )
@@ -92,6 +92,8 @@ def play_in(
     return join_hosts(together, policy.population)
 
 
-def pick(params: Any, rows: np.ndarray) -> Any:
-    """Return the parameters of some agents."""
-    return jax.tree.map(lambda x: x[rows], params)
+def pick(policy: Policy, rows: np.ndarray) -> Policy:
+    """Return some agents of a policy."""
+    everyone = (policy.params, policy.critic_params)
+    params, critic_params = jax.tree.map(lambda x: x[rows], everyone)
+    return dataclasses.replace(policy, params=params, critic_params=critic_params)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
+from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED
 from ramac_jax.cli.options.train import TrainOptions
 from ramac_jax.data.loading import OfflineDataset
@@ -33,6 +34,8 @@ class EvaluationProtocol:
     """Seed of the first episode."""
     workers: int = 0
     """Processes that step the simulators; 0: the process itself."""
+    acting: ActingOptions = AS_TRAINED
+    """How the agents act."""
     task: str | None = None
     reference: tuple[float, float] | None = None
     """Returns of a random and of an expert policy."""
@@ -43,8 +46,14 @@ class EvaluationProtocol:
         return find_hazard(self.env)
 
     def record(self) -> dict[str, Any]:
-        """Return the protocol for JSON, with the environment as Gymnasium writes it."""
+        """Return the protocol for JSON, with the environment as Gymnasium writes it.
+
+        It has no "acting" where agents act as they were trained to.
+        """
         fields = {x.name: getattr(self, x.name) for x in dataclasses.fields(self)}
+        acting = fields.pop("acting")
+        if acting != AS_TRAINED:
+            fields["acting"] = acting._asdict()
         return fields | {
             "env": self.env.to_json(),
             "env_id": self.env.id,
