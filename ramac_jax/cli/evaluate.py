@@ -3,10 +3,13 @@
 Writes episodes.csv (one row per seed and episode), monitored.npz (the monitored
 quantity and the rewards [population, episodes, horizon], and the first observations),
 returns.png, for agents with distributional critics calibration.png, and
-evaluation.json, which repeats the evaluation. An earlier evaluation in that folder is
-replaced. Exit status 2: bad input, and nothing is written.
+evaluation.json, which repeats the evaluation. With several temperatures or risk levels
+these files are of the first, and frontier.csv (one row per setting and seed) and
+frontier.png compare all of them. An earlier evaluation in that folder is replaced. Exit
+status 2: bad input, and nothing is written.
 """
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,14 +20,27 @@ from gymnasium.envs.registration import EnvSpec
 from rich.console import Console
 from rich.table import Table
 
+from ramac_jax.acting import AS_TRAINED
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
 from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
 from ramac_jax.cli.runs.episodes import play
+from ramac_jax.cli.runs.frontier import (
+    Setting,
+    acting_settings,
+    describe,
+    score_setting,
+)
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
-from ramac_jax.cli.runs.results import CALIBRATION, FILES, write_evaluation
+from ramac_jax.cli.runs.results import (
+    CALIBRATION,
+    FILES,
+    FRONTIER,
+    write_evaluation,
+)
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.policy import load_policy
+from ramac_jax.evaluation import Environments, Episodes
+from ramac_jax.policy import Policy, load_policy
 
 
 def print_summary(
@@ -32,12 +48,18 @@ def print_summary(
     protocol: EvaluationProtocol,
     folder: Path,
     calibrated: Calibrated | None = None,
+    frontier: Sequence[Setting] = (),
 ) -> None:
-    """Print the figures with their intervals, the notes, and where the files are."""
-    table = Table(
-        title=f"{protocol.env.id}, {protocol.horizon} steps: {summary['num_seeds']} "
+    """Print the figures with their intervals, the notes, and where the files are.
+
+    Of several acting options, `summary` and `calibrated` are those of the first.
+    """
+    heading = (
+        f"{protocol.env.id}, {protocol.horizon} steps: {summary['num_seeds']} "
         f"seeds x {protocol.episodes} episodes"
     )
+    acting = describe(protocol.acting)
+    table = Table(title=f"{heading}, {acting}" if acting else heading)
     for name in ("figure", "value", "95 % of resampled episodes"):
         table.add_column(name, justify="left" if name == "figure" else "right")
     for name, figure in summary.items():
@@ -51,9 +73,31 @@ def print_summary(
         output.print(calibration_table(calibrated.summary, protocol.level))
         files.append(CALIBRATION)
         notes += calibrated.summary["notes"]
+    if frontier:
+        output.print(frontier_table(frontier, protocol.level))
+        files += FRONTIER
     for note in notes:
         output.print(f"note: {note}", soft_wrap=True, markup=False)
     output.print(f"{folder}: {', '.join(files)}", soft_wrap=True, markup=False)
+
+
+def frontier_table(frontier: Sequence[Setting], level: float) -> Table:
+    """Return the table of what each setting of the acting options earns."""
+    table = Table(title="acting options, with 95 % of resampled episodes")
+    names = ("temperature", "candidates", "risk level")
+    for name in (*names, *(title(x, level) for x in frontier[0].figures)):
+        table.add_column(name, justify="right")
+    for setting in frontier:
+        options = ["-" if x is None else f"{x:g}" for x in setting.acting]
+        table.add_row(*options, *map(bracketed, setting.figures.values()))
+    return table
+
+
+def bracketed(figure: Mapping[str, float | None]) -> str:
+    """Return a figure with its bounds; "-" where no episode determines it."""
+    if None in figure.values():
+        return "-"
+    return "{:.4g} [{:.4g}, {:.4g}]".format(*figure.values())
 
 
 def calibration_table(summary: Mapping[str, Any], level: float) -> Table:
@@ -122,11 +166,29 @@ def choose_protocol(
     return make_protocol(task, spec, options.horizon, **others)
 
 
+def play_each(
+    policy: Policy, seeds: Sequence[int], protocols: Sequence[EvaluationProtocol]
+) -> list[Episodes]:
+    """Play the episodes of protocols that differ in their acting options alone."""
+    protocol = protocols[0]
+    with Environments(
+        protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
+    ) as environments:
+        return [
+            play(policy, seeds, each, environments=environments, progress=True)
+            for each in protocols
+        ]
+
+
 def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     """Run the command."""
     record = read_run(options.run)
     policy = load_policy(options.run / "checkpoint")
     protocol = choose_protocol(options, record)
+    protocols = [
+        dataclasses.replace(protocol, acting=acting)
+        for acting in acting_settings(options, policy)
+    ]
     seeds = record.get("seeds", list(range(policy.population)))
     if record.get("selection"):
         console.warn(
@@ -135,18 +197,26 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         )
     folder = options.out or options.run
     folders.check_writable(folder)
-    episodes = play(policy, seeds, protocol, progress=True)
-    calibrated = compare_critics(policy, episodes, protocol.level)
+    played = play_each(policy, seeds, protocols)
+    frontier = []
+    if len(protocols) > 1:
+        pairs = zip(protocols, played, strict=True)
+        frontier = [score_setting(each, episodes, seeds) for each, episodes in pairs]
+    first, episodes = protocols[0], played[0]
+    calibrated = None
+    if first.acting == AS_TRAINED:  # the critics predict the policy that was trained
+        calibrated = compare_critics(policy, episodes, first.level)
     summary = write_evaluation(
         folder,
         episodes,
         seeds,
-        protocol,
+        first,
         command=shlex.join(["ramac", "evaluate", *argv]),
         run=record,
         calibrated=calibrated,
+        frontier=frontier,
     )
-    print_summary(summary, protocol, folder, calibrated)
+    print_summary(summary, first, folder, calibrated, frontier)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -12,6 +12,15 @@ OPTIONS = {
     "diffusion": {"num_steps": 3, "widths": [8], "time_width": 4},
     "flow": {"num_steps": 2, "widths": [8, 8], "time_width": 4},
 }
+CRITIC = checkpoints.CriticSpec(
+    name="quantile",
+    options={"width": 8, "embedding_width": 8, "num_cosines": 4},
+    risk_measure="wang",
+    risk_level=-0.75,
+    num_quantiles=4,
+    discount=0.9,
+    reward_scale=0.1,
+)
 SCALING = Scaling(
     observation_mean=jnp.array([1.0, 2.0, 3.0]),
     observation_std=jnp.array([0.1, 1.0, 10.0]),
@@ -24,10 +33,14 @@ OBSERVATION = np.array([[1.1, 2.0, -7.0], [0.0, 0.1, 0.2]])
 def population(kind):
     """Two agents with random numbers in every leaf: no two alike, no zero optimiser."""
     spec = checkpoints.PolicySpec(
-        scaling=SCALING, actor=kind, actor_options=OPTIONS[kind]
+        scaling=SCALING, actor=kind, actor_options=OPTIONS[kind], critic=CRITIC
     )
-    critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
-    agent = rj.ramac_agent(checkpoints.build_actor(spec), critic, num_quantiles=4)
+    agent = rj.ramac_agent(
+        checkpoints.build_actor(spec),
+        checkpoints.build_critic(CRITIC),
+        rj.risk.wang,
+        num_quantiles=4,
+    )
     batch = rj.Transition(
         np.ones((4, 3)), np.ones((4, 2)), np.ones(4), np.ones((4, 3)), np.zeros(4)
     )

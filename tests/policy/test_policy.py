@@ -1,5 +1,7 @@
 """Checkpoints act and resume as before they were saved; damage is refused."""
 
+import json
+import shutil
 import subprocess
 import sys
 
@@ -10,12 +12,13 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
-from ramac_jax import storage
+from ramac_jax import policy_record, storage
 from ramac_jax.actors.perturbed import perturbed_actor
 from ramac_jax.normalization import normalize_observation, unscale_action
 from ramac_jax.population import checkpoints as training
 from ramac_jax.population.history import EMPTY
 from tests.policy.populations import (
+    CRITIC,
     OBSERVATION,
     OPTIONS,
     SCALING,
@@ -49,6 +52,80 @@ def test_a_restored_policy_acts_bit_for_bit_as_the_agent(saved):
         assert (expected >= SCALING.action_low).all()
         assert (expected <= SCALING.action_high).all()
     assert not np.array_equal(*actions)  # each member has weights of its own
+
+
+def test_a_restored_policy_ranks_bit_for_bit_as_the_agent(saved):
+    folder, spec, agent, states = saved
+    policy, key = checkpoints.load_policy(folder), jax.random.key(7)
+    assert policy.spec.critic == spec.critic
+    assert_same(policy.critic_params, states.critic_params)
+    scaled = normalize_observation(SCALING, jnp.asarray(OBSERVATION, jnp.float32))
+    for member in (0, 1):
+        state = jax.tree.map(lambda x, member=member: x[member], states)
+        for level in (None, 2.0):  # None: that of training
+            options = {"temperature": 0.8, "num_candidates": 9, "risk_level": level}
+            found = policy(OBSERVATION, key, member, **options)
+            options["risk_level"] = CRITIC.risk_level if level is None else level
+            expected = unscale_action(SCALING, agent.act(state, scaled, key, **options))
+            np.testing.assert_array_equal(found, expected)
+    first = policy(OBSERVATION, key, temperature=0.8)
+    assert not np.array_equal(found, first)
+
+
+def edited(folder, target, change):
+    """Copy a checkpoint and change the fields of its policy.json."""
+    copy = shutil.copytree(folder, target)
+    fields = json.loads((copy / "policy.json").read_text())
+    del fields["checksum"]
+    change(fields)
+    fields["checksum"] = policy_record.text_checksum(fields)
+    (copy / "policy.json").write_text(json.dumps(fields))
+    return copy
+
+
+def test_a_checkpoint_that_describes_no_critics_acts_and_ranks_nothing(flow, tmp_path):
+    older = edited(flow[0], tmp_path / "older", lambda fields: fields.pop("critic"))
+    policy, key = checkpoints.load_policy(older), jax.random.key(7)
+    assert policy.critic is None and policy.critic_params is None
+    whole = checkpoints.load_policy(flow[0])
+    np.testing.assert_array_equal(policy(OBSERVATION, key), whole(OBSERVATION, key))
+    with pytest.raises(rj.InputError, match="5 and there are no critics to rank"):
+        policy(OBSERVATION, key, num_candidates=5, risk_level=0.1)
+    given = checkpoints.load_policy(older, critic=checkpoints.build_critic(CRITIC))
+    assert given(OBSERVATION, key, num_candidates=5, risk_level=0.1).shape == (2, 2)
+
+
+def test_critics_of_ones_own_are_given_to_rank(flow, tmp_path):
+    _, spec, states = flow
+    own = spec._replace(critic=CRITIC._replace(name=None, options={}))
+    checkpoints.save_policy(tmp_path / "own", states, own)
+    key, options = jax.random.key(7), {"num_candidates": 9}
+    with pytest.raises(rj.InputError, match="9 and there are no critics to rank"):
+        checkpoints.load_policy(tmp_path / "own")(OBSERVATION, key, **options)
+    critic = checkpoints.build_critic(CRITIC)
+    found = checkpoints.load_policy(tmp_path / "own", critic=critic)
+    expected = checkpoints.load_policy(flow[0])(OBSERVATION, key, **options)
+    np.testing.assert_array_equal(found(OBSERVATION, key, **options), expected)
+    with pytest.raises(rj.InputError, match="and the critic do not fit: "):
+        checkpoints.load_policy(tmp_path / "own", critic=rj.value_critic())
+    with pytest.raises(rj.InputError, match=r"of your own: give critic=\.\.\."):
+        checkpoints.build_critic(own.critic)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "quantil"}, "unknown critic 'quantil': did you mean quantile"),
+        ({"risk_measure": "cvr"}, "unknown risk measure 'cvr': did you mean cvar"),
+        ({"options": {"width": 9}}, "the states and the critic do not fit: "),
+    ],
+)
+def test_critics_that_do_not_fit_are_not_saved(flow, tmp_path, changes, message):
+    _, spec, states = flow
+    other = spec._replace(critic=CRITIC._replace(**changes))
+    with pytest.raises(rj.InputError, match=message):
+        checkpoints.save_policy(tmp_path / "other", states, other)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_policy_jits_and_vmaps_over_its_members(saved):

@@ -26,6 +26,14 @@ class EvaluateOptions:
     """Seed of the first episode."""
     workers: int = 0
     """Processes that step the simulators; 0: this process."""
+    temperatures: tuple[float, ...] = (1.0,)
+    """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
+    trained."""
+    num_candidates: int = 1
+    """Actions drawn at each step, of which the critics' best is taken."""
+    risk_levels: tuple[float, ...] | None = None
+    """Levels of the agent's risk measure that rank the candidates, each played; None:
+    the level of training."""
     out: Path | None = None
     """Folder to write to; None: the run's."""
     task: str | None = None

@@ -1,4 +1,4 @@
-"""The results of an evaluation: four files, written once all of them are made."""
+"""The results of an evaluation: files that are written once all of them are made."""
 
 import csv
 import json
@@ -11,9 +11,11 @@ import numpy as np
 
 from ramac_jax.cli import folders
 from ramac_jax.cli.provenance import provenance
+from ramac_jax.cli.reporting.figures.acting import draw_settings
 from ramac_jax.cli.reporting.figures.runs import draw_calibration, draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.calibration import Calibrated
+from ramac_jax.cli.runs.frontier import Setting, describe
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.errors import InputError, first_line
@@ -24,6 +26,7 @@ from ramac_jax.files import write_json
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
 EVALUATION, CALIBRATION = "evaluation.json", "calibration.png"
+FRONTIER = ("frontier.csv", "frontier.png")
 ARRAYS = ("monitored", "rewards", "start")
 """Fields of `Episodes` that `MONITORED` holds."""
 FILES = (EPISODES, MONITORED, RETURNS, EVALUATION)
@@ -39,6 +42,7 @@ def write_evaluation(
     command: str,
     run: Mapping[str, Any],
     calibrated: Calibrated | None = None,
+    frontier: Sequence[Setting] = (),
 ) -> Mapping[str, Any]:
     """Write `FILES`, each whole or not at all, evaluation.json last.
 
@@ -50,6 +54,8 @@ def write_evaluation(
       command: repeats the evaluation.
       run: record of the run that trained the agents, {} if unknown.
       calibrated: what their critics predict; None: they have none that is known.
+      frontier: every setting of the acting options, if there are several; the other
+        arguments are of the first.
 
     Returns the summary of the episodes.
     """
@@ -71,11 +77,15 @@ def write_evaluation(
         figure = draw_returns([scored], protocol.level)
         figure.savefig(Path(drafts, RETURNS), dpi=DPI)
         names = [EPISODES, MONITORED, RETURNS]
-        (folder / CALIBRATION).unlink(missing_ok=True)  # of an earlier evaluation
+        for name in (CALIBRATION, *FRONTIER):  # of an earlier evaluation
+            (folder / name).unlink(missing_ok=True)
         if calibrated is not None:
             figure = draw_calibration(*quantiles_of(calibrated.found))
             figure.savefig(Path(drafts, CALIBRATION), dpi=DPI)
             names.append(CALIBRATION)
+        if frontier:
+            write_frontier(Path(drafts), frontier, protocol.level)
+            names += FRONTIER
         for name in names:
             Path(drafts, name).replace(folder / name)
     record = {
@@ -87,8 +97,18 @@ def write_evaluation(
         "run": run,
         **provenance(),
     }
+    if frontier:
+        record["frontier"] = [setting.to_json() for setting in frontier]
     write_json(folder / EVALUATION, record)
     return scored.summary
+
+
+def write_frontier(folder: Path, frontier: Sequence[Setting], level: float) -> None:
+    """Write `FRONTIER`: the rows of each setting and seed, and the figure."""
+    table, figure = (folder / name for name in FRONTIER)
+    write_rows(table, [row for setting in frontier for row in setting.rows])
+    named = [(describe(x.acting) or "as trained", x.figures) for x in frontier]
+    draw_settings(named, level).savefig(figure, dpi=DPI)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
