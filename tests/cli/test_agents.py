@@ -14,6 +14,7 @@ from ramac_jax.cli.options import train as options
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.runs import agents, training
 from ramac_jax.compute.flat_params import unpack
+from ramac_jax.critics import implicit_quantile
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import build_actor
 from ramac_jax.population import Callbacks
@@ -240,7 +241,7 @@ def test_the_head_and_the_strata_reach_the_agent(name, make_batch, monkeypatch):
         return make(*args, head=head, **options)
 
     make = rj.iqn_critic
-    monkeypatch.setattr(agents.rj, "iqn_critic", iqn_critic)
+    monkeypatch.setattr(implicit_quantile, "iqn_critic", iqn_critic)
     batch = make_batch()
     words = "--critic quantile --num-quantiles 5 --num-risk-quantiles 3 --head "
     agent, *_ = build(words + name)
