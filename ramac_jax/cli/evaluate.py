@@ -83,13 +83,15 @@ def print_summary(
 
 def frontier_table(frontier: Sequence[Setting], level: float) -> Table:
     """Return the table of what each setting of the acting options earns."""
-    table = Table(title="acting options, with 95 % of resampled episodes")
-    names = ("temperature", "candidates", "risk level")
-    for name in (*names, *(title(x, level) for x in frontier[0].figures)):
+    shown = ("mean", "pooled_cvar")
+    count = frontier[0].acting.num_candidates
+    table = Table(title=f"best of {count} actions, with 95 % of resampled episodes")
+    for name in ("temperature", "risk level", *(title(x, level) for x in shown)):
         table.add_column(name, justify="right")
     for setting in frontier:
-        options = ["-" if x is None else f"{x:g}" for x in setting.acting]
-        table.add_row(*options, *map(bracketed, setting.figures.values()))
+        numbers = (setting.acting.temperature, setting.acting.risk_level)
+        options = ["-" if x is None else f"{x:g}" for x in numbers]
+        table.add_row(*options, *(bracketed(setting.figures[x]) for x in shown))
     return table
 
 

@@ -164,7 +164,7 @@ def test_every_combination_of_acting_options_is_played(run, tmp_path, capsys):
     assert means[0] == pytest.approx(means[2])  # without noise all candidates are one
     assert means[4] != means[6]
     printed = capsys.readouterr().out
-    assert "acting options, with 95 % of resampled episodes" in printed
+    assert "best of 3 actions, with 95 % of resampled episodes" in flat(printed)
 
     # One setting alone gives its row, and leaves no table of several behind.
     evaluate.main([str(run), *ASKED, "--risk-levels", ".9", *options])

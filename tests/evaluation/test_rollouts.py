@@ -15,6 +15,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
+from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.evaluation import (
     Cancelled,
     Environments,
@@ -89,9 +90,11 @@ def constant_policy(*actions, traces=None):
     return Policy(PolicySpec(scaling=scaling(2, 1)), actor, jnp.asarray(actions))
 
 
-def play(policy, env, num_episodes, seed, horizon=6, **options):
+def play(policy, env, num_episodes, seed, horizon=6, acting=AS_TRAINED, **options):
     with Environments(env, horizon=horizon, **options) as environments:
-        return evaluate(policy, environments, num_episodes=num_episodes, seed=seed)
+        return evaluate(
+            policy, environments, num_episodes=num_episodes, seed=seed, options=acting
+        )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,12 +110,23 @@ def optimised():
 def hopper():
     """Three untrained agents whose actions depend on what they see and on noise."""
     actor = rj.flow_actor(3, 2, widths=(16, 16))
-    shapes = jax.eval_shape(actor.init, jax.random.key(0), jnp.ones(11), jnp.ones(3))
+    critic = rj.categorical_critic(-1.0, 1.0, widths=(16,), num_atoms=5)
     draw = np.random.default_rng(0)
-    params = jax.tree.map(
-        lambda x: jnp.asarray(0.5 * draw.normal(size=(3, *x.shape)), x.dtype), shapes
+
+    def params_of(init):
+        shapes = jax.eval_shape(init, jax.random.key(0), jnp.ones(11), jnp.ones(3))
+        return jax.tree.map(
+            lambda x: jnp.asarray(0.5 * draw.normal(size=(3, *x.shape)), x.dtype),
+            shapes,
+        )
+
+    return Policy(
+        PolicySpec(scaling=scaling(11, 3)),
+        actor,
+        params_of(actor.init),
+        critic,
+        params_of(critic.init),
     )
-    return Policy(PolicySpec(scaling=scaling(11, 3)), actor, params)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +135,9 @@ def hopper_episodes(hopper):
 
 
 def member(policy, index):
-    chosen = jax.tree.map(lambda x: x[index : index + 1], policy.params)
-    return dataclasses.replace(policy, params=chosen)
+    everyone = (policy.params, policy.critic_params)
+    chosen = jax.tree.map(lambda x: x[index : index + 1], everyone)
+    return dataclasses.replace(policy, params=chosen[0], critic_params=chosen[1])
 
 
 def assert_same_rows(one, other):
@@ -193,6 +208,21 @@ def test_a_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):
         assert_same_rows(
             Episodes(*(x[:, first : first + 3] for x in alone)),
             Episodes(*(x[agent : agent + 1] for x in hopper_episodes)),
+        )
+
+
+def test_a_ranked_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):
+    acting = ActingOptions(temperature=0.7, num_candidates=5, risk_level=0.2)
+    together = play(hopper, HOPPER, 3, seed=7, horizon=40, acting=acting)
+    assert not np.isin(together.returns, hopper_episodes.returns).any()
+    for agent in range(3):
+        first = 7 + 3 * agent
+        alone = play(
+            member(hopper, agent), HOPPER, 19, seed=0, horizon=40, acting=acting
+        )
+        assert_same_rows(
+            Episodes(*(x[:, first : first + 3] for x in alone)),
+            Episodes(*(x[agent : agent + 1] for x in together)),
         )
 
 
@@ -316,6 +346,8 @@ def test_one_trace_serves_steps_episodes_and_fresh_parameters():
     [
         ({"env": HOPPER}, "has observation_dim 11 and the policy 2"),
         ({"num_episodes": 0}, "num_episodes is 0: give 1 or more"),
+        ({"acting": ActingOptions(-1.0)}, "temperature is -1: it must be at least 0"),
+        ({"acting": ActingOptions(1.0, 2, 0.5)}, "2 and there are no critics to rank"),
         ({"horizon": 0}, "horizon is 0: give 1 or more"),
         ({"num_workers": -1}, "num_workers is -1: give 0 or more"),
         ({"seed": -1}, "seed is -1"),
