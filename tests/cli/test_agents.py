@@ -1,5 +1,6 @@
 """The agents that go by a name are the parts that the name stands for."""
 
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from ramac_jax.cli.runs import agents, training
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.critics import implicit_quantile
 from ramac_jax.normalization import Scaling
-from ramac_jax.policy import build_actor
+from ramac_jax.policy import build_actor, build_critic
 from ramac_jax.population import Callbacks
 from ramac_jax.registry import HEADS, PRECISIONS
 
@@ -176,6 +177,28 @@ def build(words):
     with agents.training_in(found.agent.precision):
         pretraining = agents.build_pretraining_agent(found.agent, spec)
         return agents.build_agent(found.agent, spec), pretraining, spec
+
+
+@pytest.mark.parametrize("critic", ["categorical", "quantile", "value"])
+def test_the_critics_of_a_checkpoint_are_those_of_training(critic, make_batch):
+    """Several settings share no level, and the one discount that they all have."""
+    words = f"--critic {critic} --risk-measure neutral --num-quantiles 5 --risk-level 1"
+    bounds = RANGE if critic == "categorical" else []
+    found = options.parse([*BASE, *words.split(), *bounds])
+    agent, spec = found.agent, agents.policy_spec(found.agent, UNITS)
+    one = agents.with_critic(spec, agent, found.hyperparams, 0.1).critic
+    assert (one.name, one.risk_measure, one.num_quantiles) == (critic, "neutral", 5)
+    assert (one.risk_level, one.discount, one.reward_scale) == (1.0, 0.99, 0.1)
+    two = found.hyperparams._replace(risk_level=np.array([0.1, 0.5]))
+    several = agents.with_critic(spec, agent, two, 0.1).critic
+    assert several == one._replace(risk_level=None)
+    batch, key = make_batch(), jax.random.key(0)
+    inits = build_critic(one).init, agents.build_critic(agent).init
+    chex.assert_trees_all_equal(
+        *(init(key, batch.observation, batch.action) for init in inits)
+    )
+    cloning = dataclasses.replace(agent, num_critics=0)
+    assert agents.with_critic(spec, cloning, found.hyperparams, 0.1) is spec
 
 
 @pytest.mark.parametrize("actor", ["diffusion", "flow"])

@@ -19,6 +19,7 @@ from minari.data_collector import EpisodeBuffer
 from ramac_jax import policy as checkpoints
 from ramac_jax.cli import process, train
 from ramac_jax.cli.runs.csv_tables import CsvTable
+from ramac_jax.normalization import normalize_observation, scale_action
 
 DATASET = "made/constant-v0"
 ACTION = np.array([1.0, 4.0], np.float32)  # of [-2, 2] and [0, 8]: .5 and 0 scaled
@@ -130,6 +131,31 @@ def test_the_checkpoint_acts_in_the_units_of_the_environment(run):
     error = np.abs(actions - ACTION).mean(axis=0)
     assert error[0] < 0.5
     assert error[1] < 1.0
+
+
+def test_the_checkpoint_ranks_by_the_critics_that_were_trained(run):
+    _, out = run
+    policy = checkpoints.load_policy(out / "checkpoint")
+    record = json.loads((out / "run.json").read_text())
+    spec, hyperparams = policy.spec.critic, record["hyperparams"]
+    assert [spec.options["low"], spec.options["high"]] == record["value_range"]
+    assert (spec.risk_measure, spec.risk_level) == ("cvar", hyperparams["risk_level"])
+    assert spec.discount == hyperparams["discount"]
+    assert spec.reward_scale == record["options"]["reward_scale"]
+    observations, key = jnp.full((200, 3), 5.0), jax.random.key(0)
+    best = policy(observations, key, 1, num_candidates=8)
+    first = policy(observations, key, 1)
+    tail = [
+        policy.critic.acting_quantiles(
+            jax.tree.map(lambda x: x[1], policy.critic_params),
+            normalize_observation(policy.spec.scaling, observations),
+            scale_action(policy.spec.scaling, actions),
+            spec.risk_level * (jnp.arange(4) + 0.5) / 4,
+        ).mean()
+        for actions in (best, first)
+    ]
+    assert spec.num_quantiles == 4
+    assert tail[0] > tail[1]
 
 
 def exit_status(*argv):
