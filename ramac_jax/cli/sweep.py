@@ -12,7 +12,7 @@ diverged; 2: bad input; 130 or 143: a signal, after everything is saved.
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -123,6 +123,28 @@ def describe_best(
     }
 
 
+def describe_policy(
+    options: SweepOptions,
+    search: Search,
+    specs: Sequence[PolicySpec],
+    variant: int,
+    numbers: Iterable[int],
+) -> PolicySpec:
+    """Return the spec of a checkpoint with the members of some settings.
+
+    Args:
+      options: of the command.
+      search: of the settings.
+      specs: of the actor of each program.
+      variant: number of the settings' program.
+      numbers: of the settings.
+    """
+    settings = [search.setting(number) for number in numbers]
+    together = jax.tree.map(lambda *x: np.array(x), *settings)
+    agent = search.variants[variant].agent
+    return with_critic(specs[variant], agent, together, options.data.reward_scale)
+
+
 def write_best(
     options: SweepOptions,
     search: Search,
@@ -136,10 +158,7 @@ def write_best(
     stage = next(x for x in found.stages if number in x.numbers)
     rows = np.flatnonzero(stage.trained.members.setting == number)
     states = jax.tree.map(lambda x: x[rows], stage.trained.states)
-    agent = search.variants[stage.variant].agent
-    spec = with_critic(
-        specs[stage.variant], agent, search.setting(number), options.data.reward_scale
-    )
+    spec = describe_policy(options, search, specs, stage.variant, [number])
     save_policy(out / "checkpoint", states, spec)
     write_json(out / "run.json", record)
 
@@ -151,12 +170,7 @@ def write_found(
     out = options.output.out
     for stage in found.stages:
         place = out / "agents" / str(stage.variant) / "checkpoint"
-        spec = with_critic(
-            specs[stage.variant],
-            search.variants[stage.variant].agent,
-            stage.trained.members.hyperparams,
-            options.data.reward_scale,
-        )
+        spec = describe_policy(options, search, specs, stage.variant, stage.numbers)
         save_policy(place, stage.trained.states, spec)
     if not found.ranked:
         return
