@@ -1,4 +1,4 @@
-"""Is a critic good enough to choose? `python -m benchmarks.candidates RUN`.
+"""Are critics good enough to choose? `python -m benchmarks.candidates --run RUN`.
 
 The policy of a run of `ramac train` plays episodes, and then plays the same ones with
 each action the best of several that it draws, by the CVaR of its own critics. A critic
@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -39,7 +38,7 @@ SHOWN = {"mean": "mean", "pooled_cvar": "CVaR", "risky_share": "risky share"}
 class Arguments:
     """The command line."""
 
-    run: tyro.conf.Positional[Path]
+    run: Path | None = None
     """Folder of a run of ramac train, whose critics are distributional."""
     candidates: int = 8
     """Actions that the policy draws, of which the best is taken."""
@@ -78,21 +77,21 @@ def best_of(
     return actor._replace(draw_noise=draw_noise, sample_from_noise=sample_from_noise)
 
 
-def measure(arguments: Arguments) -> list[dict[str, Any]]:
+def measure(run: Path, arguments: Arguments) -> list[dict[str, Any]]:
     """Return the figures of the episodes with one candidate, and with several.
 
     Raises `InputError` for a run without critics of quantiles.
     """
-    record = read_run(arguments.run)
-    policy = load_policy(arguments.run / "checkpoint")
-    trained = read_critic(arguments.run, record)
+    record = read_run(run)
+    policy = load_policy(run / "checkpoint")
+    trained = read_critic(run, record)
     if trained is None:
         raise rj.InputError(
-            f"{arguments.run} has no critics that know the tail: give a run of ramac "
+            f"{run} has no critics that know the tail: give a run of ramac "
             "train with --critic categorical or quantile"
         )
     asked = EvaluateOptions(
-        run=arguments.run,
+        run=run,
         episodes=arguments.episodes,
         seed=arguments.seed,
         level=arguments.level,
@@ -133,7 +132,9 @@ def main(argv: Sequence[str]) -> None:
             f"--level is {arguments.level:g}: give one above 0 and at most 1"
         )
     records.check_out(arguments.out)
-    found = measure(arguments)
+    if arguments.run is None:
+        raise rj.InputError("no run: give --run, a folder of ramac train")
+    found = measure(arguments.run, arguments)
     print_table(found)
     settings = {"episodes": arguments.episodes, "level": arguments.level}
     record = settings | {"device": jax.devices()[0].device_kind, "rows": found}

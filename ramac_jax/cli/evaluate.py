@@ -135,8 +135,8 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         )
     folder = options.out or options.run
     folders.check_writable(folder)
-    episodes = play(policy, seeds, protocol, progress=True)
     critic = read_critic(options.run, record)
+    episodes = play(policy, seeds, protocol, progress=True)
     calibrated = compare_critics(policy, critic, episodes, protocol.level)
     summary = write_evaluation(
         folder,

@@ -34,8 +34,21 @@ def test_the_action_of_the_highest_tail_is_taken_of_those_that_the_policy_draws(
     np.testing.assert_allclose(found, drawn.max(axis=0), rtol=1e-6)
 
 
-def test_a_run_without_critics_is_refused_in_one_line(tmp_path):
-    with pytest.raises(rj.InputError, match="candidates is 0"):
-        candidates.main([str(tmp_path), "--candidates", "0"])
-    with pytest.raises(rj.InputError, match="--level is 2: give one above 0"):
-        candidates.main([str(tmp_path), "--level", "2"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--candidates 0", "--candidates is 0: give 1 or more"),
+        ("--level 2", "--level is 2: give one above 0 and at most 1"),
+        ("", "no run: give --run, a folder of ramac train"),
+        ("--run /nowhere", "there is no folder /nowhere/checkpoint"),
+    ],
+)
+def test_bad_options_are_refused(words, message):
+    with pytest.raises(rj.InputError, match=message):
+        candidates.main(words.split())
+
+
+def test_a_run_without_critics_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "load_policy", lambda folder: None)
+    with pytest.raises(rj.InputError, match="has no critics that know the tail"):
+        candidates.main(["--run", str(tmp_path)])
