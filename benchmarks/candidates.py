@@ -1,4 +1,4 @@
-"""Is a critic good enough to choose? `python -m benchmarks.candidates RUN`.
+"""Are critics good enough to choose? `python -m benchmarks.candidates --run RUN`.
 
 The policy of a run of `ramac train` plays episodes, and then plays the same ones with
 each action the best of several that it draws, by the risk measure of its own critics. A
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -35,8 +34,8 @@ SHOWN = {"mean": "mean", "pooled_cvar": "CVaR", "risky_share": "risky share"}
 class Arguments:
     """The command line."""
 
-    run: tyro.conf.Positional[Path]
-    """Folder of a run of ramac train with critics."""
+    run: Path | None = None
+    """Folder of a run of ramac train, whose critics are distributional."""
     candidates: int = 8
     """Actions that the policy draws, of which the best is taken."""
     episodes: int = 100
@@ -49,20 +48,20 @@ class Arguments:
     """JSON file to write; None: print only."""
 
 
-def measure(arguments: Arguments) -> list[dict[str, Any]]:
+def measure(run: Path, arguments: Arguments) -> list[dict[str, Any]]:
     """Return the figures of the episodes with one candidate, and with several.
 
     Raises `InputError` for a run without critics.
     """
-    record = read_run(arguments.run)
-    policy = load_policy(arguments.run / "checkpoint")
+    record = read_run(run)
+    policy = load_policy(run / "checkpoint")
     if policy.critic is None:
         raise rj.InputError(
-            f"{arguments.run} has no critics that its checkpoint describes: give a run "
+            f"{run} has no critics that its checkpoint describes: give a run "
             "of ramac train with critics"
         )
     options = EvaluateOptions(
-        run=arguments.run,
+        run=run,
         episodes=arguments.episodes,
         seed=arguments.seed,
         level=arguments.level,
@@ -103,7 +102,9 @@ def main(argv: Sequence[str]) -> None:
             f"--level is {arguments.level:g}: give one above 0 and at most 1"
         )
     records.check_out(arguments.out)
-    found = measure(arguments)
+    if arguments.run is None:
+        raise rj.InputError("no run: give --run, a folder of ramac train")
+    found = measure(arguments.run, arguments)
     print_table(found)
     settings = {"episodes": arguments.episodes, "level": arguments.level}
     record = settings | {"device": jax.devices()[0].device_kind, "rows": found}

@@ -50,7 +50,8 @@ class Hyperparams(NamedTuple):
     conservative_weight: float = 0.0
     """Weight of the critics' conservative penalty, where the agent has one."""
     support_weight: float = 0.0
-    """Weight of made-up actions, which teach categorical critics where the data end."""
+    """Weight of made-up actions, which teach categorical critics where the data end;
+    other critics make none."""
     decay_steps: float = math.inf
     """Updates over which both learning rates fall to 0 along a cosine; inf: never."""
 

@@ -11,7 +11,7 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.types import Array, Key, Noise, Transition
 
 NEAR = 0.4
-"""Deviation of a made-up action from the data's, of actions in [-1, 1]."""
+"""Standard deviation of made-up actions around the data's, of actions in [-1, 1]."""
 
 
 class Fractions(NamedTuple):
@@ -53,9 +53,9 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
     )
     drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
     target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
+    uniform_key, policy_key, unseen_key = jax.random.split(candidate_key, 3)
     candidates = None
     if config.conservative is not None:
-        uniform_key, policy_key = jax.random.split(candidate_key)
         shape = (config.num_candidates, *batch.action.shape)
         each = jnp.broadcast_to(batch.observation, (shape[0], *batch.observation.shape))
         candidates = (
@@ -64,7 +64,7 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
         )
     unseen = None
     if config.critic.unseen_loss is not None:
-        unseen = draw_unseen(batch.action, jax.random.fold_in(candidate_key, 0))
+        unseen = draw_unseen(batch.action, unseen_key)
     return Noise(
         shared=Fractions(
             target=target,

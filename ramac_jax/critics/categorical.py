@@ -34,7 +34,8 @@ def categorical_critic(
     it 0, made-up actions 1, with the weight w of `Hyperparams.support_weight`, so that
     it approaches w u / (w u + beta), where beta(a | s) is the density of the data's
     actions and u that of made-up ones. Targets and predictions leave the class out. A
-    policy acts on returns that are `low` with its probability.
+    policy acts on returns that lie in a bin below `low` with its probability. Where
+    that is above the level of a CVaR, the CVaR is flat: keep w small.
 
     Args:
       low: least return; `value_range` measures both bounds.

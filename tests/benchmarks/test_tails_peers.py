@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -90,11 +91,12 @@ def test_the_record_has_the_truth_settings_and_sources(tmp_path, monkeypatch, ca
     assert "fake" in capsys.readouterr().out
 
 
-def test_clones_with_packages_of_the_same_name_are_told_apart(tmp_path):
+def test_clones_with_packages_of_the_same_name_are_told_apart(tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / name / "agents").mkdir(parents=True)
         (tmp_path / name / "agents" / "critic.py").write_text(f"NAME = {name!r}")
-        module = packages.import_from(tmp_path / name, "agents.critic", name)
+        monkeypatch.chdir(tmp_path)
+        module = packages.import_from(Path(name), "agents.critic", name)
         assert name == module.NAME
     with pytest.raises(rj.InputError, match="has no folder agents: give a clone of X"):
         packages.import_from(tmp_path, "agents.critic", "X")

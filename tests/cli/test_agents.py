@@ -139,11 +139,6 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
         ("--critic value", "knows no risk, and --risk-measure is cvar: give"),
         ("--conservative-weight 2", "nothing to weigh: give --conservative"),
         (
-            "--critic quantile --support-weight 0.1",
-            "--support-weight has nothing to weigh: give --critic categorical, or 0",
-        ),
-        ("--num-critics 0 --support-weight 0.1", "--support-weight has nothing to "),
-        (
             "--actor vae --sampler-steps 3",
             "--sampler-steps is 3, and the vae actor has no such option: leave it at "
             "None, or give --actor, one of diffusion, flow, distilled-flow, perturbed",

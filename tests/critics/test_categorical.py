@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import ramac_jax as rj
 from ramac_jax.agent.noise import draw_unseen, make_unseen
@@ -173,6 +174,18 @@ def unseen_share(behaviour, at):
     unseen = np.asarray(make_unseen(behaviour, noise))
     near = [np.sum(np.abs(x - at) < 0.02) for x in (unseen, np.asarray(behaviour))]
     return near[0] / sum(near)
+
+
+def test_half_of_the_made_up_actions_lie_near_those_of_the_data():
+    """Around -.9: N(-.9, .4) clipped at -1 is there with Phi(-.25); or U(-1, 1)."""
+    action = jnp.full((20_000, 1), -0.9)
+    unseen = make_unseen(action, draw_unseen(action, KEY))
+    assert np.abs(unseen).max() <= 1.0
+    at_edge = np.mean(unseen == -1.0)
+    np.testing.assert_allclose(at_edge, 0.5 * norm.cdf(-0.1 / 0.4), atol=0.01)
+    near = np.mean(np.abs(unseen + 0.9) < 0.4)
+    expected = 0.5 * (norm.cdf(1.0)) + 0.5 * 0.5 / 2.0
+    np.testing.assert_allclose(near, expected, atol=0.01)
 
 
 def test_a_policy_avoids_actions_in_proportion_to_how_rare_the_data_make_them():

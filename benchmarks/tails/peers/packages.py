@@ -25,6 +25,7 @@ def import_from(clone: Path, module: str, peer: str) -> Any:
 
     The modules are forgotten afterwards: several clones have a package `agents`.
     """
+    clone = clone.resolve()  # as the modules name their files
     top = module.partition(".")[0]
     if not (clone / top).is_dir():
         raise rj.InputError(f"{clone} has no folder {top}: give a clone of {peer}")

@@ -169,12 +169,6 @@ def check_weights(agent: AgentSpec, hyperparams: Hyperparams) -> None:
         raise InputError(
             "--conservative-weight has nothing to weigh: give --conservative, or 0"
         )
-    if hyperparams.support_weight and (
-        not agent.num_critics or agent.critic != "categorical"
-    ):
-        raise InputError(
-            "--support-weight has nothing to weigh: give --critic categorical, or 0"
-        )
     rj.check_hyperparams(hyperparams)
     level = hyperparams.risk_level
     allowed = RISK_MEASURES[agent.risk_measure].load().levels
