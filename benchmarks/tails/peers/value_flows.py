@@ -21,7 +21,7 @@ from benchmarks.tails.peers.problem import (
 
 CLASSES = {"c51": "C51Agent", "iqn": "IQNAgent", "value_flows": "ValueFlowsAgent"}
 ACTOR_WIDTH = 8
-"""The actor trains beside the critic, and nothing reads it."""
+"""The actor trains together with the critic, and nothing reads it."""
 
 
 def learn_value_flows(
