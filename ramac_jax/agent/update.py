@@ -151,7 +151,7 @@ def bellman_targets(
     per_group = jax.vmap(per_row, (None, None, None, 0, None, None), out_axes=1)
     bounds = value_bounds(config, hyperparams)
     target = per_group(reward, batch.terminated, discount, groups, *bounds)
-    return jnp.broadcast_to(target, (len(reward), *quantiles.shape[::2]))
+    return jnp.broadcast_to(target, jnp.swapaxes(quantiles, 0, 1).shape)
 
 
 def value_bounds(config: AgentConfig, hyperparams: Hyperparams) -> tuple[Array, Array]:
