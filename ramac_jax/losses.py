@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ramac_jax.types import Array, Scalar
+from ramac_jax.types import Array, ReturnLaw, Scalar
 
 
 def quantile_huber(
@@ -35,20 +35,45 @@ def squared_error(
 
 
 def cross_entropy(
-    log_probability: Array, target: Array, low: float, high: float
+    log_probability: Array, target: Array, probability: Array, low: float, high: float
 ) -> Array:
-    """-sum_k m_k log p_k of a categorical return: log p [K], target [M] -> [].
+    """-sum_k m_k log p_k of a categorical return: log p [K] -> [].
 
-    The return is one of K equal bins of [low, high]. A target draw falls on the two
-    bins whose centres surround it, nearer ones more, so that its mean is kept; draws
+    The return is one of K equal bins of [low, high]. m_k is the law of the target,
+    values [M] with probabilities [M], projected on the bins: a value falls on the two
+    bins whose centres surround it, nearer ones more, so that its mean is kept; values
     beyond the outer centres count as those (Bellemare et al., 2017).
     """
     num_bins = log_probability.shape[-1]
-    width = (high - low) / num_bins
-    centres = low + width * (jnp.arange(num_bins) + 0.5)
+    centres = bin_centres(low, high, num_bins)
     inside = jnp.clip(target, centres[0], centres[-1])
-    near = jnp.maximum(0.0, 1.0 - jnp.abs(inside[:, None] - centres) / width)
-    return -jnp.sum(jnp.mean(near, axis=0) * log_probability)
+    distance = jnp.abs(inside[:, None] - centres) * (num_bins / (high - low))
+    near = jnp.maximum(0.0, 1.0 - distance)  # [M, K]
+    projected = jnp.matmul(probability, near, precision=jax.lax.Precision.HIGHEST)
+    return -jnp.sum(projected * log_probability)
+
+
+def bin_centres(low: float, high: float, num_bins: int) -> Array:
+    """Centres [K] of K equal bins of [low, high]."""
+    return low + (high - low) / num_bins * (jnp.arange(num_bins) + 0.5)
+
+
+def least_law(probability: Array) -> Array:
+    """Law [M] of the return min_e Z_e(tau), of laws [E, M] on the same values.
+
+    The values ascend. The least of quantile functions has the largest of distribution
+    functions, so that no quantile is computed.
+    """
+    below = jnp.max(jnp.cumsum(probability, axis=-1), axis=0)
+    return jnp.diff(below, prepend=jnp.zeros_like(below[:1]))
+
+
+def expectation(laws: ReturnLaw) -> Array:
+    """Mean of all laws' means: a scalar."""
+    value, probability = laws
+    if probability is None:
+        return jnp.mean(value)
+    return jnp.mean(jnp.sum(value * probability, axis=-1))
 
 
 def quantile_gap(candidates: Array, taken: Array) -> Array:

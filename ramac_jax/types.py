@@ -27,6 +27,16 @@ MicroBatchFn = Callable[[int, int], int | None]
 """(rows of a batch, fractions) -> rows to compute at a time; None: all of them."""
 
 
+class ReturnLaw(NamedTuple):
+    """Laws of the return, for critics E and rows B; one law may stand for all critics.
+
+    `Critic.quantiles` gives values that are equally likely, `Critic.law` others.
+    """
+
+    value: Array  # [E or 1, B, M]
+    probability: Array | None = None  # likewise, a sum of 1; None: equally likely
+
+
 class Transition(NamedTuple):
     """One step of experience, or a batch of them along a leading axis.
 
@@ -113,6 +123,14 @@ class QuantilesFn(Protocol):
     ) -> Array: ...
 
 
+class LawFn(Protocol):
+    """The whole law of the returns: values [M] and their probabilities [E, B, M]."""
+
+    def __call__(
+        self, params: Params, observation: Array, action: Array, /
+    ) -> tuple[Array, Array]: ...
+
+
 class RiskMeasureFn(Protocol):
     """Uniform fractions tau [N] to the fractions [N] that a risk measure reads."""
 
@@ -120,7 +138,7 @@ class RiskMeasureFn(Protocol):
 
 
 class CriticLossFn(Protocol):
-    """Losses [E, B] of the returns of (s, a) against target draws [E, B, M] of them.
+    """Losses [E, B] of the returns of (s, a) against target laws [E or 1, B, M].
 
     tau [N] are fractions at which quantiles may be compared, kappa is the threshold of
     a Huber loss; a critic may need neither.
@@ -131,7 +149,7 @@ class CriticLossFn(Protocol):
         params: Params,
         observation: Array,
         action: Array,
-        target: Array,
+        target: ReturnLaw,
         tau: Array,
         kappa: Scalar,
         /,
@@ -147,7 +165,7 @@ class UnseenLossFn(Protocol):
 
 
 class QuantileLossFn(Protocol):
-    """Loss of predicted quantiles [N] at fractions tau [N] against target draws [M]."""
+    """Loss of predicted quantiles [N] at fractions tau [N] against targets [M]."""
 
     def __call__(
         self, predicted: Array, target: Array, tau: Array, kappa: Scalar, /
@@ -238,6 +256,9 @@ class Critic(NamedTuple):
     init: InitFn
     quantiles: QuantilesFn
     loss: CriticLossFn  # that brings its returns to their targets
+    law: LawFn | None = None
+    """The whole law of its returns, which targets then read; None: they read
+    `quantiles` at random fractions."""
     low: float = -math.inf  # least and greatest return that it can represent
     high: float = math.inf
     cautious_quantiles: QuantilesFn | None = None

@@ -24,6 +24,7 @@ from ramac_jax.types import (
     Metrics,
     Noise,
     Params,
+    ReturnLaw,
     State,
     Transition,
 )
@@ -33,7 +34,7 @@ class CriticRows(NamedTuple):
     """The rows that the critics learn from; every leaf is [B, ...]."""
 
     transition: Transition
-    target: Array  # [B, E, N], returns at the fractions tau', for each critic
+    target: ReturnLaw  # [B, E or 1, M], for each critic or for all
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
     unseen: Any  # [B, A], made-up actions; or None
 
@@ -112,7 +113,7 @@ def critic_gradient(
         unseen = make_unseen(batch.action, rows.unseen)
     target_params = unpack(state.target_critic_params)
 
-    def targets(rows: tuple[Transition, Array]) -> Array:
+    def targets(rows: tuple[Transition, Array]) -> ReturnLaw:
         tau = noise.shared.target
         return bellman_targets(config, target_params, *rows, tau, hyperparams)
 
@@ -132,26 +133,35 @@ def bellman_targets(
     next_action: Array,
     tau: Array,
     hyperparams: Hyperparams,
-) -> Array:
-    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'; tau'), clipped: [B, E, N].
+) -> ReturnLaw:
+    """Target returns r + gamma (1 - d) min_e Z'_e(s', a'), clipped: [B, E or 1, M].
 
     All critics share them, or with `independent_targets` each has those of its own Z'.
+    Z' is read at the fractions tau' [N], or as the whole law of a critic that has one.
     Of n joined steps, r is the sum of gamma^k r_k, and gamma^n takes gamma's place.
     """
-    quantiles = config.critic.quantiles(
-        target_params, batch.next_observation, next_action, tau
-    )
+    critic, following = config.critic, (batch.next_observation, next_action)
+    alone = config.independent_targets
+    if critic.law is None:
+        quantiles = critic.quantiles(target_params, *following, tau)  # [E, B, N]
+        groups = quantiles[:, None] if alone else quantiles[None]
+        probability = None
+    else:
+        values, laws = critic.law(target_params, *following)  # [M], [E, B, M]
+        groups = jnp.broadcast_to(values, (1, 1, len(batch.reward), len(values)))
+        if not alone:
+            laws = jax.vmap(losses.least_law, in_axes=1)(laws)[None]
+        probability = jax.lax.stop_gradient(jnp.swapaxes(laws, 0, 1))
     reward, discount = batch.reward, jnp.full_like(batch.reward, hyperparams.discount)
     if batch.steps is not None and batch.reward.ndim == 2:  # joined steps
         reward, discount = losses.join_steps(
             batch.reward, batch.steps, hyperparams.discount
         )
-    groups = quantiles[:, None] if config.independent_targets else quantiles[None]
     per_row = jax.vmap(losses.bellman_target, (0, 0, 0, 1, None, None))
     per_group = jax.vmap(per_row, (None, None, None, 0, None, None), out_axes=1)
     bounds = value_bounds(config, hyperparams)
-    target = per_group(reward, batch.terminated, discount, groups, *bounds)
-    return jnp.broadcast_to(target, jnp.swapaxes(quantiles, 0, 1).shape)
+    value = per_group(reward, batch.terminated, discount, groups, *bounds)
+    return ReturnLaw(value, probability)
 
 
 def value_bounds(config: AgentConfig, hyperparams: Hyperparams) -> tuple[Array, Array]:
@@ -177,12 +187,13 @@ def critic_loss(
     low, high = value_bounds(config, hyperparams)
     taken = batch.observation, batch.action
     kappa = hyperparams.huber_threshold
-    per_critic = jnp.swapaxes(target, 0, 1)  # [E, B, N]
+    per_critic = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), target)
     loss = jnp.mean(critic.loss(params, *taken, per_critic, tau, kappa), axis=1)  # [E]
+    clipped = (target.value <= low) | (target.value >= high)
     metrics = {
         "critic_loss": jnp.mean(loss),
-        "target_mean": jnp.mean(target),
-        "target_clipped": jnp.mean((target <= low) | (target >= high)),
+        "target_mean": losses.expectation(target),
+        "target_clipped": losses.expectation(target._replace(value=clipped)),
     }
     if config.conservative is not None:
         at_candidates = jax.vmap(critic.quantiles, in_axes=(None, None, 1, None))(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ramac_jax.compute.flat_params import unpack
 from ramac_jax.errors import InputError
-from ramac_jax.types import Array, Metrics, Params
+from ramac_jax.types import Array, Metrics, Params, Tree
 
 LossFn = Callable[[Params, Any], tuple[Array, Metrics]]
 """(params, rows with leaves [B, ...]) -> means over the rows."""
@@ -56,9 +56,9 @@ def gradient(
 
 
 def map_rows(
-    function: Callable[[Any], Array], rows: Any, num_rows: int | None = None
-) -> Array:
-    """Apply a function of rows [b, ...] -> [b, ...] to a batch.
+    function: Callable[[Any], Tree], rows: Any, num_rows: int | None = None
+) -> Tree:
+    """Apply a function of rows [b, ...] -> leaves [b, ...] to a batch.
 
     It is `gradient` where only values are needed; it stops no gradient.
 
@@ -71,7 +71,7 @@ def map_rows(
     if count == 1:
         return function(rows)
     results = jax.lax.map(function, batches)
-    return results.reshape(-1, *results.shape[2:])
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
 
 
 def mean_over_rows(

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import InputError, check_counts
-from ramac_jax.losses import cross_entropy
+from ramac_jax.losses import bin_centres, cross_entropy
 from ramac_jax.networks.layers import MLP
-from ramac_jax.types import Array, Critic, Key, Params, Scalar
+from ramac_jax.types import Array, Critic, Key, Params, ReturnLaw, Scalar
 
 SOFTENING = 1e-3
 """Least fraction over which a bin fills up; see `histogram_quantiles`."""
@@ -72,6 +72,10 @@ def categorical_critic(
         bins = logits(params, observation, action)[..., 1:]
         return histogram_quantiles(jax.nn.softmax(bins), tau, low, high)
 
+    def law(params: Params, observation: Array, action: Array) -> tuple[Array, Array]:
+        bins = logits(params, observation, action)[..., 1:]
+        return bin_centres(low, high, num_atoms), jax.nn.softmax(bins)
+
     def cautious_quantiles(
         params: Params, observation: Array, action: Array, tau: Array
     ) -> Array:
@@ -85,20 +89,24 @@ def categorical_critic(
         params: Params,
         observation: Array,
         action: Array,
-        target: Array,
+        target: ReturnLaw,
         tau: Array,
         kappa: Scalar,
     ) -> Array:
         del tau, kappa
-        per_row = jax.vmap(cross_entropy, in_axes=(0, 0, None, None))
-        per_critic = jax.vmap(per_row, in_axes=(0, 0, None, None))
         classes = jax.nn.log_softmax(logits(params, observation, action))
-        return per_critic(classes[..., 1:], target, low, high)
+        per_row = jax.vmap(cross_entropy, in_axes=(0, 0, 0, None, None))
+        # One value for all critics is projected once.
+        axes = [None if len(x) == 1 else 0 for x in target]
+        laws = [x[0] if len(x) == 1 else x for x in target]
+        per_critic = jax.vmap(per_row, in_axes=(0, *axes, None, None))
+        return per_critic(classes[..., 1:], *laws, low, high)
 
     return Critic(
         init=init,
         quantiles=quantiles,
         loss=loss,
+        law=law,
         low=low,
         high=high,
         cautious_quantiles=cautious_quantiles,

@@ -1,6 +1,7 @@
 """The loss of a critic whose quantiles are compared with draws of the return."""
 
 import jax
+import jax.numpy as jnp
 
 from ramac_jax.losses import quantile_huber
 from ramac_jax.types import (
@@ -9,6 +10,7 @@ from ramac_jax.types import (
     Params,
     QuantileLossFn,
     QuantilesFn,
+    ReturnLaw,
     Scalar,
 )
 
@@ -16,23 +18,24 @@ from ramac_jax.types import (
 def quantile_loss(
     quantiles: QuantilesFn, loss: QuantileLossFn = quantile_huber
 ) -> CriticLossFn:
-    """Build `Critic.loss` from the quantiles of a critic.
+    """Build `Critic.loss` from the quantiles of a critic without a `Critic.law`.
 
     Args:
       quantiles: of the critic.
-      loss: of the quantiles [N] of one critic and row against target draws [M].
+      loss: of the quantiles [N] of one critic and row against targets [M].
     """
 
     def losses(
         params: Params,
         observation: Array,
         action: Array,
-        target: Array,
+        target: ReturnLaw,
         tau: Array,
         kappa: Scalar,
     ) -> Array:
         table = quantiles(params, observation, action, tau)  # [E, B, N]
+        value = jnp.broadcast_to(target.value, (len(table), *target.value.shape[1:]))
         per_row = jax.vmap(loss, in_axes=(0, 0, None, None))
-        return jax.vmap(per_row, in_axes=(0, 0, None, None))(table, target, tau, kappa)
+        return jax.vmap(per_row, in_axes=(0, 0, None, None))(table, value, tau, kappa)
 
     return losses
