@@ -70,10 +70,7 @@ def least_law(probability: Array) -> Array:
 
 def expectation(laws: ReturnLaw) -> Array:
     """Mean of all laws' means: a scalar."""
-    value, probability = laws
-    if probability is None:
-        return jnp.mean(value)
-    return jnp.mean(jnp.sum(value * probability, axis=-1))
+    return jnp.mean(jnp.sum(laws.value * laws.weight, axis=-1))
 
 
 def quantile_gap(candidates: Array, taken: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The vocabulary of the library: every container and contract, no computation.
+"""The vocabulary of the library: every container and contract.
 
 Shapes: B batch, O observation, A action, N fractions, E critics, T sampler steps,
 Z noise. Order of arguments everywhere: parameters or state, data, key or noise,
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from ramac_jax.hyperparams import Hyperparams
@@ -35,6 +36,13 @@ class ReturnLaw(NamedTuple):
 
     value: Array  # [E or 1, B, M]
     probability: Array | None = None  # likewise, a sum of 1; None: equally likely
+
+    @property
+    def weight(self) -> Array:
+        """The probability of each value, given or not."""
+        if self.probability is None:
+            return jnp.full_like(self.value, 1.0 / self.value.shape[-1])
+        return self.probability
 
 
 class Transition(NamedTuple):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ramac_jax import losses
+from ramac_jax.types import ReturnLaw
 
 PREDICTED, TARGET = jnp.array([0.0, 2.0]), jnp.array([1.0, 4.0])
 TAU = jnp.array([0.25, 0.75])
@@ -112,6 +113,21 @@ def test_bellman_target(terminated, bounds, expected):
 def test_bellman_target_passes_no_gradient():
     slope = jax.grad(lambda q: losses.bellman_target(0.5, 0.0, 0.9, q).sum())(QUANTILES)
     np.testing.assert_array_equal(slope, jnp.zeros((2, 2)))
+
+
+def test_the_least_law_has_the_least_quantile_at_each_fraction():
+    """Z_1 is 0 or 2 with equal chance, Z_2 is 1 with .75, else 2: min_e Z_e(tau)."""
+    laws = jnp.array([[0.5, 0.0, 0.5], [0.0, 0.75, 0.25]])
+    np.testing.assert_allclose(losses.least_law(laws), [0.5, 0.25, 0.25])
+    np.testing.assert_allclose(losses.least_law(laws[:1]), laws[0])
+
+
+def test_the_expectation_of_laws_weighs_values_by_their_probability():
+    value = jnp.array([[0.0, 10.0], [4.0, 6.0]])
+    probability = jnp.array([[0.9, 0.1], [0.5, 0.5]])
+    found = losses.expectation(ReturnLaw(value, probability))
+    np.testing.assert_allclose(found, 3.0, rtol=1e-6)  # of 1 and 5
+    assert losses.expectation(ReturnLaw(value)) == 5.0
 
 
 def test_risk_adjusted_value_takes_the_least_critic_at_each_fraction():

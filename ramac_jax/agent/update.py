@@ -189,7 +189,8 @@ def critic_loss(
     kappa = hyperparams.huber_threshold
     per_critic = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), target)
     loss = jnp.mean(critic.loss(params, *taken, per_critic, tau, kappa), axis=1)  # [E]
-    clipped = (target.value <= low) | (target.value >= high)
+    value = target.value
+    clipped = ((value <= low) | (value >= high)).astype(value.dtype)
     metrics = {
         "critic_loss": jnp.mean(loss),
         "target_mean": losses.expectation(target),

@@ -95,12 +95,12 @@ def categorical_critic(
     ) -> Array:
         del tau, kappa
         classes = jax.nn.log_softmax(logits(params, observation, action))
+        value, value_axis = over_critics(target.value)
+        weight, weight_axis = over_critics(target.weight)
         per_row = jax.vmap(cross_entropy, in_axes=(0, 0, 0, None, None))
-        # One value for all critics is projected once.
-        axes = [None if len(x) == 1 else 0 for x in target]
-        laws = [x[0] if len(x) == 1 else x for x in target]
-        per_critic = jax.vmap(per_row, in_axes=(0, *axes, None, None))
-        return per_critic(classes[..., 1:], *laws, low, high)
+        axes = 0, value_axis, weight_axis, None, None
+        per_critic = jax.vmap(per_row, in_axes=axes)
+        return per_critic(classes[..., 1:], value, weight, low, high)
 
     return Critic(
         init=init,
@@ -112,6 +112,11 @@ def categorical_critic(
         cautious_quantiles=cautious_quantiles,
         unseen_loss=unseen_loss,
     )
+
+
+def over_critics(x: Array) -> tuple[Array, int | None]:
+    """Return x [E, ...] or, where one stands for all critics, x[0], and its axis."""
+    return (x[0], None) if len(x) == 1 else (x, 0)
 
 
 def histogram_quantiles(

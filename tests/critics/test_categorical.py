@@ -8,8 +8,9 @@ from scipy.stats import norm
 
 import ramac_jax as rj
 from ramac_jax.agent.noise import draw_unseen, make_unseen
+from ramac_jax.agent.update import bellman_targets
 from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
-from ramac_jax.losses import cross_entropy
+from ramac_jax.losses import cross_entropy, least_law
 from ramac_jax.returns import steps_to_end
 
 KEY = jax.random.key(0)
@@ -43,6 +44,35 @@ def test_the_loss_is_least_at_the_frequencies_of_the_targets():
     right = jnp.log(jnp.array([0.75, 1e-9, 0.25, 1e-9]))
     np.testing.assert_allclose(slope(right), 0.0, atol=1e-6)
     assert jnp.abs(slope(right[::-1])).max() > 0.1
+
+
+@pytest.mark.parametrize("independent", [True, False])
+def test_targets_are_the_whole_law_of_what_follows(independent):
+    """r + gamma Z' of 5 bins of [0, 5], and no fraction is drawn."""
+    critic = rj.categorical_critic(0.0, 5.0, widths=(3,), num_atoms=5)
+    agent = rj.ramac_agent(
+        rj.flow_actor(1, 1, widths=(2,)), critic, independent_targets=independent
+    )
+    (config,) = agent.update_from_noise.args
+    rows = rj.Transition(
+        observation=jnp.array([[0.2], [-0.7]]),
+        action=jnp.zeros((2, 1)),
+        reward=jnp.array([0.5, 1.0]),
+        next_observation=jnp.array([[1.0], [-2.0]]),
+        terminated=jnp.array([0.0, 1.0]),
+    )
+    following = rows.next_observation, jnp.array([[0.3], [0.9]])
+    params = jax.tree.map(lambda x: 3.0 * x, critic.init(KEY, *following))
+    target = bellman_targets(
+        config, params, rows, following[1], None, rj.Hyperparams(discount=0.5)
+    )
+    values, laws = critic.law(params, *following)
+    np.testing.assert_allclose(values, [0.5, 1.5, 2.5, 3.5, 4.5])
+    wanted = laws if independent else jax.vmap(least_law, 1)(laws)[None]
+    np.testing.assert_allclose(target.probability, jnp.swapaxes(wanted, 0, 1))
+    np.testing.assert_allclose(target.value[0, 0], 0.5 + 0.5 * values)
+    np.testing.assert_allclose(target.value[1, 0], 1.0)  # the episode ends
+    assert jnp.abs(laws[0] - laws[1]).max() > 0.01
 
 
 def test_quantiles_invert_the_distribution_function_of_a_histogram():
