@@ -1,4 +1,7 @@
-"""Laws of the return: small Markov chains, each followed by a uniform policy."""
+"""Laws of the return: small Markov chains, and a policy that acts in each.
+
+The recorded steps that critics learn from are those of a uniform policy.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -26,12 +29,15 @@ class Outcome(NamedTuple):
 
 
 class Law(NamedTuple):
-    """A Markov chain of S states; the policy draws one of 1 or 2 actions uniformly."""
+    """A Markov chain of S states, each with the same 1 or 2 actions."""
 
     outcomes: tuple[tuple[tuple[Outcome, ...], ...], ...]  # [S][A], each any number
     discount: float = 0.99
     noise: str = "none"  # added to every reward: a name in NOISES
     starts: tuple[tuple[str, int, int], ...] = (("", 0, 0),)  # label, state, action
+    policy: tuple[float, ...] | None = None
+    """Probability of each action of the policy whose return is asked for; None: it is
+    the uniform one that was recorded."""
 
 
 def chain(
@@ -88,6 +94,11 @@ def hazard() -> Law:
     return Law(outcomes=((safe, risky),), starts=(("safe", 0, 0), ("risky", 0, 1)))
 
 
+def careful_policy() -> Law:
+    """Build the hazard for a policy that rarely takes the action that is risky."""
+    return hazard()._replace(starts=(("", 0, 0),), policy=(0.95, 0.05))
+
+
 def ending_penalty() -> Law:
     """Build the chain whose penalty also ends the episode."""
     return Law(outcomes=(((Outcome(0.98, 0.3), Outcome(0.02, -5.0, 0, True)),),))
@@ -110,6 +121,7 @@ LAWS = {
     "normal": noisy("normal"),
     "student-t(3)": noisy("student-t(3)"),
     "hazard": hazard(),
+    "hazard, careful policy": careful_policy(),
     "ending penalty": ending_penalty(),
     "late penalty": late_penalty(),
 }
@@ -142,6 +154,14 @@ def tabulate(law: Law) -> Tables:
     )
 
 
+def draw_actions(law: Law, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draw actions [size] of the law's policy."""
+    num_actions = len(law.outcomes[0])
+    if law.policy is None:
+        return rng.integers(num_actions, size=size)
+    return rng.choice(num_actions, size=size, p=law.policy)
+
+
 class Walk(NamedTuple):
     """One step of many walkers, all [M], and where each goes on."""
 
@@ -161,7 +181,7 @@ def step(
     """Take one step of walkers in states [M]; the policy draws actions not given."""
     size = len(state)
     if action is None:
-        action = rng.integers(len(law.outcomes[0]), size=size)
+        action = draw_actions(law, rng, size)
     drawn = rng.random(size)[:, None]
     pick = np.sum(drawn >= tables.cumulated[state, action], axis=-1)
     return Walk(

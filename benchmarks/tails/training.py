@@ -32,6 +32,7 @@ class Recording(NamedTuple):
 
 def record_steps(law: Law, num_walkers: int, num_steps: int, seed: int) -> Recording:
     """Record the uniform policy from the states of the law's starts."""
+    law = law._replace(policy=None)
     rng, tables = np.random.default_rng(seed), tabulate(law)
     starts = np.array([state for _, state, _ in law.starts])
     state = rng.choice(starts, num_walkers)
@@ -96,20 +97,26 @@ def build_critic(law: Law, settings: Settings, dataset: rj.Transition) -> rj.Cri
     )
 
 
-def uniform_actor(num_actions: int) -> rj.Actor:
-    """Build the policy of the laws as an actor, whose one parameter has no effect."""
+def draw_actions(law: Law, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draw actions of the law's policy, as the coordinates that `encode_action` has."""
+    chances = None if law.policy is None else jnp.array(law.policy)
+    drawn = jax.random.choice(key, len(law.outcomes[0]), shape, p=chances)
+    return 2.0 * drawn.astype(jnp.float32) - 1.0
+
+
+def fixed_actor(law: Law) -> rj.Actor:
+    """Build the policy of a law as an actor, whose one parameter has no effect."""
 
     def init(key: Any, observation: Any, action: Any) -> Any:
         del key, observation, action
         return jnp.zeros(1)
 
     def draw_noise(observation: Any, key: Any) -> Any:
-        drawn = jax.random.randint(key, (*observation.shape[:-1], 1), 0, num_actions)
-        return 2.0 * drawn - 1.0
+        return draw_actions(law, key, (*observation.shape[:-1], 1))
 
     def sample_from_noise(params: Any, observation: Any, noise: Any) -> Any:
         del params, observation
-        return jnp.asarray(noise, jnp.float32)
+        return noise
 
     def bc_loss_from_noise(
         params: Any, observation: Any, action: Any, noise: Any
@@ -137,7 +144,7 @@ def learn_quantiles(
     scale = choose_scale(law, settings, dataset)
     dataset = dataset._replace(reward=scale * dataset.reward)
     critic = build_critic(law, settings, dataset)
-    actor = uniform_actor(len(law.outcomes[0]))
+    actor = fixed_actor(law)
     agent = rj.ramac_agent(
         actor,
         critic,

@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -69,6 +71,17 @@ def test_a_late_penalty_is_the_mean_of_its_recursion():
 def test_the_risky_action_of_the_hazard_is_better_on_average_and_worse_in_the_tail():
     safe, risky = (simulated(laws.hazard(), 0, action)[0] for action in (0, 1))
     assert risky.mean > safe.mean and risky.cvar < safe.cvar
+
+
+def test_a_careful_policy_takes_the_risk_one_time_in_twenty():
+    """The first action is safe, .1; then .95 of .1 and .05 of .184, for ever."""
+    later = 0.95 * 0.1 + 0.05 * (0.96 * 0.4 - 0.04 * 5.0)
+    careful = laws.careful_policy()
+    assert_within_errors(simulated(careful), {"mean": 0.1 + 0.99 / 0.01 * later})
+    recorded = training.record_steps(careful, 50, 40, 0).action
+    assert abs(recorded.mean() - 0.5) < 0.05  # the data are the uniform policy's
+    drawn = training.draw_actions(careful, jax.random.key(0), (2000, 1))
+    assert abs(jnp.mean(drawn > 0.0) - 0.05) < 0.02
 
 
 def test_the_cvar_of_equally_likely_returns_is_the_mean_of_the_worst():

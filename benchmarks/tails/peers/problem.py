@@ -9,7 +9,12 @@ import numpy as np
 
 import ramac_jax as rj
 from benchmarks.tails.laws import Law
-from benchmarks.tails.training import NUM_FRACTIONS, encode_action, encode_state
+from benchmarks.tails.training import (
+    NUM_FRACTIONS,
+    draw_actions,
+    encode_action,
+    encode_state,
+)
 
 FRACTIONS = (np.arange(NUM_FRACTIONS) + 0.5) / NUM_FRACTIONS
 """Midpoints at which a quantile function is read."""
@@ -35,11 +40,6 @@ class Problem(NamedTuple):
     dataset: rj.Transition
 
     @property
-    def num_actions(self) -> int:
-        """Actions of which the policy draws one uniformly."""
-        return len(self.law.outcomes[0])
-
-    @property
     def starts(self) -> tuple[jax.Array, jax.Array]:
         """States [starts, S] and actions [starts, 1] at which critics are read."""
         _, state, action = zip(*self.law.starts, strict=True)
@@ -58,12 +58,6 @@ class Batch(NamedTuple):
     discount: Any  # [B, 1], of what follows
 
 
-def draw_actions(key: jax.Array, num_actions: int, size: int) -> jax.Array:
-    """Actions [size, 1] of the uniform policy."""
-    drawn = jax.random.randint(key, (size, 1), 0, num_actions)
-    return 2.0 * drawn.astype(jnp.float32) - 1.0
-
-
 def draw_batch(problem: Problem, settings: Settings, key: jax.Array) -> Batch:
     """Draw rows of the data, of `target_steps` steps each, and their next actions."""
     row_key, action_key = jax.random.split(key)
@@ -77,7 +71,7 @@ def draw_batch(problem: Problem, settings: Settings, key: jax.Array) -> Batch:
         action=rows.action,
         reward=jnp.sum(reward * weights, axis=1, keepdims=True),
         next_observation=rows.next_observation,
-        next_action=draw_actions(action_key, problem.num_actions, size),
+        next_action=draw_actions(problem.law, action_key, (size, 1)),
         terminated=rows.terminated[:, None],
         discount=(discount**steps)[:, None],
     )

@@ -14,10 +14,10 @@ from benchmarks.tails.peers.problem import (
     FRACTIONS,
     Problem,
     Settings,
-    draw_actions,
     draw_batch,
     read_atoms,
 )
+from benchmarks.tails.training import draw_actions
 
 CLASSES = {"c51": "C51Agent", "iqn": "IQNAgent", "value_flows": "ValueFlowsAgent"}
 ACTOR_WIDTH = 8
@@ -94,7 +94,7 @@ def build_agent(
 
     def sample_actions(self: Any, observations: Any, seed: Any, **unused: Any) -> Any:
         del self, unused
-        return draw_actions(seed, problem.num_actions, len(observations))
+        return draw_actions(problem.law, seed, (len(observations), 1))
 
     base = getattr(module, CLASSES[name])
     agent_class: Any = type(
