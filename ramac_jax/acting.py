@@ -147,6 +147,7 @@ def act_from_noise(
     each = repeat(observation, rule.num_candidates)
     actions = sample(rule.actor, params.actor, each, noise.sampler, temperature)
     values = candidate_values(rule, params.critic, each, actions, level)
+    assert noise.choice is not None
     scale = jnp.asarray(softmax_temperature, values.dtype)
     chosen = jnp.argmax(values + scale * noise.choice, axis=0)
     return jnp.take_along_axis(actions, chosen[None, ..., None], axis=0)[0]

@@ -4,12 +4,14 @@ Writes episodes.csv (one row per seed and episode), monitored.npz (the monitored
 quantity and the rewards [population, episodes, horizon], and the first observations),
 returns.png, for agents with distributional critics calibration.png, and
 evaluation.json, which repeats the evaluation. With several temperatures or risk levels
-these files are of the first, and frontier.csv (one row per setting and seed) and
-frontier.png compare all of them. An earlier evaluation in that folder is replaced. Exit
-status 2: bad input, and nothing is written.
+all of them play episodes of their own, of which frontier.csv (one row per setting and
+seed) and frontier.png are. These select one setting, and the other files are of the
+selected one, on the reported episodes. An earlier evaluation in that folder is
+replaced. Exit status 2: bad input, and nothing is written.
 """
 
 import dataclasses
+import functools
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -18,18 +20,19 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.acting import AS_TRAINED
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
+from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.frontier import (
-    Setting,
+    Frontier,
     acting_settings,
-    describe,
-    score_setting,
+    play_settings,
+    selection_of,
 )
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
 from ramac_jax.cli.runs.results import (
@@ -48,11 +51,11 @@ def print_summary(
     protocol: EvaluationProtocol,
     folder: Path,
     calibrated: Calibrated | None = None,
-    frontier: Sequence[Setting] = (),
+    frontier: Frontier | None = None,
 ) -> None:
     """Print the figures with their intervals, the notes, and where the files are.
 
-    Of several acting options, `summary` and `calibrated` are those of the first.
+    Of several acting options, `summary` and `calibrated` are those of the selected one.
     """
     heading = (
         f"{protocol.env.id}, {protocol.horizon} steps: {summary['num_seeds']} "
@@ -67,31 +70,34 @@ def print_summary(
             value, low, high = (f"{x:.4g}" for x in figure.values())
             table.add_row(title(name, protocol.level), value, f"[{low}, {high}]")
     output = Console()
-    output.print(table, markup=False)
     files, notes = list(FILES), list(summary["notes"])
+    if frontier is not None:
+        output.print(frontier_table(frontier))
+        files += FRONTIER
+        notes.append(frontier.sentence())
+    output.print(table, markup=False)
     if calibrated is not None:
         output.print(calibration_table(calibrated.summary, protocol.level))
         files.append(CALIBRATION)
         notes += calibrated.summary["notes"]
-    if frontier:
-        output.print(frontier_table(frontier, protocol.level))
-        files += FRONTIER
     for note in notes:
         output.print(f"note: {note}", soft_wrap=True, markup=False)
     output.print(f"{folder}: {', '.join(files)}", soft_wrap=True, markup=False)
 
 
-def frontier_table(frontier: Sequence[Setting], level: float) -> Table:
-    """Return the table of what each setting of the acting options earns."""
-    shown = ("mean", "pooled_cvar")
-    count = frontier[0].acting.num_candidates
-    table = Table(title=f"best of {count} actions, with 95 % of resampled episodes")
-    for name in ("temperature", "risk level", *(title(x, level) for x in shown)):
-        table.add_column(name, justify="right")
-    for setting in frontier:
-        numbers = (setting.acting.temperature, setting.acting.risk_level)
-        options = ["-" if x is None else f"{x:g}" for x in numbers]
-        table.add_row(*options, *(bracketed(setting.figures[x]) for x in shown))
+def frontier_table(frontier: Frontier) -> Table:
+    """Return the table of what each setting earns in the episodes to select on."""
+    shown, asked = ("mean", "pooled_cvar"), frontier.selection
+    table = Table(
+        title=f"{asked.selection_episodes} episodes of each seed to select on, with "
+        "95 % of resampled episodes"
+    )
+    table.add_column("setting", overflow="fold")
+    for name in shown:
+        table.add_column(title(name, asked.level), justify="right")
+    for name, setting in zip(frontier.names(), frontier.settings, strict=True):
+        cells = (bracketed(setting.figures[x]) for x in shown)
+        table.add_row(*map(escape, (name, *cells)))
     return table
 
 
@@ -168,18 +174,33 @@ def choose_protocol(
     return make_protocol(task, spec, options.horizon, **others)
 
 
-def play_each(
-    policy: Policy, seeds: Sequence[int], protocols: Sequence[EvaluationProtocol]
-) -> list[Episodes]:
-    """Play the episodes of protocols that differ in their acting options alone."""
-    protocol = protocols[0]
+def play_all(
+    policy: Policy,
+    seeds: Sequence[int],
+    protocol: EvaluationProtocol,
+    options: EvaluateOptions,
+) -> tuple[EvaluationProtocol, Episodes, Frontier | None]:
+    """Play the reported episodes, and before them those that select a setting.
+
+    Returns the protocol with its acting options, the reported episodes and, of several
+    settings, what each earned.
+    """
+    settings, frontier = acting_settings(options, policy), None
+    selection = selection_of(options, protocol)
+    if len(settings) > 1:
+        selection.check_episodes(policy.population, "--seed")
     with Environments(
         protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
     ) as environments:
-        return [
-            play(policy, seeds, each, environments=environments, progress=True)
-            for each in protocols
-        ]
+        play_policy = functools.partial(
+            play, policy, seeds, environments=environments, progress=True
+        )
+        acting = settings[0]
+        if len(settings) > 1:
+            frontier = play_settings(settings, selection, protocol, seeds, play_policy)
+            acting = frontier.acting
+        protocol = dataclasses.replace(protocol, acting=acting)
+        return protocol, play_policy(protocol), frontier
 
 
 def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
@@ -187,10 +208,6 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     record = read_run(options.run)
     policy = load_policy(options.run / "checkpoint")
     protocol = choose_protocol(options, record)
-    protocols = [
-        dataclasses.replace(protocol, acting=acting)
-        for acting in acting_settings(options, policy)
-    ]
     seeds = record.get("seeds", list(range(policy.population)))
     if record.get("selection"):
         console.warn(
@@ -199,26 +216,19 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         )
     folder = options.out or options.run
     folders.check_writable(folder)
-    played = play_each(policy, seeds, protocols)
-    frontier = []
-    if len(protocols) > 1:
-        pairs = zip(protocols, played, strict=True)
-        frontier = [score_setting(each, episodes, seeds) for each, episodes in pairs]
-    first, episodes = protocols[0], played[0]
-    calibrated = None
-    if first.acting == AS_TRAINED:  # the critics predict the policy that was trained
-        calibrated = compare_critics(policy, episodes, first.level)
+    protocol, episodes, frontier = play_all(policy, seeds, protocol, options)
+    calibrated = compare_critics(policy, episodes, protocol)
     summary = write_evaluation(
         folder,
         episodes,
         seeds,
-        first,
+        protocol,
         command=shlex.join(["ramac", "evaluate", *argv]),
         run=record,
         calibrated=calibrated,
         frontier=frontier,
     )
-    print_summary(summary, first, folder, calibrated, frontier)
+    print_summary(summary, protocol, folder, calibrated, frontier)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import ramac_jax as rj
+from ramac_jax.acting import ActingOptions
+from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.records import Run, score_episodes
 from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.tasks import hazard_from_json
@@ -19,7 +21,8 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
       level: of the CVaR.
       name: of the run; None: the name of its preset, or else of its folder.
 
-    Raises `InputError` for a damaged evaluation and for one without a task.
+    Its name ends with its acting options, unless the agents act as trained. Raises
+    `InputError` for a damaged evaluation and for one without a task.
     """
     record, episodes = read_evaluation(folder)
     settings = record["settings"]
@@ -29,12 +32,15 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
             f"{folder} was evaluated without a task: report compares runs on tasks"
         )
     scored = score_episodes(
-        name or default_name(folder, record),
+        ", ".join(filter(None, (name or default_name(folder, record), *marks(record)))),
         episodes,
         record["seeds"],
         level,
         settings["reference"],
     )
+    if selection := record.get("selection"):
+        notes = [*scored.summary["notes"], selection["sentence"].rstrip(".")]
+        scored = scored._replace(summary={**scored.summary, "notes": notes})
     return Run(
         task=task,
         horizon=settings["horizon"],
@@ -42,6 +48,19 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         scored=scored,
         record=record,
     )
+
+
+def marks(record: Mapping[str, Any]) -> list[str]:
+    """Return what sets a name apart from that of the policy as it was trained."""
+    found = [describe(acting_of(record))]
+    if "selection" in record:
+        found.append(f"selected among {record['selection']['num_settings']}")
+    return found
+
+
+def acting_of(record: Mapping[str, Any]) -> ActingOptions:
+    """Return the acting options of an evaluation, by its record."""
+    return ActingOptions(**record["settings"].get("acting", {}))
 
 
 def default_name(folder: Path, record: Mapping[str, Any]) -> str:
