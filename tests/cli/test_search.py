@@ -140,7 +140,11 @@ def test_an_option_that_no_setting_uses_is_refused(words, message):
 
 
 @pytest.mark.parametrize(
-    "words", ["--grid risk_level=.3", "--acting-risk-level .2 --grid risk_level=.1,.2"]
+    "words",
+    [
+        "--risk-level .3 --grid risk_level=.3",
+        "--acting-risk-level .2 --grid risk_level=.1,.2",
+    ],
 )
 def test_candidates_are_ranked_at_a_level_that_all_settings_share(words):
     assert search(f"--acting-num-candidates 4 {words}").labels
@@ -201,8 +205,8 @@ def test_a_level_is_checked_for_each_risk_measure():
         ),
         (
             "--acting-num-candidates 4 --grid risk_level=.1,.2",
-            "the settings have several risk levels, and none ranks the candidates of "
-            "--acting-num-candidates: give --acting-risk-level",
+            "the settings have risk levels of their own, and none ranks the candidates "
+            "of --acting-num-candidates: give --acting-risk-level",
         ),
         (
             "--acting-temperature -1 --grid discount=.1,.2",
@@ -284,6 +288,10 @@ def test_the_first_seeds_select_and_the_others_are_reported(words, selecting, re
             "--num-seeds 5 --seed 7 --episodes 30 --selection-episodes 20",
             "selected by the CVaR 0.1 of 20 episodes .* seeds? 7, 8, and reported on "
             "30 other episodes .* seeds? 9, 10, 11\\.$",
+        ),
+        (
+            "--num-seeds 2 --acting-temperature .5",
+            "seed 0, and reported .* seed 1\\. The agents act with temperature 0.5\\.$",
         ),
         (
             "--num-seeds 2 --select mean",

@@ -20,7 +20,7 @@ from ramac_jax.cli.options.evaluation import MEASURES
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.runs.acting import check_flags
-from ramac_jax.cli.runs.agents import fit_to_data, shared
+from ramac_jax.cli.runs.agents import fit_to_data
 from ramac_jax.cli.runs.search_space import (
     Space,
     label,
@@ -181,10 +181,11 @@ def check_levels(options: SweepOptions, hyperparams: rj.Hyperparams) -> None:
     asked = options.evaluation
     if asked.acting_num_candidates == 1 or asked.acting_risk_level is not None:
         return
-    if shared(hyperparams.risk_level) is None:
+    levels = np.asarray(hyperparams.risk_level, np.float32)
+    if np.any(levels != np.float32(options.hyperparams.risk_level)):
         raise InputError(
-            "the settings have several risk levels, and none ranks the candidates of "
-            "--acting-num-candidates: give --acting-risk-level"
+            "the settings have risk levels of their own, and none ranks the candidates "
+            "of --acting-num-candidates: give --acting-risk-level"
         )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.cli.runs.acting import acting_options, describe
 from ramac_jax.errors import InputError
 
 SELECTION_SEED = 1_000_000_000
@@ -60,6 +61,8 @@ class Selection(SelectionEpisodes):
     """Seeds of every setting."""
     num_selecting: int | None
     """How many of the first seeds select; None: half of them."""
+    acting: str = ""
+    """Acting options in words; "": as trained."""
 
     @classmethod
     def of(cls, options: SweepOptions) -> "Selection":
@@ -72,6 +75,9 @@ class Selection(SelectionEpisodes):
             selection_episodes=options.selection.selection_episodes,
             episodes=options.evaluation.episodes,
             first_seed=options.evaluation.eval_seed,
+            acting=describe(
+                acting_options(options.evaluation, options.hyperparams.risk_level)
+            ),
         )
 
     def split(self) -> tuple[list[int], list[int]]:
@@ -91,11 +97,12 @@ class Selection(SelectionEpisodes):
         same = ""
         if selecting == reported:
             same = " The same agents do both: more seeds separate luck from merit."
+        how = f" The agents act with {self.acting}." if self.acting else ""
         return (
             f"Settings are selected by the {self.criterion} of "
             f"{self.selection_episodes} episodes of each agent of seed {selecting}, "
             f"and reported on {self.episodes} other episodes of each agent of seed "
-            f"{reported}.{same}"
+            f"{reported}.{same}{how}"
         )
 
 
