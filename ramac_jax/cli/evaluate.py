@@ -88,16 +88,21 @@ def print_summary(
 def frontier_table(frontier: Frontier) -> Table:
     """Return the table of what each setting earns in the episodes to select on."""
     shown, asked = ("mean", "pooled_cvar"), frontier.selection
+    varied = frontier.varied()
     table = Table(
         title=f"{asked.selection_episodes} episodes of each seed to select on, with "
-        "95 % of resampled episodes"
+        "95 % of resampled episodes",
+        caption="*: selected",
+        caption_justify="left",
     )
-    table.add_column("setting", overflow="fold")
-    for name in shown:
-        table.add_column(title(name, asked.level), justify="right")
-    for name, setting in zip(frontier.names(), frontier.settings, strict=True):
-        cells = (bracketed(setting.figures[x]) for x in shown)
-        table.add_row(*map(escape, (name, *cells)))
+    figures = (title(name, asked.level) for name in shown)
+    for name in (*(x.replace("_", " ") for x in varied), *figures, ""):
+        table.add_column(name, justify="right")
+    for index, setting in enumerate(frontier.settings):
+        options = [f"{getattr(setting.acting, x):g}" for x in varied]
+        cells = [bracketed(setting.figures[x]) for x in shown]
+        mark = "*" if index == frontier.selected else ""
+        table.add_row(*map(escape, (*options, *cells, mark)))
     return table
 
 

@@ -105,7 +105,8 @@ def test_one_setting_leaves_no_table_of_several_behind(selected, tmp_path, capsy
 def test_the_table_and_the_report_name_both_kinds_of_episodes(run, tmp_path, capsys):
     words = ["--temperatures", "0", ".5", "--select", "mean", *SELECTING]
     evaluate.main([str(run), *ASKED, *words])
-    record, printed = read(run), flat(capsys.readouterr().out)
+    record, shown = read(run), capsys.readouterr().out
+    printed = flat(shown)
     means = [x["mean"]["value"] for x in record["frontier"]]
     temperature = (0.0, 0.5)[int(np.argmax(means))]
     assert record["settings"]["acting"]["temperature"] == temperature
@@ -115,7 +116,9 @@ def test_the_table_and_the_report_name_both_kinds_of_episodes(run, tmp_path, cap
         "each agent, with seeds from 50 on"
     )
     assert f"{sentence}." in printed
-    assert f"temperature {temperature:g} (selected)" in printed
+    (marked,) = (x for x in shown.splitlines() if x.endswith("* │"))
+    assert marked.split()[1] == f"{temperature:g}"
+    assert "*: selected" in printed
     assert "2 episodes of each seed to select on" in printed
     report.main([str(run), "--out", str(tmp_path / "report")])
     text = (tmp_path / "report" / "report.md").read_text()

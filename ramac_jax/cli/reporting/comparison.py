@@ -56,7 +56,7 @@ def table_of(
         reported = paper.get(row.agent, {})
         diverged = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
         last = [f"{reported[x]:g}" if x in reported else "-" for x in shown]
-        name = ", ".join(filter(None, (row.agent, row.acting)))
+        name = f"{row.agent}, {row.acting}" if row.acting else row.agent
         table.append([f"{name}{diverged}", *figures, *last])
     return table
 

@@ -71,3 +71,8 @@ def describe(acting: ActingOptions) -> str:
             f"one of {acting.num_candidates} by softmax {acting.softmax_temperature:g}"
         )
     return f"{text}, {how} at level {acting.risk_level:g}"
+
+
+def with_acting(name: str, acting: ActingOptions) -> str:
+    """Return a name with the acting options after it, unless they are of training."""
+    return ", ".join(filter(None, (name, describe(acting))))

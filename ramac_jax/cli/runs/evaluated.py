@@ -7,7 +7,7 @@ from typing import Any
 
 import ramac_jax as rj
 from ramac_jax.acting import ActingOptions
-from ramac_jax.cli.runs.acting import describe
+from ramac_jax.cli.runs.acting import with_acting
 from ramac_jax.cli.runs.records import Run, score_episodes
 from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.tasks import hazard_from_json
@@ -31,14 +31,13 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         raise rj.InputError(
             f"{folder} was evaluated without a task: report compares runs on tasks"
         )
-    scored = score_episodes(
-        ", ".join(filter(None, (name or default_name(folder, record), *marks(record)))),
-        episodes,
-        record["seeds"],
-        level,
-        settings["reference"],
-    )
-    if selection := record.get("selection"):
+    name = with_acting(name or default_name(folder, record), acting_of(record))
+    selection = record.get("selection")
+    if selection is not None:
+        name += f", selected among {selection['num_settings']}"
+    seeds, reference = record["seeds"], settings["reference"]
+    scored = score_episodes(name, episodes, seeds, level, reference)
+    if selection is not None:
         notes = [*scored.summary["notes"], selection["sentence"].rstrip(".")]
         scored = scored._replace(summary={**scored.summary, "notes": notes})
     return Run(
@@ -48,14 +47,6 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         scored=scored,
         record=record,
     )
-
-
-def marks(record: Mapping[str, Any]) -> list[str]:
-    """Return what sets a name apart from that of the policy as it was trained."""
-    found = [describe(acting_of(record))]
-    if "selection" in record:
-        found.append(f"selected among {record['selection']['num_settings']}")
-    return found
 
 
 def acting_of(record: Mapping[str, Any]) -> ActingOptions:

@@ -58,6 +58,12 @@ class Frontier(NamedTuple):
         """The selected options."""
         return self.settings[self.selected].acting
 
+    def varied(self) -> list[str]:
+        """Return the names of the options by which settings differ."""
+        values = zip(*(x.acting for x in self.settings), strict=True)
+        pairs = zip(ActingOptions._fields, values, strict=True)
+        return [name for name, several in pairs if len({*several}) > 1]
+
     def names(self) -> list[str]:
         """Return the name of each setting."""
         names = [describe(x.acting) or "as trained" for x in self.settings]
