@@ -76,7 +76,8 @@ class ActingNoise(NamedTuple):
     """The random numbers of `act`."""
 
     sampler: Any  # of the actor, for observations [C, ..., O], or [..., O] where C is 1
-    choice: Array | None  # [C, ...], from the standard Gumbel law; None where C is 1
+    choice: Array | None = None
+    """[C, ...], from the standard Gumbel law; None: the best candidate is taken."""
 
 
 def act(
@@ -88,35 +89,29 @@ def act(
 ) -> Array:
     """Draw C actions for each observation and choose one of each: [..., A].
 
-    Args:
-      rule: static.
-      params: of one agent.
-      observation: [..., O].
-      key: for the noise of all actions, and for the choice.
-      numbers: traced; without candidates only the temperature is read, and the level
-        may be None.
-
-    Raises `InputError` as `check_acting` does.
+    It is `act_from_noise` after `draw_noise`, which say what the arguments are. Raises
+    `InputError` as `check_acting` does.
     """
     count = rule.num_candidates
     options = ActingOptions(num_candidates=count, **numbers._asdict())
     check_acting(options, rule.critic, rule.risk_measure)
-    noise = draw_acting_noise(rule, observation, key)
+    noise = draw_noise(rule, observation, key)
     return act_from_noise(rule, params, observation, noise, numbers)
 
 
-def draw_acting_noise(rule: ActingRule, observation: Array, key: Key) -> ActingNoise:
-    """Draw the noise of `act_from_noise`; of observations [..., O] the shape matters.
+def draw_noise(rule: ActingRule, observation: Array, key: Key) -> ActingNoise:
+    """Draw the noise of C actions for each observation [..., O], and of the choice.
 
-    The choice has a key of its own, so that the actions are those of a policy without a
-    choice.
+    Of the observations only shape and type matter. The choice has a key of its own, so
+    that the candidates are the same with and without it.
     """
+    each = candidate_observations(rule, observation)
+    noise = ActingNoise(rule.actor.draw_noise(each, key))
     if rule.num_candidates == 1:
-        return ActingNoise(rule.actor.draw_noise(observation, key), None)
-    each = repeat(observation, rule.num_candidates)
+        return noise
     choice_key = jax.random.fold_in(key, CHOICE)
     choice = random_numbers.gumbel(choice_key, each.shape[:-1], observation.dtype)
-    return ActingNoise(rule.actor.draw_noise(each, key), choice)
+    return noise._replace(choice=choice)
 
 
 def act_from_noise(
@@ -126,7 +121,7 @@ def act_from_noise(
     noise: ActingNoise,
     numbers: ActingNumbers,
 ) -> Array:
-    """Choose one action [..., A] of C for each observation [..., O], given the noise.
+    """Make C actions for each observation and choose one of each: [..., A].
 
     The value of an action is the mean of min_e Z_e(s, a; tau) at the fractions
     tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1. With G_c from the
@@ -138,37 +133,39 @@ def act_from_noise(
       rule: static.
       params: of one agent.
       observation: [..., O].
-      noise: as `draw_acting_noise` returns it.
-      numbers: traced.
+      noise: as `draw_noise` draws it.
+      numbers: traced; where C is 1 only the temperature is read, and the level may be
+        None.
     """
     temperature, level, softmax_temperature = numbers
+    each = candidate_observations(rule, observation)
+    scaled = scale_noise(noise.sampler, temperature)
+    actions = rule.actor.sample_from_noise(params.actor, each, scaled)
     if rule.num_candidates == 1:
-        return sample(rule.actor, params.actor, observation, noise.sampler, temperature)
-    each = repeat(observation, rule.num_candidates)
-    actions = sample(rule.actor, params.actor, each, noise.sampler, temperature)
+        return actions
     values = candidate_values(rule, params.critic, each, actions, level)
-    assert noise.choice is not None
-    scale = jnp.asarray(softmax_temperature, values.dtype)
-    chosen = jnp.argmax(values + scale * noise.choice, axis=0)
+    if noise.choice is not None:
+        values += jnp.asarray(softmax_temperature, values.dtype) * noise.choice
+    chosen = jnp.argmax(values, axis=0)
     return jnp.take_along_axis(actions, chosen[None, ..., None], axis=0)[0]
 
 
-def repeat(observation: Array, count: int) -> Array:
-    """Return an observation [..., O] for each of C candidates: [C, ..., O]."""
-    return jnp.broadcast_to(observation, (count, *observation.shape))
+def candidate_observations(rule: ActingRule, observation: Array) -> Array:
+    """Return the observations of C candidates [C, ..., O]; [..., O] where C is 1."""
+    if rule.num_candidates == 1:
+        return observation
+    return jnp.broadcast_to(observation, (rule.num_candidates, *observation.shape))
 
 
-def sample(
-    actor: Actor, params: Params, observation: Array, noise: Any, temperature: Scalar
-) -> Array:
-    """Return one action [..., A] for each observation, from noise times temperature."""
+def scale_noise(noise: Any, temperature: Scalar) -> Any:
+    """Return noise with its floating-point leaves times the temperature."""
 
     def scale(noise: Any) -> Any:
         if not jnp.issubdtype(noise.dtype, jnp.floating):
             return noise
         return noise * jnp.asarray(temperature, noise.dtype)
 
-    return actor.sample_from_noise(params, observation, jax.tree.map(scale, noise))
+    return jax.tree.map(scale, noise)
 
 
 def candidate_values(

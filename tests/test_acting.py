@@ -14,7 +14,7 @@ from ramac_jax.acting import (
     ActingParams,
     ActingRule,
     act_from_noise,
-    draw_acting_noise,
+    draw_noise,
 )
 from ramac_jax.evaluation import rollouts
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
@@ -188,7 +188,7 @@ def test_the_choice_has_noise_of_its_own(flow):
     """The candidates are those of the best; Gumbel noise alone moves the choice."""
     actor, agent, state = flow
     rule = ActingRule(actor, mean_and_spread_critic(), rj.risk.cvar, 4, 6)
-    noise = draw_acting_noise(rule, OBSERVATION, KEY)
+    noise = draw_noise(rule, OBSERVATION, KEY)
     each = jnp.broadcast_to(OBSERVATION, (6, 5, 3))
     np.testing.assert_array_equal(noise.sampler, actor.draw_noise(each, KEY))
     params = ActingParams(state.actor_params, state.critic_params)
@@ -199,6 +199,10 @@ def test_the_choice_has_noise_of_its_own(flow):
         chosen = ActingNoise(noise.sampler, choice)
         found = act_from_noise(rule, params, OBSERVATION, chosen, numbers)
         np.testing.assert_array_equal(found, drawn[candidate])
+    without = ActingNoise(noise.sampler)  # takes the best, whatever the temperature
+    found = act_from_noise(rule, params, OBSERVATION, without, numbers)
+    best = agent.act(state, OBSERVATION, KEY, num_candidates=6, risk_level=0.1)
+    np.testing.assert_array_equal(found, best)
     found = act_from_noise(rule, params, OBSERVATION, noise, numbers)
     by_agent = agent.act(
         state,
