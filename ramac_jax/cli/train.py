@@ -23,10 +23,10 @@ from rich.table import Table
 from ramac_jax import population as populations
 from ramac_jax.acting import AS_TRAINED, ActingParams
 from ramac_jax.cli import console
-from ramac_jax.cli.evaluate import print_summary
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
+from ramac_jax.cli.reporting.evaluation import print_summary
 from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.acting import words_of
