@@ -1,4 +1,4 @@
-"""Acting: the size of the sampler's noise, and the best of several actions.
+"""Acting: the size of the sampler's noise, and the choice among several actions.
 
 One implementation serves agents in training, saved policies and evaluations.
 """
@@ -9,9 +9,20 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax import losses
+from ramac_jax.compute import random_numbers
 from ramac_jax.errors import InputError, check_counts
 from ramac_jax.hyperparams import ANY, WEIGHT, Range
 from ramac_jax.types import Actor, Array, Critic, Key, Params, RiskMeasureFn, Scalar
+
+CHOICE = 0x51FE  # folded into a key for the choice: no actor splits as many from it
+
+
+class ActingNumbers(NamedTuple):
+    """The options of acting that are traced: another number compiles nothing again."""
+
+    temperature: Scalar = 1.0
+    risk_level: Scalar | None = None
+    softmax_temperature: Scalar = 0.0
 
 
 class ActingOptions(NamedTuple):
@@ -25,10 +36,19 @@ class ActingOptions(NamedTuple):
     """Factor on the actor's noise, traced; 0: the same action each time. The latents of
     a VAE are clipped after it."""
     num_candidates: int = 1
-    """Actions drawn for each observation, of which the critics' best is taken."""
+    """Actions drawn for each observation, of which the critics choose one."""
     risk_level: Scalar | None = None
     """Level of the risk measure that ranks the candidates, traced; None: the level of
     training, where a policy knows it."""
+    softmax_temperature: Scalar = 0.0
+    """A candidate is drawn from the softmax of the values over this temperature,
+    traced. It has the unit of the values: discounted returns, times the reward scale of
+    training. 0: the best candidate."""
+
+    @property
+    def numbers(self) -> ActingNumbers:
+        """The options that are traced."""
+        return ActingNumbers(*(getattr(self, x) for x in ActingNumbers._fields))
 
 
 AS_TRAINED = ActingOptions()
@@ -52,53 +72,100 @@ class ActingParams(NamedTuple):
     critic: Params = None  # every leaf [E, ...]
 
 
+class ActingNoise(NamedTuple):
+    """The random numbers of `act`."""
+
+    sampler: Any  # of the actor, for observations [C, ..., O], or [..., O] where C is 1
+    choice: Array | None = None
+    """[C, ...], from the standard Gumbel law; None: the best candidate is taken."""
+
+
 def act(
     rule: ActingRule,
     params: ActingParams,
     observation: Array,
     key: Key,
-    temperature: Scalar = 1.0,
-    risk_level: Scalar | None = None,
+    numbers: ActingNumbers,
 ) -> Array:
-    """Draw C actions for each observation and take the best of each: [..., A].
+    """Draw C actions for each observation and choose one of each: [..., A].
 
-    The best has the largest mean of min_e Z_e(s, a; tau) at the fractions
-    tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1, as Diffusion-QL
-    (Wang et al., 2023) takes the best of 50 by its mean.
+    It is `act_from_noise` after `draw_noise`, which say what the arguments are. Raises
+    `InputError` as `check_acting` does.
+    """
+    count = rule.num_candidates
+    options = ActingOptions(num_candidates=count, **numbers._asdict())
+    check_acting(options, rule.critic, rule.risk_measure)
+    noise = draw_noise(rule, observation, key)
+    return act_from_noise(rule, params, observation, noise, numbers)
+
+
+def draw_noise(rule: ActingRule, observation: Array, key: Key) -> ActingNoise:
+    """Draw the noise of C actions for each observation [..., O], and of the choice.
+
+    Of the observations only shape and type matter. The choice has a key of its own, so
+    that the candidates are the same with and without it.
+    """
+    each = candidate_observations(rule, observation)
+    noise = ActingNoise(rule.actor.draw_noise(each, key))
+    if rule.num_candidates == 1:
+        return noise
+    choice_key = jax.random.fold_in(key, CHOICE)
+    choice = random_numbers.gumbel(choice_key, each.shape[:-1], observation.dtype)
+    return noise._replace(choice=choice)
+
+
+def act_from_noise(
+    rule: ActingRule,
+    params: ActingParams,
+    observation: Array,
+    noise: ActingNoise,
+    numbers: ActingNumbers,
+) -> Array:
+    """Make C actions for each observation and choose one of each: [..., A].
+
+    The value of an action is the mean of min_e Z_e(s, a; tau) at the fractions
+    tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1. With G_c from the
+    Gumbel law, the largest value_c + T G_c is a draw from the softmax of value / T
+    (Gumbel, 1954), and at T = 0 the best action. Diffusion-QL (Wang et al., 2023) draws
+    from the softmax of mean values at T = 1.
 
     Args:
       rule: static.
       params: of one agent.
       observation: [..., O].
-      key: for the noise of all actions.
-      temperature: factor on the floating-point leaves of the actor's noise.
-      risk_level: of the risk measure; unused, and may be None, where C is 1.
-
-    Raises `InputError` as `check_acting` does.
+      noise: as `draw_noise` draws it.
+      numbers: traced; where C is 1 only the temperature is read, and the level may be
+        None.
     """
-    options = ActingOptions(temperature, rule.num_candidates, risk_level)
-    check_acting(options, rule.critic, rule.risk_measure)
+    temperature, level, softmax_temperature = numbers
+    each = candidate_observations(rule, observation)
+    scaled = scale_noise(noise.sampler, temperature)
+    actions = rule.actor.sample_from_noise(params.actor, each, scaled)
     if rule.num_candidates == 1:
-        return sample(rule.actor, params.actor, observation, key, temperature)
-    each = jnp.broadcast_to(observation, (rule.num_candidates, *observation.shape))
-    actions = sample(rule.actor, params.actor, each, key, temperature)  # [C, ..., A]
-    values = candidate_values(rule, params.critic, each, actions, risk_level)
-    best = jnp.argmax(values, axis=0)
-    return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
+        return actions
+    values = candidate_values(rule, params.critic, each, actions, level)
+    if noise.choice is not None:
+        values += jnp.asarray(softmax_temperature, values.dtype) * noise.choice
+    chosen = jnp.argmax(values, axis=0)
+    return jnp.take_along_axis(actions, chosen[None, ..., None], axis=0)[0]
 
 
-def sample(
-    actor: Actor, params: Params, observation: Array, key: Key, temperature: Scalar
-) -> Array:
-    """Draw one action [..., A] for each observation, from noise times temperature."""
+def candidate_observations(rule: ActingRule, observation: Array) -> Array:
+    """Return the observations of C candidates [C, ..., O]; [..., O] where C is 1."""
+    if rule.num_candidates == 1:
+        return observation
+    return jnp.broadcast_to(observation, (rule.num_candidates, *observation.shape))
+
+
+def scale_noise(noise: Any, temperature: Scalar) -> Any:
+    """Return noise with its floating-point leaves times the temperature."""
 
     def scale(noise: Any) -> Any:
         if not jnp.issubdtype(noise.dtype, jnp.floating):
             return noise
         return noise * jnp.asarray(temperature, noise.dtype)
 
-    noise = jax.tree.map(scale, actor.draw_noise(observation, key))
-    return actor.sample_from_noise(params, observation, noise)
+    return jax.tree.map(scale, noise)
 
 
 def candidate_values(
@@ -122,7 +189,8 @@ def check_acting(
     Traced numbers are not checked.
     """
     check_counts(num_candidates=options.num_candidates)
-    check_number("temperature", options.temperature, WEIGHT)
+    for name in ("temperature", "softmax_temperature"):
+        check_number(name, getattr(options, name), WEIGHT)
     level = options.risk_level
     if level is not None:
         check_number("risk_level", level, getattr(risk_measure, "levels", ANY))

@@ -127,6 +127,7 @@ class Policy:
         temperature: Scalar = 1.0,
         num_candidates: int = 1,
         risk_level: Scalar | None = None,
+        softmax_temperature: Scalar = 0.0,
     ) -> Array:
         """Draw one action for each observation from the policy of one agent.
 
@@ -138,6 +139,8 @@ class Policy:
           num_candidates: actions drawn for each observation, static. The one is taken
             whose return is best by the risk measure, under the least critic.
           risk_level: of the risk measure, traced; None: the level of training.
+          softmax_temperature: draw a candidate from the softmax of the values over this
+            temperature, traced, in their unit (`ActingOptions`); 0: take the best.
 
         Returns actions [..., A] in the environment's units, within its bounds.
 
@@ -156,13 +159,14 @@ class Policy:
                 f"observation has shape {list(observation.shape)}: this policy reads "
                 f"[..., {self.spec.observation_dim}]"
             )
-        options = ActingOptions(temperature, num_candidates, risk_level)
-        temperature, _, risk_level = self.resolve(options)
+        options = self.resolve(
+            ActingOptions(temperature, num_candidates, risk_level, softmax_temperature)
+        )
         everyone = ActingParams(self.params, self.critic_params)
         params = jax.tree.map(lambda x: x[member], everyone)
         observation = normalize_observation(self.spec.scaling, observation)
         rule = self.rule(num_candidates)
-        action = act(rule, params, observation, key, temperature, risk_level)
+        action = act(rule, params, observation, key, options.numbers)
         return unscale_action(self.spec.scaling, action)
 
 

@@ -233,6 +233,7 @@ class ActFn(Protocol):
         temperature: Scalar = 1.0,
         num_candidates: int = 1,
         risk_level: Scalar | None = None,
+        softmax_temperature: Scalar = 0.0,
     ) -> Array: ...
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.acting import AS_TRAINED, ActingOptions
+from ramac_jax.acting import (
+    AS_TRAINED,
+    ActingNoise,
+    ActingNumbers,
+    ActingOptions,
+    ActingParams,
+    ActingRule,
+    act_from_noise,
+    draw_noise,
+)
 from ramac_jax.evaluation import rollouts
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.policy import CriticSpec, Policy, PolicySpec
@@ -143,6 +152,69 @@ def test_the_level_decides_where_mean_and_tail_disagree():
     np.testing.assert_array_equal(act(0.1), safe)
 
 
+def test_a_softmax_draws_each_candidate_by_its_value():
+    """P(c) = exp(v_c / T) / sum; the critic's values have a closed form."""
+    actions = jnp.array([[0.8, 0.5], [0.1, 0.0], [-0.3, -0.2], [0.0, 0.4]])
+    actor = noiseless_actor(
+        lambda params, observation: jnp.broadcast_to(
+            actions[:, None], (*observation.shape[:-1], 2)
+        )
+    )
+    _, state = make_agent(noiseless_actor(lambda *_: jnp.zeros((5, 2))))
+    agent = rj.ramac_agent(actor, mean_and_spread_critic(), num_quantiles=4)
+    size = 40_000
+
+    @jax.jit
+    def act(softmax_temperature):
+        return agent.act(
+            state,
+            jnp.zeros((size, 3)),
+            KEY,
+            num_candidates=4,
+            risk_level=0.1,
+            softmax_temperature=softmax_temperature,
+        )
+
+    values = closed_form(np.asarray(actions), 0.1)
+    for temperature in (0.1, 0.5):
+        taken = (np.asarray(act(temperature))[:, None] == actions).all(axis=-1)
+        expected = np.asarray(jax.nn.softmax(values / temperature))
+        np.testing.assert_allclose(taken.mean(axis=0), expected, atol=0.01)
+    best = np.broadcast_to(actions[np.argmax(values)], (size, 2))
+    np.testing.assert_array_equal(act(0.0), best)
+
+
+def test_the_choice_has_noise_of_its_own(flow):
+    """The candidates are those of the best; Gumbel noise alone moves the choice."""
+    actor, agent, state = flow
+    rule = ActingRule(actor, mean_and_spread_critic(), rj.risk.cvar, 4, 6)
+    noise = draw_noise(rule, OBSERVATION, KEY)
+    each = jnp.broadcast_to(OBSERVATION, (6, 5, 3))
+    np.testing.assert_array_equal(noise.sampler, actor.draw_noise(each, KEY))
+    params = ActingParams(state.actor_params, state.critic_params)
+    numbers = ActingNumbers(1.0, 0.1, 10.0)
+    drawn = actor.sample(state.actor_params, each, KEY)
+    for candidate in range(6):
+        choice = jnp.zeros((6, 5)).at[candidate].set(100.0)
+        chosen = ActingNoise(noise.sampler, choice)
+        found = act_from_noise(rule, params, OBSERVATION, chosen, numbers)
+        np.testing.assert_array_equal(found, drawn[candidate])
+    without = ActingNoise(noise.sampler)  # takes the best, whatever the temperature
+    found = act_from_noise(rule, params, OBSERVATION, without, numbers)
+    best = agent.act(state, OBSERVATION, KEY, num_candidates=6, risk_level=0.1)
+    np.testing.assert_array_equal(found, best)
+    found = act_from_noise(rule, params, OBSERVATION, noise, numbers)
+    by_agent = agent.act(
+        state,
+        OBSERVATION,
+        KEY,
+        num_candidates=6,
+        risk_level=0.1,
+        softmax_temperature=10.0,
+    )
+    np.testing.assert_array_equal(found, by_agent)
+
+
 def test_the_measure_of_the_agent_ranks(flow):
     """Wang at level 0 is the mean; the mean and CVaR_.1 choose other actions."""
     actor, _, state = flow
@@ -158,7 +230,13 @@ def test_the_measure_of_the_agent_ranks(flow):
 
 @pytest.mark.parametrize(
     "options",
-    [AS_TRAINED, ActingOptions(0.5), ActingOptions(0.5, 6), ActingOptions(1.0, 6, 0.9)],
+    [
+        AS_TRAINED,
+        ActingOptions(0.5),
+        ActingOptions(0.5, 6),
+        ActingOptions(1.0, 6, 0.9),
+        ActingOptions(1.0, 6, 0.9, 0.3),
+    ],
 )
 def test_agents_policies_and_evaluations_act_alike(flow, options):
     actor, agent, _ = flow
@@ -188,7 +266,7 @@ def test_the_three_agree_bit_for_bit_in_one_program(flow):
     """Products of other sizes round apart; on the same rows no bit differs."""
     actor, agent, state = flow
     states = jax.tree.map(lambda x: x[None], state)
-    policy, options = make_policy(actor, states), ActingOptions(0.7, 6, 0.3)
+    policy, options = make_policy(actor, states), ActingOptions(0.7, 6, 0.3, 0.2)
     draw = np.random.default_rng(0)
     observation = draw.normal(size=(1, rollouts.TILE, 3)).astype(np.float32)
     seeds = np.arange(rollouts.TILE, dtype=np.uint32)[None]
@@ -221,33 +299,35 @@ def test_another_temperature_and_level_compile_nothing_again(flow):
     observation = np.zeros((1, rollouts.TILE, 3), np.float32)
     seeds = np.zeros((1, rollouts.TILE), np.uint32)
 
-    def evaluate(temperature, level):
-        options = ActingOptions(temperature, 2, level)
+    def evaluate(temperature, level, softmax_temperature):
+        options = ActingOptions(temperature, 2, level, softmax_temperature)
         rollouts.act(*rollouts.prepare(policy, options), observation, seeds, 0)
 
     by_agent = jax.jit(
-        lambda temperature, level: agent.act(
+        lambda temperature, level, softmax_temperature: agent.act(
             state,
             OBSERVATION,
             KEY,
             temperature=temperature,
             num_candidates=2,
             risk_level=level,
+            softmax_temperature=softmax_temperature,
         )
     )
     by_policy = jax.jit(
-        lambda temperature, level: policy(
+        lambda temperature, level, softmax_temperature: policy(
             OBSERVATION,
             KEY,
             temperature=temperature,
             num_candidates=2,
             risk_level=level,
+            softmax_temperature=softmax_temperature,
         )
     )
     for act in (evaluate, by_agent, by_policy):
         traces.clear()
-        for temperature, level in ((1.0, 0.1), (0.0, 0.5), (2.0, 1.0)):
-            act(temperature, level)
+        for numbers in ((1.0, 0.1, 0.0), (0.0, 0.5, 1.0), (2.0, 1.0, 0.3)):
+            act(*numbers)
         assert len(traces) == 1
 
 
@@ -260,6 +340,10 @@ def test_another_temperature_and_level_compile_nothing_again(flow):
         ({"temperature": "hot"}, "temperature is 'hot': give a number"),
         ({"risk_level": 0.0}, "risk_level is 0: it must be above 0 and at most 1"),
         ({"risk_level": 1.5}, "risk_level is 1.5: it must be above 0 and at most 1"),
+        (
+            {"softmax_temperature": -1.0},
+            "softmax_temperature is -1: it must be at least 0",
+        ),
         ({"num_candidates": 0}, "num_candidates is 0: give 1 or more"),
         ({"num_candidates": 2.5}, "num_candidates is 2.5: give an integer"),
     ],

@@ -161,6 +161,7 @@ def act(
     temperature: Scalar = 1.0,
     num_candidates: int = 1,
     risk_level: Scalar | None = None,
+    softmax_temperature: Scalar = 0.0,
 ) -> Array:
     """Draw one action per observation from the policy in training; see `ActFn`."""
     rule = acting.ActingRule(
@@ -171,4 +172,5 @@ def act(
         num_candidates=num_candidates,
     )
     params = acting.ActingParams(actor=state.actor_params, critic=state.critic_params)
-    return acting.act(rule, params, observation, key, temperature, risk_level)
+    numbers = acting.ActingNumbers(temperature, risk_level, softmax_temperature)
+    return acting.act(rule, params, observation, key, numbers)

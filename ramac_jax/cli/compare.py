@@ -34,10 +34,11 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
 from ramac_jax.cli.reporting import comparison
+from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.comparison import Row, bandit_row, run_row
 from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data
-from ramac_jax.cli.runs.evaluated import read_run
+from ramac_jax.cli.runs.evaluated import acting_of, read_run
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import TRAIN, read_record_of, run_folder
 from ramac_jax.cli.runs.protocol import find_protocol
@@ -98,11 +99,13 @@ def compare_robots(
 def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     """Return the row of a run that is trained and scored."""
     out, level = plan.options.output.out, plan.options.evaluation.eval_level
-    _, episodes = read_evaluation(out)
+    record, episodes = read_evaluation(out)
     diverged = read_record_of(out / "run.json").get("diverged", [])
-    rates = ood_rates(ood_evaluator, load_policy(out / "checkpoint"))
+    acting, policy = acting_of(record), load_policy(out / "checkpoint")
+    rates = ood_rates(ood_evaluator, policy, options=acting)
     statistics = figures_of(episodes, level)
-    return run_row(plan.task, plan.agent, statistics, rates, len(diverged))
+    row = run_row(plan.task, plan.agent, statistics, rates, len(diverged))
+    return row._replace(acting=describe(acting))
 
 
 def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:

@@ -16,11 +16,8 @@ from rich.console import Console
 
 from ramac_jax.cli import folders
 from ramac_jax.cli.options.report import Arguments, check, parse
-from ramac_jax.cli.reporting.figures.runs import (
-    draw_monitored,
-    draw_returns,
-    draw_risk_return,
-)
+from ramac_jax.cli.reporting.figures.risk_return import draw_risk_return
+from ramac_jax.cli.reporting.figures.runs import draw_monitored, draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.tables import latex, markdown, terminal
 from ramac_jax.cli.runs.evaluated import name_apart, read_run
@@ -57,7 +54,7 @@ def draw(task: str, runs: Sequence[Run], level: float, folder: Path) -> None:
     scored = [run.scored for run in runs]
     figures = {
         "returns": draw_returns(scored, level),
-        "risk-return": draw_risk_return(scored, level),
+        "risk-return": draw_risk_return([(x.name, x.summary) for x in scored], level),
         "monitored": draw_monitored(scored, runs[0].hazard),
     }
     for kind, figure in figures.items():

@@ -218,7 +218,11 @@ def run(
         evaluators = sentence = None
         if protocol is not None:
             evaluator = stack.enter_context(open_evaluator(specs[0], protocol))
-            evaluators = [evaluator.for_policy(spec) for spec in specs]
+            numbers = [np.flatnonzero(search.variant == x) for x in range(len(specs))]
+            evaluators = [
+                evaluator.for_policy(describe_policy(options, search, specs, x, rows))
+                for x, rows in enumerate(numbers)
+            ]
             sentence = search.selection.sentence()
         else:
             console.warn("no episode is played, so the settings are not ranked")

@@ -21,13 +21,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ramac_jax import population as populations
+from ramac_jax.acting import AS_TRAINED, ActingParams
 from ramac_jax.cli import console
-from ramac_jax.cli.evaluate import print_summary
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.train import TrainOptions, parse, recorded_options
+from ramac_jax.cli.reporting.evaluation import print_summary
 from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.runs.acting import words_of
 from ramac_jax.cli.runs.agents import fit_to_data, policy_spec, with_critic
 from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
@@ -128,7 +130,9 @@ def write_outcome(
     """Evaluate the agents and write what was trained."""
     episodes = None
     if evaluator is not None:
-        episodes = evaluator.play(trained.states.actor_params, progress=True)
+        states = trained.states
+        params = ActingParams(states.actor_params, states.critic_params)
+        episodes = evaluator.play(params, progress=True)
     if not is_first_host():
         return
     save_policy(out / "checkpoint", trained.states, spec)
@@ -138,7 +142,7 @@ def write_outcome(
     warn_of_clipping(trained)
     if evaluator is not None and episodes is not None:
         policy = load_policy(out / "checkpoint")
-        calibrated = compare_critics(policy, episodes, evaluator.protocol.level)
+        calibrated = compare_critics(policy, episodes, evaluator.protocol)
         write_scores(out, evaluator.protocol, episodes, record, calibrated)
 
 
@@ -167,6 +171,8 @@ def repeating_command(folder: Path, protocol: EvaluationProtocol) -> str:
     words = ["ramac", "evaluate", str(folder)]
     for name in ("episodes", "horizon", "level", "seed", "workers"):
         words += [f"--{name}", str(getattr(protocol, name))]
+    if protocol.acting != AS_TRAINED:
+        words += words_of(protocol.acting)
     return shlex.join(words)
 
 

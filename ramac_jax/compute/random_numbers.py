@@ -28,6 +28,11 @@ def uniform(
     )
 
 
+def gumbel(key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+    """Draw from the standard Gumbel law, the same bits as `jax.random.gumbel`."""
+    return draw_flat(lambda flat: jax.random.gumbel(key, flat, dtype), shape)
+
+
 def stratified(free: Array) -> Array:
     """Turn draws [N] from U(0, 1) into one from each of N equal parts of (0, 1].
 

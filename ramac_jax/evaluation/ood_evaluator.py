@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation.detectors import Detector, density_detector, nearest_detector
 from ramac_jax.normalization import scale_action
@@ -99,17 +100,22 @@ def split_episodes(
 
 
 def ood_rates(
-    ood_evaluator: OODEvaluator, policy: Policy, seed: int = 0
+    ood_evaluator: OODEvaluator,
+    policy: Policy,
+    seed: int = 0,
+    options: ActingOptions = AS_TRAINED,
 ) -> dict[str, np.ndarray]:
     """Return by detector how often each agent of a policy leaves the data [P].
 
-    Every agent acts once at each state of the evaluator, in the environment's units.
+    Every agent acts once at each state of the evaluator, in the environment's units and
+    with these acting options.
     """
 
     @jax.jit
     @jax.vmap
     def act(member: Array, key: Key) -> Array:
-        action = policy(ood_evaluator.held_out.observation, key, member)
+        observation = ood_evaluator.held_out.observation
+        action = policy(observation, key, member, **options._asdict())
         return scale_action(policy.spec.scaling, action)
 
     keys = jax.random.split(jax.random.key(seed), policy.population)

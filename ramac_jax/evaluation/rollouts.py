@@ -21,7 +21,7 @@ from ramac_jax import acting
 from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.errors import InputError
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
-from ramac_jax.types import Array, Scalar
+from ramac_jax.types import Array
 
 if TYPE_CHECKING:
     from ramac_jax.evaluation.environments import Environments
@@ -61,8 +61,7 @@ class Actors(NamedTuple):
 
     params: acting.ActingParams  # every leaf [P, ...]
     scaling: Scaling  # units of the environment
-    temperature: Scalar
-    risk_level: Scalar  # unused without candidates
+    numbers: acting.ActingNumbers
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -90,8 +89,7 @@ def act(
     def one_row(params: acting.ActingParams, observation: Array, seed: Array) -> Array:
         key = jax.random.fold_in(jax.random.key(seed), step)
         observation = normalize_observation(scaling, observation)
-        numbers = actors.temperature, actors.risk_level
-        action = acting.act(rule, params, observation, key, *numbers)
+        action = acting.act(rule, params, observation, key, actors.numbers)
         return unscale_action(scaling, action)
 
     one_agent = jax.vmap(one_row, in_axes=(None, 0, 0))
@@ -178,18 +176,19 @@ def prepare(policy: Policy, options: ActingOptions) -> tuple[acting.ActingRule, 
 
     Raises `InputError` for options by which the policy cannot act.
     """
-    temperature, num_candidates, level = policy.resolve(options)
-    critic_params = policy.critic_params if num_candidates > 1 else None
+    options = policy.resolve(options)
+    if options.risk_level is None:  # without candidates nothing reads it
+        options = options._replace(risk_level=1.0)
+    critic_params = policy.critic_params if options.num_candidates > 1 else None
     params = acting.ActingParams(policy.params, critic_params)
     held = jax.tree.map(np.asarray, (params, policy.spec.scaling))
     params, scaling = jax.device_put(held)
     actors = Actors(
         params=params,
         scaling=scaling,
-        temperature=jnp.asarray(temperature, jnp.float32),
-        risk_level=jnp.asarray(1.0 if level is None else level, jnp.float32),
+        numbers=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), options.numbers),
     )
-    return policy.rule(num_candidates), actors
+    return policy.rule(options.num_candidates), actors
 
 
 def play(

@@ -1,7 +1,7 @@
 """Functions of the caller that training calls, and the runner of the evaluations.
 
-In a single process an evaluation has a thread and a copy of the actors of its own, and
-training continues meanwhile. Several hosts wait for the evaluation: evaluation and
+In a single process an evaluation has a thread and a copy of the parameters of its own,
+and training continues meanwhile. Several hosts wait for the evaluation: evaluation and
 training both communicate with the other hosts, in the same order on all of them.
 """
 
@@ -15,21 +15,21 @@ from typing import Any, NamedTuple, Self
 import jax
 import numpy as np
 
+from ramac_jax.acting import ActingParams
 from ramac_jax.devices.placement import gather, pick
 from ramac_jax.evaluation.rollouts import Cancelled
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.population.history import History
 from ramac_jax.population.members import Members
 from ramac_jax.population.schedule import Progress
-from ramac_jax.types import Params
 
 Results = Mapping[str, np.ndarray]  # each [P, ...]
-EvalCallback = Callable[[int, Params, Members, threading.Event], Results]
-"""(step, actor parameters, members, cancelled) -> results by name, each [P, ...].
+EvalCallback = Callable[[int, ActingParams, Members, threading.Event], Results]
+"""(step, parameters, members, cancelled) -> results by name, each [P, ...].
 
-The parameters are NumPy arrays [P, ...]. The event is set once the run ends without the
-results, by an error or an interrupt: a long evaluation polls `cancelled.is_set()` and
-then raises `ramac_jax.evaluation.Cancelled`."""
+The parameters of actors and critics are NumPy arrays [P, ...]. The event is set once
+the run ends without the results, by an error or an interrupt: a long evaluation polls
+`cancelled.is_set()` and then raises `ramac_jax.evaluation.Cancelled`."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -105,9 +105,11 @@ class EvalRunner:
         return step % self.every == 0
 
     def start(self, step: int, carry: Carry) -> None:
-        """Start an evaluation of the current actors; none may be pending."""
+        """Start an evaluation of the current agents; none may be pending."""
         assert self.step is None
-        params = pick(gather(carry.states.actor_params), slice(self.num_real))
+        states = carry.states
+        current = ActingParams(states.actor_params, states.critic_params)
+        params = pick(gather(current), slice(self.num_real))
         if overlaps():
             self.results = self.pool.submit(self.call_on_cpu, step, params)
         else:
@@ -115,12 +117,12 @@ class EvalRunner:
             self.results.set_result(self.call(step, params))
         self.step = step
 
-    def call_on_cpu(self, step: int, params: Params) -> Results:
+    def call_on_cpu(self, step: int, params: ActingParams) -> Results:
         """Evaluate in this thread, off the devices that train."""
         with on_cpu():
             return self.call(step, params)
 
-    def call(self, step: int, params: Params) -> Results:
+    def call(self, step: int, params: ActingParams) -> Results:
         """Evaluate in this thread."""
         assert self.evaluate is not None
         return self.evaluate(step, params, self.members, self.cancelled)

@@ -10,7 +10,6 @@ import benchmarks
 from ramac_jax.cli import process
 
 BAD_OPTIONS = {
-    "candidates": "--candidates 0",
     "checkpoints": "--repeats 0",
     "data": "--steps 0",
     "evaluation": "--workers -1",

@@ -76,6 +76,20 @@ def test_one_row_for_each_agent_and_task(out):
     assert rows[1]["paper"] == {"mean": 386, "cvar": -8}
 
 
+def test_agents_are_compared_as_they_act(tiny, tmp_path):
+    acting = ["--acting-temperature", "0"]
+    compare.main([*BASE, "--agents", "bc-flow", *acting, "--out", str(tmp_path)])
+    (row,) = read(tmp_path)["rows"]
+    assert (row["agent"], row["acting"]) == ("bc-flow", "temperature 0")
+    record = json.loads((tmp_path / TASK / "bc-flow" / "run.json").read_text())
+    assert record["options"]["acting_temperature"] == 0.0
+    assert record["evaluation"]["acting"]["temperature"] == 0.0
+    for name in ("comparison.md", "report.md"):
+        assert "| bc-flow, temperature 0 |" in (tmp_path / name).read_text()
+    with pytest.raises(rj.InputError, match="acting_temperature 0.0, not 1.0"):
+        compare.main([*BASE, "--agents", "bc-flow", "--out", str(tmp_path)])
+
+
 def test_the_schedule_shrinks_with_the_number_of_steps(out):
     record = json.loads((out / TASK / "radac" / "run.json").read_text())
     assert record["options"]["num_steps"] == 4
@@ -127,6 +141,14 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
         ("--tasks bandit --level 0.2", "--level is 0.2: the bandit is scored at 0.1"),
         (f"--tasks {TASK} --level 5", "--level is 5: give one above 0"),
         ("--tasks", "--tasks names none"),
+        (
+            f"--tasks {TASK} --agents radac bc-vae --acting-num-candidates 4",
+            f"^bc-vae on {TASK}: --acting-num-candidates is 4, and behaviour cloning",
+        ),
+        (
+            "--tasks bandit --acting-temperature 0",
+            "--acting-temperature is for robots: the bandit's agents act as trained",
+        ),
     ],
 )
 def test_bad_input_is_refused_before_any_work(tmp_path, words, message):

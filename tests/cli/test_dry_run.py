@@ -20,6 +20,7 @@ def of_train(words):
     return [*words[:place], *words[place + 2 :]]
 
 
+RANKED = ["--num-critics", "1", "--acting-num-candidates", "4"]
 TO_TASK, TO_PLAIN = of_train(ON_TASK), of_train(ON_PLAIN)
 
 
@@ -50,6 +51,22 @@ def test_a_run_on_data_is_checked_and_described(tmp_path, capsys, sweep_datasets
     assert evaluation == "evaluation: none"
     assert output.startswith(f"output: {tmp_path / 'out'}: run.json, metrics.csv")
     assert contents(sweep_datasets) == before
+
+
+@pytest.mark.parametrize("sink", [[], ["--tensorboard"], ["--wandb", "project"]])
+def test_the_files_of_a_sink_are_listed_where_it_is_asked_for(sink, tmp_path, capsys):
+    output = rehearse(train.main, tmp_path / "out", capsys, *TO_PLAIN, *sink)[-1]
+    listed = {"tensorboard", "wandb", "logs"} & {*output.split(": ")[-1].split(", ")}
+    asked = {x.removeprefix("--") for x in sink[:1]}
+    assert listed == (asked | {"logs"} if sink else set())
+
+
+def test_the_acting_options_of_the_evaluations_are_described(tmp_path, capsys):
+    acting = "--acting-temperature .5 --acting-num-candidates 4".split()
+    words = [*TO_TASK, "--num-critics", "1", "--risk-level", ".3", *acting]
+    lines = rehearse(train.main, tmp_path / "out", capsys, *words)
+    described = "acting with temperature 0.5, best of 4 at level 0.3"
+    assert lines[-2].startswith("evaluation: ") and lines[-2].endswith(described)
 
 
 def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):
@@ -99,6 +116,27 @@ def test_a_comparison_describes_its_runs(tmp_path, capsys):
     ("words", "message"),
     [
         ([*TO_TASK, "--horizon", "soon"], "--horizon is soon"),
+        (
+            [*TO_PLAIN, "--acting-num-candidates", "4"],
+            "4, and behaviour cloning has no critics to rank the candidates: give 1",
+        ),
+        (
+            [*TO_PLAIN, "--acting-risk-level", ".5"],
+            "--acting-risk-level chooses among candidates: give --acting-num-cand",
+        ),
+        (
+            [*TO_PLAIN, "--acting-softmax-temperature", "1"],
+            "--acting-softmax-temperature chooses among candidates: give --acting-",
+        ),
+        (
+            [*TO_PLAIN, "--acting-temperature", "nan"],
+            "--acting-temperature is nan: it must be at least 0",
+        ),
+        (
+            [*TO_PLAIN, *RANKED, "--acting-risk-level", "1.5"],
+            "--acting-risk-level is 1.5: it must be above 0 and at most 1",
+        ),
+        ([*TO_PLAIN, *RANKED, "--acting-softmax-temperature", "-1"], "is -1: it must"),
         ([*TO_PLAIN, "--num-seeds", "0"], "--num-seeds is 0: give 1 or more"),
         (
             [*TO_PLAIN, "--radius", "0.5"],

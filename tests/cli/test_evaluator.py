@@ -9,7 +9,7 @@ import ramac_jax as rj
 from ramac_jax.cli.runs.evaluator import Evaluator, figures_of, position
 from ramac_jax.evaluation import Episodes
 from ramac_jax.normalization import Scaling
-from ramac_jax.policy import PolicySpec
+from ramac_jax.policy import CriticSpec, PolicySpec
 from ramac_jax.population import cross
 
 
@@ -34,7 +34,7 @@ def test_the_position_of_some_members_is_that_of_their_first():
         assert position(some, everyone) == first
 
 
-def test_an_evaluator_builds_its_actor_once():
+def test_an_evaluator_builds_its_actor_and_its_critics_once():
     scaling = Scaling(*(jnp.zeros(2) for _ in Scaling._fields))
     spec = PolicySpec(
         scaling=scaling,
@@ -46,3 +46,7 @@ def test_an_evaluator_builds_its_actor_once():
     other = evaluator.for_policy(spec._replace(actor="diffusion"))
     assert other.actor is not evaluator.actor
     assert other.actor is other.actor
+    assert evaluator.critic is None
+    critic = CriticSpec(name="value", options={"widths": (8,)})
+    ranking = evaluator.for_policy(spec._replace(critic=critic))
+    assert ranking.critic is ranking.critic is not None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ramac_jax.cli.reporting.figures import runs
+from ramac_jax.cli.reporting.figures.risk_return import draw_risk_return
 from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.evaluation import Episodes
 from ramac_jax.tasks import angle_hazard
@@ -43,10 +44,21 @@ def test_histograms_count_every_episode_and_mark_the_tail():
 
 def test_risk_and_return_are_those_of_the_summary():
     run = scored("a", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]])
-    (axis,) = runs.draw_risk_return([run], 0.1).axes
+    (axis,) = draw_risk_return([(run.name, run.summary)], 0.1).axes
     marker = axis.lines[0]
     assert marker.get_xdata() == run.summary["pooled_cvar"]["value"]
     assert marker.get_ydata() == 4.5
+
+
+def test_long_names_have_a_line_of_the_legend_each():
+    figures = scored("a", [[1.0, 2.0]]).summary
+    failed = {name: {"value": None} for name in ("mean", "pooled_cvar")}
+    for name, columns in (("a", 3), ("temperature 0.5, best of 16 at level 0.1", 1)):
+        points = [(f"{name}{i}", figures) for i in range(3)] + [("none", failed)]
+        figure = draw_risk_return(points, 0.1, "a title")
+        (legend,) = figure.legends
+        assert legend._ncols == columns
+        assert [x.get_text() for x in legend.texts] == [x for x, _ in points[:3]]
 
 
 def test_the_band_of_the_hazard_is_shaded_outside_its_bounds():

@@ -67,7 +67,7 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow risk_measure=wang actor_widths=16x8 sampler_steps=3 "
         "num_quantiles=4 num_risk_quantiles=3 num_critics=1 critic_width=8 "
-        "critic=quantile num_atoms=9 target_steps=2 "
+        "critic=quantile num_atoms=9 target_steps=2 independent_targets=false "
         "embedding_width=6 num_cosines=5 head=rematerialized precision=bfloat16 "
         "batch_size=7"
     )
@@ -85,6 +85,7 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
         "num_critics": 1,
         "num_atoms": 9,
         "target_steps": 2,
+        "independent_targets": False,
         "critic_width": 8,
         "embedding_width": 6,
         "num_cosines": 5,
@@ -139,6 +140,17 @@ def test_an_option_that_no_setting_uses_is_refused(words, message):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "--risk-level .3 --grid risk_level=.3",
+        "--acting-risk-level .2 --grid risk_level=.1,.2",
+    ],
+)
+def test_candidates_are_ranked_at_a_level_that_all_settings_share(words):
+    assert search(f"--acting-num-candidates 4 {words}").labels
+
+
+@pytest.mark.parametrize(
     ("words", "rungs"),
     [
         # 6 / 3^k settings, to 100 / 3^(1 - k) updates, rounded down.
@@ -183,6 +195,23 @@ def test_a_level_is_checked_for_each_risk_measure():
         ("--grid num_quantiles=4,0", "num_quantiles is 0: it must be a whole number"),
         ("--grid batch_size=8.5", "batch_size is 8.5: it must be a whole number, 1"),
         ("--grid actor_widths=8x", "actor_widths is 8x: it must be a whole number, 1"),
+        (
+            "--grid independent_targets=True,no",
+            "independent_targets is no: it must be True or False",
+        ),
+        (
+            "--acting-num-candidates 4 --num-critics 0 --grid batch_size=8,9",
+            "--acting-num-candidates is 4, and behaviour cloning has no critics to",
+        ),
+        (
+            "--acting-num-candidates 4 --grid risk_level=.1,.2",
+            "the settings have risk levels of their own, and none ranks the candidates "
+            "of --acting-num-candidates: give --acting-risk-level",
+        ),
+        (
+            "--acting-temperature -1 --grid discount=.1,.2",
+            "--acting-temperature is -1: it must be at least 0",
+        ),
         ("--grid risk_weight=1 --grid actor=flow", "--grid is given twice: give it on"),
         ("--random=discount=.1...2 --random x=1..2", "--random is given twice"),
         ("--random risk_weight=1..2 --num-draws 0", "--num-draws is 0: give 1 or more"),
@@ -259,6 +288,10 @@ def test_the_first_seeds_select_and_the_others_are_reported(words, selecting, re
             "--num-seeds 5 --seed 7 --episodes 30 --selection-episodes 20",
             "selected by the CVaR 0.1 of 20 episodes .* seeds? 7, 8, and reported on "
             "30 other episodes .* seeds? 9, 10, 11\\.$",
+        ),
+        (
+            "--num-seeds 2 --acting-temperature .5",
+            "seed 0, and reported .* seed 1\\. The agents act with temperature 0.5\\.$",
         ),
         (
             "--num-seeds 2 --select mean",

@@ -62,12 +62,12 @@ class Scene:
 
     def play(self, variant, params, *, progress, **changed):
         """Two episodes each, as far below the table's return as above it."""
-        agents = [tuple(x) for x in params["who"].tolist()]
+        agents = [tuple(x) for x in params.actor["who"].tolist()]
         assert {setting // 3 for setting, _ in agents} == {variant}
         self.played.append((agents, changed))
         worth = [
             (MADE_UP[setting][step] + seed - 10, SPREAD[setting])
-            for (setting, seed), step in zip(agents, params["steps"], strict=True)
+            for (setting, seed), step in zip(agents, params.actor["steps"], strict=True)
         ]
         returns = np.array([(mean - reach, mean + reach) for mean, reach in worth])
         ones = np.ones(returns.shape)

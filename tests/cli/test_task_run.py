@@ -22,6 +22,9 @@ TINY = (
     "--batch-size 8 --actor-widths 8 --critic-width 8 --embedding-width 8 "
     "--num-cosines 4 --num-quantiles 4 --episodes 3 --eval-episodes 2 --horizon 6"
 ).split()
+ACTING = (
+    "--acting-temperature .5 --acting-num-candidates 3 --acting-softmax-temperature .25"
+).split()
 BASE = ["--task", TASK, "--dataset", SOURCE, *TINY]
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
@@ -96,6 +99,44 @@ def test_the_command_in_the_record_gives_the_same_episodes(run, tmp_path):
     evaluate.main([*command[2:], "--out", str(tmp_path)])
     again = (tmp_path / "episodes.csv").read_bytes()
     assert again == (run / "episodes.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def ranked(folder, tmp_path_factory):
+    """A run whose evaluations take the best of three actions."""
+    out = tmp_path_factory.mktemp("runs") / "ranked"
+    train.main([*BASE, *ACTING, "--out", str(out)])
+    return out
+
+
+def test_evaluations_act_by_the_options_of_acting(ranked, run, tmp_path):
+    """On the way and at the end, with the critics of the moment."""
+    acting = {
+        "temperature": 0.5,
+        "num_candidates": 3,
+        "risk_level": json.loads((run / "run.json").read_text())["hyperparams"][
+            "risk_level"
+        ],
+        "softmax_temperature": 0.25,
+    }
+    assert json.loads((ranked / "run.json").read_text())["evaluation"][
+        "acting"
+    ] == pytest.approx(acting)
+    record = json.loads((ranked / "evaluation.json").read_text())
+    assert record["settings"]["acting"] == pytest.approx(acting)
+    assert record["calibration"] is None
+    assert not (ranked / results.CALIBRATION).exists()
+    returns = [float(r["return"]) for r in table(ranked / "episodes.csv")]
+    watched = table(ranked / "evaluations.csv")
+    assert float(watched[-2]["mean"]) == pytest.approx(np.mean(returns[:2]))
+    as_trained = [float(r["return"]) for r in table(run / "episodes.csv")]
+    assert not np.isin(returns, as_trained).any()
+    metrics = [(x / "metrics.csv").read_bytes() for x in (run, ranked)]
+    assert metrics[0] == metrics[1]  # the training is the same
+    command = record["command"].split()
+    evaluate.main([*command[2:], "--out", str(tmp_path)])
+    again = (tmp_path / "episodes.csv").read_bytes()
+    assert again == (ranked / "episodes.csv").read_bytes()
 
 
 def test_what_the_critics_predict_stands_beside_what_episodes_gave(run, tmp_path):
@@ -177,6 +218,10 @@ def test_a_report_takes_the_run(run, tmp_path):
         ([*BASE, "--data-seed", "1"], "was made with seed 0, not 1"),
         ([*BASE, "--dataset", "made/other-v0"], "was made with sources"),
         ([*BASE, "--horizon", "soon"], "--horizon is soon"),
+        (
+            [*BASE, "--preset", "bc-flow", "--acting-num-candidates", "3"],
+            "3, and behaviour cloning has no critics to rank the candidates: give 1",
+        ),
         (["--task", "walker2d-medium-replay", *TINY], "the public hub has no data"),
         (
             ["--task", "halfcheetah-medium-replay", "--dataset", SOURCE, *TINY],

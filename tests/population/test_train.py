@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax.acting import ActingParams
 from ramac_jax.devices.mesh import make_mesh
 from ramac_jax.devices.placement import spread
 from ramac_jax.population import InitialStates, Schedule, cross, train_population
@@ -64,7 +65,8 @@ def test_rows_are_added_at_their_intervals_and_at_the_end(uninterrupted):
     np.testing.assert_array_equal(metrics["step"], [4, 8, 10])
     np.testing.assert_array_equal(metrics["member_step"], [[4] * 5, [8] * 5, [10] * 5])
     np.testing.assert_array_equal(evaluations["step"], [5, 10])
-    last = toy.evaluate(10, trained.states.actor_params, trained.members, None)
+    params = ActingParams(trained.states.actor_params)
+    last = toy.evaluate(10, params, trained.members, None)
     for name, row in last.items():
         np.testing.assert_array_equal(evaluations[name][1], row)
         assert evaluations[name].dtype == row.dtype

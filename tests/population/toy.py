@@ -174,7 +174,7 @@ def make_members(size=5, diverging=()):
 
 def evaluate(step, params, members, cancelled):
     """Two results of each member."""
-    weights = params["weights"]
+    weights = params.actor["weights"]
     return {
         "size": np.abs(weights).sum(axis=(1, 2), dtype=np.float64),
         "rate": step * members.hyperparams.actor_learning_rate,

@@ -11,6 +11,7 @@ import numpy as np
 
 import ramac_jax as rj
 from ramac_jax import population as populations
+from ramac_jax.acting import ActingParams
 from ramac_jax.cli import console
 from ramac_jax.cli.progress import LiveProgress
 from ramac_jax.cli.runs.agents import training_in
@@ -93,12 +94,12 @@ def snapshot_callback(sample: Callable[..., Any]) -> populations.EvalCallback:
 
     def callback(
         step: int,
-        params: rj.types.Params,
+        params: ActingParams,
         members: populations.Members,
         cancelled: threading.Event,
     ) -> dict[str, np.ndarray]:
         keys = jax.vmap(jax.random.key)(members.seed)
         observation = jnp.zeros((SNAPSHOT_SIZE, 1))
-        return {"actions": np.asarray(act(params, observation, keys))}
+        return {"actions": np.asarray(act(params.actor, observation, keys))}
 
     return callback

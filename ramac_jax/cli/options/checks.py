@@ -9,6 +9,7 @@ from ramac_jax.cli.options.agent import DEFAULT_HEAD, AgentSpec
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.options.sections import flatten
 from ramac_jax.cli.options.train import TrainOptions
+from ramac_jax.cli.runs.acting import check_flags
 from ramac_jax.cli.runs.sinks import check_sinks
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import POSITIVE, Hyperparams
@@ -44,12 +45,13 @@ def check_options(options: TrainOptions) -> None:
     check_agent(options.agent)
     check_effects([options.agent])
     check_weights(options.agent, options.hyperparams)
+    check_flags(options.evaluation, options.agent)
 
 
 def check_run(options: TrainOptions) -> None:
     """Raise `InputError` for options that no run can have, whatever its agents."""
     for section in flatten(options).values():
-        check_counts(section)
+        check_least(section)
     training = options.training
     if training.seed > 2**31 - 1 - training.num_seeds:
         raise InputError(f"--seed is {training.seed}: give one from 0 to about 2e9")
@@ -61,7 +63,7 @@ def check_run(options: TrainOptions) -> None:
     check_sinks(options.logging)
 
 
-def check_counts(section: Mapping[str, Any]) -> None:
+def check_least(section: Mapping[str, Any]) -> None:
     """Raise `InputError` for a number of things that is too small."""
     for name, value in section.items():
         low = 0 if name in MAY_BE_ZERO else 1

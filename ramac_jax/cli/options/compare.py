@@ -12,6 +12,7 @@ from ramac_jax.cli.bandit.settings import RISK_LEVEL
 from ramac_jax.cli.options import bandit, train
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.command import CommandOptions, parse_flat
+from ramac_jax.cli.options.evaluation import ActingFlags
 from ramac_jax.cli.options.presets import PRESETS
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.errors import check_names
@@ -27,7 +28,7 @@ interrupted comparison; with more agents, it trains only these."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments(CommandOptions):
+class Arguments(CommandOptions, ActingFlags):
     """The command line."""
 
     out: Path
@@ -81,6 +82,11 @@ def check_arguments(arguments: Arguments) -> None:
             f"--level is {arguments.level:g}: the bandit is scored at {RISK_LEVEL:g}, "
             "compare the robots without it"
         )
+    if BANDIT in arguments.tasks and changed_flags(arguments):
+        raise rj.InputError(
+            f"--{next(iter(changed_flags(arguments))).replace('_', '-')} is for robots:"
+            " the bandit's agents act as trained, compare the robots without it"
+        )
     folders.check_writable(arguments.out)
     for name in FILES:
         if (arguments.out / name).is_dir():
@@ -107,12 +113,25 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
         options["num_steps"] = arguments.num_steps
         for name in LENGTHS:
             options[name] = float(round(factor * preset[name]))
+    options |= changed_flags(arguments)
     argv = []
     for name, value in options.items():
         argv += [f"--{name.replace('_', '-')}", str(value)]
     parsed = train.parse(argv)
-    check_options(parsed)
+    try:
+        check_options(parsed)
+    except rj.InputError as error:
+        raise rj.InputError(f"{agent} on {task}: {error}") from None
     return Plan(task=task, agent=agent, options=parsed, argv=argv)
+
+
+def changed_flags(arguments: Arguments) -> dict[str, Any]:
+    """Return the acting options that differ from those of training."""
+    return {
+        x.name: getattr(arguments, x.name)
+        for x in dataclasses.fields(ActingFlags)
+        if getattr(arguments, x.name) != x.default
+    }
 
 
 def make_plans(arguments: Arguments) -> list[Plan]:

@@ -3,16 +3,23 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED
+from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED, MEASURES
+from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.options.words import read_words
+
+DESCRIPTION = """Play episodes of a trained run in its environment.
+
+Several temperatures, risk levels or softmax temperatures make several settings. One of
+them is selected on episodes of their own, and reported on the others."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """Play episodes of a trained run in its environment."""
+    """The command line."""
 
     run: tyro.conf.Positional[Path]
     """Folder of a run of ramac train; its checkpoint/ and run.json are read."""
@@ -30,10 +37,18 @@ class EvaluateOptions:
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""
     num_candidates: int = 1
-    """Actions drawn at each step, of which the critics' best is taken."""
+    """Actions drawn at each step, of which the critics choose one."""
     risk_levels: tuple[float, ...] | None = None
     """Levels of the agent's risk measure that rank the candidates, each played; None:
     the level of training."""
+    softmax_temperatures: tuple[float, ...] = (0.0,)
+    """Temperatures, each played: a candidate is drawn from the softmax of the critics'
+    values over it, in their unit; 0: the best is taken."""
+    select: Annotated[
+        str, choices(MEASURES, "Measure of other episodes that selects a setting")
+    ] = "cvar"
+    selection_episodes: int = 100
+    """Episodes of each seed to select on, where several settings are given."""
     out: Path | None = None
     """Folder to write to; None: the run's."""
     task: str | None = None
@@ -44,4 +59,6 @@ class EvaluateOptions:
 
 def parse(argv: Sequence[str]) -> EvaluateOptions:
     """Read the command line; exits for `--help`, `InputError` where it is malformed."""
-    return read_words(EvaluateOptions, argv, prog="ramac evaluate")
+    return read_words(
+        EvaluateOptions, argv, prog="ramac evaluate", description=DESCRIPTION
+    )

@@ -4,10 +4,28 @@ import dataclasses
 
 FIRST_EPISODE_SEED = 1_000_000
 """Seed of the first evaluation episode: far from the seeds of training."""
+MEASURES = ("cvar", "mean")
+"""Measures of the episodes that select a setting: higher is better."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActingFlags:
+    """How agents act in evaluations; `ramac_jax.acting.ActingOptions`."""
+
+    acting_temperature: float = 1.0
+    """Factor on the noise of the sampler in evaluations; 0: deterministic, 1: as
+    trained."""
+    acting_num_candidates: int = 1
+    """Actions drawn at each step of an evaluation, of which the critics choose one."""
+    acting_risk_level: float | None = None
+    """Level of --risk-measure that ranks the candidates; None: that of training."""
+    acting_softmax_temperature: float = 0.0
+    """Draw a candidate from the softmax of the critics' values over this temperature,
+    in their unit; 0: take the best."""
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationOptions:
+class EvaluationOptions(ActingFlags):
     """The episodes that evaluate the agents."""
 
     eval_every: int | None = None

@@ -9,12 +9,11 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes
 
+from ramac_jax.cli.options.evaluation import MEASURES
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.cli.options.train import TrainOptions, parse_over_preset
 from ramac_jax.errors import InputError
 
-MEASURES = ("cvar", "mean")
-"""Measures of the episodes that select a setting: higher is better."""
 DESCRIPTION = """Train every setting of a search with every seed, as one compiled
 program for each combination of static options, and rank the settings.
 
@@ -32,8 +31,8 @@ class SearchOptions:
     grid: tuple[str, ...] = ()
     """NAME=VALUE,VALUE of any hyperparameter, or of a static option: actor,
     risk_measure, actor_widths (256x256), sampler_steps, critic, num_critics, num_atoms,
-    target_steps, num_quantiles, num_risk_quantiles, critic_width, embedding_width,
-    num_cosines, head, precision, batch_size."""
+    target_steps, independent_targets, num_quantiles, num_risk_quantiles, critic_width,
+    embedding_width, num_cosines, head, precision, batch_size."""
     random: tuple[str, ...] = ()
     """NAME=LOW..HIGH of any hyperparameter; each point of the grid meets each draw."""
     num_draws: int = 16

@@ -56,7 +56,8 @@ def table_of(
         reported = paper.get(row.agent, {})
         diverged = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
         last = [f"{reported[x]:g}" if x in reported else "-" for x in shown]
-        table.append([f"{row.agent}{diverged}", *figures, *last])
+        name = f"{row.agent}, {row.acting}" if row.acting else row.agent
+        table.append([f"{name}{diverged}", *figures, *last])
     return table
 
 

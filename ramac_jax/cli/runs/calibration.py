@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from ramac_jax.acting import AS_TRAINED
+from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.evaluation import (
     Calibration,
     Episodes,
@@ -19,17 +21,20 @@ class Calibrated(NamedTuple):
 
 
 def compare_critics(
-    policy: Policy, episodes: Episodes, level: float
+    policy: Policy, episodes: Episodes, protocol: EvaluationProtocol
 ) -> Calibrated | None:
     """Compare the critics of agents with their episodes.
 
-    Returns None where no episode was played to its end, and for agents without critics
-    that know the tail of returns of one known discount.
+    Returns None where no episode was played to its end, for agents without critics that
+    know the tail of returns of one known discount, and for agents that did not act as
+    they were trained: critics predict the returns of that policy.
     """
     spec = policy.spec.critic
     if policy.critic is None or spec is None or spec.discount is None:
         return None
+    if protocol.acting != AS_TRAINED:
+        return None
     if spec.name == "value" or episodes.failed.all():
         return None
     found = calibrate(policy, episodes)
-    return Calibrated(found, summarise_calibration(found, level))
+    return Calibrated(found, summarise_calibration(found, protocol.level))

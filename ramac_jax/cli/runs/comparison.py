@@ -20,6 +20,7 @@ class Row(NamedTuple):
     figures: dict[str, Interval]  # mean, cvar, risky_share and some of `OOD_RATES`
     num_seeds: int
     frozen: int = 0  # seeds that diverged
+    acting: str = ""  # acting options in words; "": as trained
 
 
 def run_row(

@@ -10,11 +10,14 @@ import ramac_jax as rj
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
+from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import RunFolder
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
+from ramac_jax.cli.runs.recording import LOGS
+from ramac_jax.cli.runs.sinks import FOLDERS
 from ramac_jax.data.loading import OfflineDataset
 
 
@@ -51,7 +54,7 @@ def rehearse(
     lines += [
         f"training: {describe_training(options)}",
         f"evaluation: {describe_evaluation(options, protocol)}",
-        f"output: {describe_output(folder, resumes)}",
+        f"output: {describe_output(options, folder, resumes)}",
     ]
     print("\n".join(["dry run: nothing is trained or written", *lines]))
 
@@ -138,12 +141,18 @@ def describe_evaluation(
             f", {evaluation['eval_episodes']} every {evaluation['eval_every']:,} "
             "updates"
         )
+    if acting := describe(protocol.acting):
+        text += f", acting with {acting}"
     return text
 
 
-def describe_output(folder: RunFolder, resumes: bool) -> str:
-    """Return what the run would write."""
-    text = f"{folder.out}: {', '.join(folder.layout.names)}"
+def describe_output(options: TrainOptions, folder: RunFolder, resumes: bool) -> str:
+    """Return what the run would write, without the files of sinks that are off."""
+    logging = values_of(options.logging)
+    asked = {name for name in FOLDERS if logging[name]}
+    left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
+    names = [name for name in folder.layout.names if name not in left_out]
+    text = f"{folder.out}: {', '.join(names)}"
     if resumes:
         return f"{text}; the unfinished run there is resumed"
     return f"{text}; the run there is replaced" if folder.held() else text

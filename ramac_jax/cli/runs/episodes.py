@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ramac_jax.cli.progress import open_progress
+from ramac_jax.cli.runs.acting import with_acting
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.devices.hosts import join_hosts, rows_of_host
 from ramac_jax.errors import InputError
@@ -67,6 +68,7 @@ def play_in(
     """Play in open environments; see `play`."""
     rows = rows_of_host(policy.population)
     title = f"evaluation of {policy.population} agents in {protocol.env.id}"
+    title = with_acting(title, protocol.acting)
     played: list[Episodes] = []
     with open_progress(disable=not progress) as display:
         task = display.add(title, len(rows) * protocol.horizon, "steps")

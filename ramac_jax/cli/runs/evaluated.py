@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import ramac_jax as rj
+from ramac_jax.acting import ActingOptions
+from ramac_jax.cli.runs.acting import with_acting
 from ramac_jax.cli.runs.records import Run, score_episodes
 from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.tasks import hazard_from_json
@@ -19,7 +21,8 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
       level: of the CVaR.
       name: of the run; None: the name of its preset, or else of its folder.
 
-    Raises `InputError` for a damaged evaluation and for one without a task.
+    Its name ends with its acting options, unless the agents act as trained. Raises
+    `InputError` for a damaged evaluation and for one without a task.
     """
     record, episodes = read_evaluation(folder)
     settings = record["settings"]
@@ -28,13 +31,15 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         raise rj.InputError(
             f"{folder} was evaluated without a task: report compares runs on tasks"
         )
-    scored = score_episodes(
-        name or default_name(folder, record),
-        episodes,
-        record["seeds"],
-        level,
-        settings["reference"],
-    )
+    name = with_acting(name or default_name(folder, record), acting_of(record))
+    selection = record.get("selection")
+    if selection is not None:
+        name += f", selected among {selection['num_settings']}"
+    seeds, reference = record["seeds"], settings["reference"]
+    scored = score_episodes(name, episodes, seeds, level, reference)
+    if selection is not None:
+        notes = [*scored.summary["notes"], selection["sentence"].rstrip(".")]
+        scored = scored._replace(summary={**scored.summary, "notes": notes})
     return Run(
         task=task,
         horizon=settings["horizon"],
@@ -42,6 +47,11 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         scored=scored,
         record=record,
     )
+
+
+def acting_of(record: Mapping[str, Any]) -> ActingOptions:
+    """Return the acting options of an evaluation, by its record."""
+    return ActingOptions(**record["settings"].get("acting", {}))
 
 
 def default_name(folder: Path, record: Mapping[str, Any]) -> str:

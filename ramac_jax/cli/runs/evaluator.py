@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ramac_jax.acting import ActingParams
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, without_evaluation
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation import Environments, Episodes, cvar
-from ramac_jax.policy import Policy, PolicySpec, build_actor
+from ramac_jax.policy import Policy, PolicySpec, build_actor, build_critic
 from ramac_jax.population import Callbacks, Members
-from ramac_jax.types import Actor, Params
+from ramac_jax.types import Actor, Critic
 
 FIGURES = ("mean", "cvar", "risky_share", "failed")
 """Columns of an agent's episodes, in their order in tables."""
@@ -34,13 +35,18 @@ class Evaluator:
         """The actor, built once: each actor compiles programs of its own."""
         return build_actor(self.spec)
 
+    @functools.cached_property
+    def critic(self) -> Critic | None:
+        """The critics that rank candidates, built once; None: the spec has none."""
+        return None if self.spec.critic is None else build_critic(self.spec.critic)
+
     def for_policy(self, spec: PolicySpec) -> "Evaluator":
         """Return an evaluator of other policies in the same environments."""
         return dataclasses.replace(self, spec=spec)
 
     def play(
         self,
-        params: Params,
+        params: ActingParams,
         first: int = 0,
         *,
         progress: bool = False,
@@ -50,7 +56,7 @@ class Evaluator:
         """Play the episodes of agents.
 
         Args:
-          params: parameters of their actors [P, ...].
+          params: parameters of their actors and critics [P, ...].
           first: number of the first agent in its population, which decides the seeds of
             its episodes.
           progress: show the progress.
@@ -58,7 +64,13 @@ class Evaluator:
           changed: fields that differ from the protocol's.
         """
         protocol = dataclasses.replace(self.protocol, **changed)
-        policy = Policy(self.spec, self.actor, params)
+        policy = Policy(
+            self.spec,
+            self.actor,
+            params.actor,
+            critic=self.critic,
+            critic_params=params.critic,
+        )
         return play(
             policy,
             range(policy.population),
@@ -78,7 +90,7 @@ class Evaluator:
         """
 
         def evaluate(
-            step: int, params: Params, some: Members, cancelled: threading.Event
+            step: int, params: ActingParams, some: Members, cancelled: threading.Event
         ) -> dict[str, np.ndarray]:
             first = position(some, everyone)
             episodes = self.play(params, first, cancelled=cancelled, **changed)

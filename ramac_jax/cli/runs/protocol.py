@@ -9,6 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.cli.options.evaluation import FIRST_EPISODE_SEED
 from ramac_jax.cli.options.train import TrainOptions
+from ramac_jax.cli.runs.acting import acting_options
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.envs.registration import find_hazard
 from ramac_jax.errors import InputError
@@ -156,6 +157,7 @@ def find_protocol(
             level=evaluation.eval_level,
             seed=evaluation.eval_seed,
             workers=evaluation.workers,
+            acting=acting_options(evaluation, options.hyperparams.risk_level),
         )
     except InputError as error:
         raise without_evaluation(error) from None

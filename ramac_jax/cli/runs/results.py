@@ -11,11 +11,11 @@ import numpy as np
 
 from ramac_jax.cli import folders
 from ramac_jax.cli.provenance import provenance
-from ramac_jax.cli.reporting.figures.acting import draw_settings
+from ramac_jax.cli.reporting.figures.risk_return import draw_risk_return
 from ramac_jax.cli.reporting.figures.runs import draw_calibration, draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.calibration import Calibrated
-from ramac_jax.cli.runs.frontier import Setting, describe
+from ramac_jax.cli.runs.frontier import Frontier
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.errors import InputError, first_line
@@ -42,7 +42,7 @@ def write_evaluation(
     command: str,
     run: Mapping[str, Any],
     calibrated: Calibrated | None = None,
-    frontier: Sequence[Setting] = (),
+    frontier: Frontier | None = None,
 ) -> Mapping[str, Any]:
     """Write `FILES`, each whole or not at all, evaluation.json last.
 
@@ -55,7 +55,7 @@ def write_evaluation(
       run: record of the run that trained the agents, {} if unknown.
       calibrated: what their critics predict; None: they have none that is known.
       frontier: every setting of the acting options, if there are several; the other
-        arguments are of the first.
+        arguments are of the selected one.
 
     Returns the summary of the episodes.
     """
@@ -83,7 +83,7 @@ def write_evaluation(
             figure = draw_calibration(*quantiles_of(calibrated.found))
             figure.savefig(Path(drafts, CALIBRATION), dpi=DPI)
             names.append(CALIBRATION)
-        if frontier:
+        if frontier is not None:
             write_frontier(Path(drafts), frontier, protocol.level)
             names += FRONTIER
         for name in names:
@@ -97,18 +97,21 @@ def write_evaluation(
         "run": run,
         **provenance(),
     }
-    if frontier:
-        record["frontier"] = [setting.to_json() for setting in frontier]
+    if frontier is not None:
+        record["frontier"] = [setting.to_json() for setting in frontier.settings]
+        record["selection"] = frontier.to_json()
     write_json(folder / EVALUATION, record)
     return scored.summary
 
 
-def write_frontier(folder: Path, frontier: Sequence[Setting], level: float) -> None:
+def write_frontier(folder: Path, frontier: Frontier, level: float) -> None:
     """Write `FRONTIER`: the rows of each setting and seed, and the figure."""
     table, figure = (folder / name for name in FRONTIER)
-    write_rows(table, [row for setting in frontier for row in setting.rows])
-    named = [(describe(x.acting) or "as trained", x.figures) for x in frontier]
-    draw_settings(named, level).savefig(figure, dpi=DPI)
+    settings = frontier.settings
+    write_rows(table, [row for setting in settings for row in setting.rows])
+    named = zip(frontier.names(), (x.figures for x in settings), strict=True)
+    drawn = draw_risk_return([*named], level, "episodes that select a setting")
+    drawn.savefig(figure, dpi=DPI)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,13 +11,15 @@ import ramac_jax as rj
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.checks import (
     check_agent,
-    check_counts,
     check_effects,
+    check_least,
     check_run,
     check_weights,
 )
+from ramac_jax.cli.options.evaluation import MEASURES
 from ramac_jax.cli.options.sections import values_of
-from ramac_jax.cli.options.sweep import MEASURES, SweepOptions
+from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.cli.runs.acting import check_flags
 from ramac_jax.cli.runs.agents import fit_to_data
 from ramac_jax.cli.runs.search_space import (
     Space,
@@ -41,6 +43,13 @@ def count(text: str) -> int:
     if number < 1:
         raise ValueError("it must be a whole number, 1 or more")
     return number
+
+
+def yes_or_no(text: str) -> bool:
+    """Read True or False."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("it must be True or False")
+    return text.lower() == "true"
 
 
 def one_of(known: Sequence[str]) -> Callable[[str], str]:
@@ -69,6 +78,7 @@ STATIC: dict[str, Callable[[str], Any]] = {
     "critic": one_of(tuple(CRITICS)),
     "num_atoms": count,
     "target_steps": count,
+    "independent_targets": yes_or_no,
     "critic_width": count,
     "embedding_width": count,
     "num_cosines": count,
@@ -140,6 +150,7 @@ def make_search(options: SweepOptions) -> Search:
         seed=search.search_seed,
     )
     found = [make_variant(options, changes) for changes in variants(space)]
+    check_levels(options, hyperparams)
     check_effects([variant.agent for variant in found])
     each = len(np.asarray(hyperparams.discount))
     size = each * len(found)
@@ -158,10 +169,24 @@ def make_variant(options: SweepOptions, changes: dict[str, Any]) -> Variant:
     """Apply static options; `InputError` where they make no agent."""
     of_agent = {k: v for k, v in changes.items() if k != "batch_size"}
     agent = dataclasses.replace(options.agent, **of_agent)
-    check_counts(values_of(agent))
+    check_least(values_of(agent))
     check_agent(agent)
+    check_flags(options.evaluation, agent)
     batch_size = changes.get("batch_size", options.training.batch_size)
     return Variant(changes=changes, agent=agent, batch_size=batch_size)
+
+
+def check_levels(options: SweepOptions, hyperparams: rj.Hyperparams) -> None:
+    """Raise `InputError` where candidates have no level of risk that ranks them."""
+    asked = options.evaluation
+    if asked.acting_num_candidates == 1 or asked.acting_risk_level is not None:
+        return
+    levels = np.asarray(hyperparams.risk_level, np.float32)
+    if np.any(levels != np.float32(options.hyperparams.risk_level)):
+        raise InputError(
+            "the settings have risk levels of their own, and none ranks the candidates "
+            "of --acting-num-candidates: give --acting-risk-level"
+        )
 
 
 def label_settings(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ramac_jax.acting import ActingParams
 from ramac_jax.cli.reporting.sweep_tables import COLUMNS, to_json
 from ramac_jax.cli.runs.evaluator import Evaluator, figures_of
 from ramac_jax.cli.runs.folder import POPULATION
@@ -249,7 +250,9 @@ class Searcher:
         selection = self.search.selection
         shape = (len(stage.numbers), len(selection.seeds))
         rows = np.arange(shape[0] * shape[1]).reshape(shape)[:, places].ravel()
-        params = jax.tree.map(lambda x: x[rows], stage.trained.states.actor_params)
+        states = stage.trained.states
+        everyone = ActingParams(states.actor_params, states.critic_params)
+        params = jax.tree.map(lambda x: x[rows], everyone)
         changed = selection.protocol_changes() if use == "selection" else {}
         evaluator = self.evaluators[stage.variant]
         episodes = evaluator.play(params, progress=True, **changed)

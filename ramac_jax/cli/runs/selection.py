@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.cli.runs.acting import acting_options, describe
 from ramac_jax.errors import InputError
 
 SELECTION_SEED = 1_000_000_000
@@ -11,22 +12,57 @@ SELECTION_SEED = 1_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection:
-    """Seeds and episodes that select a setting, and those that are reported."""
+class SelectionEpisodes:
+    """Episodes that select a setting, and those that are reported."""
 
     measure: str
     """"cvar" or "mean" of the episodes."""
     level: float
     """Level of the CVaR."""
-    seeds: tuple[int, ...]
-    """Seeds of every setting."""
-    num_selecting: int | None
-    """How many of the first seeds select; None: half of them."""
     selection_episodes: int
     episodes: int
     """Reported episodes of each agent."""
     first_seed: int
     """Seed of the first reported episode."""
+
+    @property
+    def criterion(self) -> str:
+        """The measure in words."""
+        return f"CVaR {self.level:g}" if self.measure == "cvar" else "mean return"
+
+    def protocol_changes(self) -> dict[str, Any]:
+        """Return the fields of the evaluation protocol that selection changes."""
+        return {"episodes": self.selection_episodes, "seed": SELECTION_SEED}
+
+    def check_episodes(self, agents: int, option: str = "--eval-seed") -> None:
+        """Raise `InputError` where a reported episode may be one to select on.
+
+        Args:
+          agents: their number.
+          option: that gives the seed of the first reported episode.
+        """
+        if SELECTION_SEED + agents * self.selection_episodes > 2**31:
+            raise InputError(
+                f"--selection-episodes is {self.selection_episodes} for {agents} "
+                "agents: give fewer"
+            )
+        if self.first_seed + agents * self.episodes > SELECTION_SEED:
+            raise InputError(
+                f"{option} is {self.first_seed}: the episodes from "
+                f"{SELECTION_SEED:,} on select a setting; give a lower one"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection(SelectionEpisodes):
+    """Seeds and episodes that select a setting, and those that are reported."""
+
+    seeds: tuple[int, ...]
+    """Seeds of every setting."""
+    num_selecting: int | None
+    """How many of the first seeds select; None: half of them."""
+    acting: str = ""
+    """Acting options in words; "": as trained."""
 
     @classmethod
     def of(cls, options: SweepOptions) -> "Selection":
@@ -39,6 +75,9 @@ class Selection:
             selection_episodes=options.selection.selection_episodes,
             episodes=options.evaluation.episodes,
             first_seed=options.evaluation.eval_seed,
+            acting=describe(
+                acting_options(options.evaluation, options.hyperparams.risk_level)
+            ),
         )
 
     def split(self) -> tuple[list[int], list[int]]:
@@ -49,39 +88,21 @@ class Selection:
         selecting = self.num_selecting or len(places) // 2
         return places[:selecting], places[selecting:]
 
-    def protocol_changes(self) -> dict[str, Any]:
-        """Return the fields of the evaluation protocol that selection changes."""
-        return {"episodes": self.selection_episodes, "seed": SELECTION_SEED}
-
-    def check_episodes(self, agents: int) -> None:
-        """Raise `InputError` where a reported episode may be one to select on."""
-        if SELECTION_SEED + agents * self.selection_episodes > 2**31:
-            raise InputError(
-                f"--selection-episodes is {self.selection_episodes} for {agents} "
-                "agents: give fewer"
-            )
-        if self.first_seed + agents * self.episodes > SELECTION_SEED:
-            raise InputError(
-                f"--eval-seed is {self.first_seed}: the episodes from "
-                f"{SELECTION_SEED:,} on select a setting; give a lower one"
-            )
-
     def sentence(self) -> str:
         """Return which agents and episodes select a setting, and which are reported."""
         selecting, reported = (
             ", ".join(str(self.seeds[place]) for place in places)
             for places in self.split()
         )
-        measure = "mean return"
-        if self.measure == "cvar":
-            measure = f"CVaR {self.level:g}"
         same = ""
         if selecting == reported:
             same = " The same agents do both: more seeds separate luck from merit."
+        how = f" The agents act with {self.acting}." if self.acting else ""
         return (
-            f"Settings are selected by the {measure} of {self.selection_episodes} "
-            f"episodes of each agent of seed {selecting}, and reported on "
-            f"{self.episodes} other episodes of each agent of seed {reported}.{same}"
+            f"Settings are selected by the {self.criterion} of "
+            f"{self.selection_episodes} episodes of each agent of seed {selecting}, "
+            f"and reported on {self.episodes} other episodes of each agent of seed "
+            f"{reported}.{same}{how}"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle, point, reach
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle
 from ramac_jax.cli.runs.records import Scored
 from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import QUANTITIES, Hazard
@@ -83,34 +83,6 @@ def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> Figure:
     axis.set_ylabel("quantile that the critics predict", fontsize=8)
     axis.set_title("discounted return; thick: the worst tenth", fontsize=8)
     axis.tick_params(labelsize=7)
-    return figure
-
-
-def draw_risk_return(runs: Sequence[Scored], risk_level: float) -> Figure:
-    """Draw mean against CVaR with 95 % confidence intervals; best is top right."""
-    lines = -(-len(runs) // 3)
-    figure = Figure(figsize=(WIDTH, 2.7 + 0.13 * lines), layout="constrained")
-    axis = figure.subplots()
-    for index, run in enumerate(runs):
-        x, y = run.summary["pooled_cvar"], run.summary["mean"]
-        if x["value"] is None:
-            continue
-        axis.errorbar(
-            x["value"],
-            y["value"],
-            xerr=reach(x),
-            yerr=reach(y),
-            capsize=2,
-            label=run.name,
-            **point(index),
-        )
-    axis.set_xlabel(f"CVaR$_{{{risk_level:g}}}$ of the returns", fontsize=8)
-    axis.set_ylabel("mean return", fontsize=8)
-    axis.tick_params(labelsize=7)
-    if (known := axis.get_legend_handles_labels())[0]:
-        figure.legend(
-            *known, loc="outside lower center", ncols=3, fontsize=6, frameon=False
-        )
     return figure
 
 

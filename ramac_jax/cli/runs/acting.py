@@ -1,0 +1,78 @@
+"""The acting options of a command: what they mean, and in a few words."""
+
+from ramac_jax.acting import AS_TRAINED, ActingOptions, check_number
+from ramac_jax.cli.options.agent import AgentSpec
+from ramac_jax.cli.options.evaluation import ActingFlags
+from ramac_jax.errors import InputError
+from ramac_jax.hyperparams import WEIGHT
+from ramac_jax.registry import RISK_MEASURES
+
+OF_CANDIDATES = ("risk_level", "softmax_temperature")
+"""Options that need several candidates."""
+
+
+def acting_options(flags: ActingFlags, risk_level: float) -> ActingOptions:
+    """Return how the agents of a command act.
+
+    Args:
+      flags: of the command.
+      risk_level: of the training, which ranks candidates where no level is given.
+    """
+    names = ActingOptions._fields
+    acting = ActingOptions(**{x: getattr(flags, f"acting_{x}") for x in names})
+    if acting.num_candidates > 1 and acting.risk_level is None:
+        acting = acting._replace(risk_level=risk_level)
+    return acting
+
+
+def check_flags(flags: ActingFlags, agent: AgentSpec) -> None:
+    """Raise `InputError` for acting options by which an agent cannot act."""
+    count = flags.acting_num_candidates
+    if count == 1:
+        for name in OF_CANDIDATES:
+            if getattr(flags, f"acting_{name}") != getattr(AS_TRAINED, name):
+                raise InputError(
+                    f"--acting-{name.replace('_', '-')} chooses among candidates: give "
+                    "--acting-num-candidates 2 or more"
+                )
+    elif not agent.num_critics:
+        raise InputError(
+            f"--acting-num-candidates is {count}, and behaviour cloning has no critics "
+            "to rank the candidates: give 1"
+        )
+    check_number("--acting-temperature", flags.acting_temperature, WEIGHT)
+    softmax_temperature = flags.acting_softmax_temperature
+    check_number("--acting-softmax-temperature", softmax_temperature, WEIGHT)
+    if flags.acting_risk_level is not None:
+        levels = RISK_MEASURES[agent.risk_measure].load().levels
+        check_number("--acting-risk-level", flags.acting_risk_level, levels)
+
+
+def words_of(acting: ActingOptions) -> list[str]:
+    """Return the words of `ramac evaluate` for these options."""
+    words = ["--temperatures", str(acting.temperature)]
+    if acting.num_candidates > 1:
+        words += ["--num-candidates", str(acting.num_candidates)]
+        words += ["--risk-levels", str(acting.risk_level)]
+        words += ["--softmax-temperatures", str(acting.softmax_temperature)]
+    return words
+
+
+def describe(acting: ActingOptions) -> str:
+    """Return the acting options in a few words; "" for those of training."""
+    if acting == AS_TRAINED:
+        return ""
+    text = f"temperature {acting.temperature:g}"
+    if acting.num_candidates == 1:
+        return text
+    how = f"best of {acting.num_candidates}"
+    if acting.softmax_temperature:
+        how = (
+            f"one of {acting.num_candidates} by softmax {acting.softmax_temperature:g}"
+        )
+    return f"{text}, {how} at level {acting.risk_level:g}"
+
+
+def with_acting(name: str, acting: ActingOptions) -> str:
+    """Return a name with the acting options after it, unless they are of training."""
+    return ", ".join(filter(None, (name, describe(acting))))
