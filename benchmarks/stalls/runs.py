@@ -57,7 +57,7 @@ class TimedEvaluation:
     ) -> dict[str, np.ndarray]:
         """Return the mean return [P] of each member."""
         start = time.perf_counter()
-        policy = dataclasses.replace(self.policy, params=params)
+        policy = dataclasses.replace(self.policy, params=params.actor)
         episodes = evaluate(policy, self.environments, num_episodes=self.episodes)
         self.spans.append((start, time.perf_counter()))
         return {"mean": episodes.returns.mean(axis=1)}

@@ -9,7 +9,6 @@ from ramac_jax.cli.options.agent import DEFAULT_HEAD, AgentSpec
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.options.sections import flatten
 from ramac_jax.cli.options.train import TrainOptions
-from ramac_jax.cli.runs.acting import check_flags
 from ramac_jax.cli.runs.sinks import check_sinks
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import POSITIVE, Hyperparams
@@ -41,6 +40,8 @@ ACTOR_OPTIONS = {"sampler_steps": "num_steps", "radius": "radius"}
 
 def check_options(options: TrainOptions) -> None:
     """Raise `InputError` for options that no run can have; changes nothing."""
+    from ramac_jax.cli.runs.acting import check_flags  # imports JAX, --help does not
+
     check_run(options)
     check_agent(options.agent)
     check_effects([options.agent])
