@@ -62,6 +62,33 @@ def act(
 ) -> Array:
     """Draw C actions for each observation and take the best of each: [..., A].
 
+    It is `act_from_noise` after `draw_noise`, which say what the arguments are.
+    """
+    options = ActingOptions(temperature, rule.num_candidates, risk_level)
+    check_acting(options, rule.critic, rule.risk_measure)
+    noise = draw_noise(rule, observation, key)
+    return act_from_noise(rule, params, observation, noise, temperature, risk_level)
+
+
+def draw_noise(rule: ActingRule, observation: Array, key: Key) -> Any:
+    """Draw the noise of C actions for each observation [..., O].
+
+    It is the actor's noise for observations [C, ..., O], or [..., O] where C is 1. Of
+    the observations only shape and type matter.
+    """
+    return rule.actor.draw_noise(candidate_observations(rule, observation), key)
+
+
+def act_from_noise(
+    rule: ActingRule,
+    params: ActingParams,
+    observation: Array,
+    noise: Any,
+    temperature: Scalar = 1.0,
+    risk_level: Scalar | None = None,
+) -> Array:
+    """Make C actions for each observation and take the best of each: [..., A].
+
     The best has the largest mean of min_e Z_e(s, a; tau) at the fractions
     tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1, as Diffusion-QL
     (Wang et al., 2023) takes the best of 50 by its mean.
@@ -70,7 +97,7 @@ def act(
       rule: static.
       params: of one agent.
       observation: [..., O].
-      key: for the noise of all actions.
+      noise: of all actions, as `draw_noise` draws it.
       temperature: factor on the floating-point leaves of the actor's noise.
       risk_level: of the risk measure; unused, and may be None, where C is 1.
 
@@ -78,27 +105,32 @@ def act(
     """
     options = ActingOptions(temperature, rule.num_candidates, risk_level)
     check_acting(options, rule.critic, rule.risk_measure)
+    each = candidate_observations(rule, observation)
+    scaled = scale_noise(noise, temperature)
+    actions = rule.actor.sample_from_noise(params.actor, each, scaled)
     if rule.num_candidates == 1:
-        return sample(rule.actor, params.actor, observation, key, temperature)
-    each = jnp.broadcast_to(observation, (rule.num_candidates, *observation.shape))
-    actions = sample(rule.actor, params.actor, each, key, temperature)  # [C, ..., A]
+        return actions
     values = candidate_values(rule, params.critic, each, actions, risk_level)
     best = jnp.argmax(values, axis=0)
     return jnp.take_along_axis(actions, best[None, ..., None], axis=0)[0]
 
 
-def sample(
-    actor: Actor, params: Params, observation: Array, key: Key, temperature: Scalar
-) -> Array:
-    """Draw one action [..., A] for each observation, from noise times temperature."""
+def candidate_observations(rule: ActingRule, observation: Array) -> Array:
+    """Return the observations of C candidates [C, ..., O]; [..., O] where C is 1."""
+    if rule.num_candidates == 1:
+        return observation
+    return jnp.broadcast_to(observation, (rule.num_candidates, *observation.shape))
+
+
+def scale_noise(noise: Any, temperature: Scalar) -> Any:
+    """Return noise with its floating-point leaves times the temperature."""
 
     def scale(noise: Any) -> Any:
         if not jnp.issubdtype(noise.dtype, jnp.floating):
             return noise
         return noise * jnp.asarray(temperature, noise.dtype)
 
-    noise = jax.tree.map(scale, actor.draw_noise(observation, key))
-    return actor.sample_from_noise(params, observation, noise)
+    return jax.tree.map(scale, noise)
 
 
 def candidate_values(
