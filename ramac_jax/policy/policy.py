@@ -19,7 +19,7 @@ from ramac_jax.acting import (
     draw_noise,
 )
 from ramac_jax.errors import InputError
-from ramac_jax.normalization import normalize_observation, unscale_action
+from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.policy.builders import find_risk_measure
 from ramac_jax.policy_record import CriticSpec, PolicySpec
 from ramac_jax.types import Actor, Array, Critic, Key, Params, RiskMeasureFn, Scalar
@@ -132,11 +132,9 @@ class Policy:
         temperature, num_candidates, risk_level = self.resolve(options)
         everyone = ActingParams(self.params, self.critic_params)
         params = jax.tree.map(lambda x: x[member], everyone)
-        observation = normalize_observation(self.spec.scaling, observation)
-        rule = self.rule(num_candidates)
-        numbers = temperature, risk_level
-        action = act_from_noise(rule, params, observation, noise, *numbers)
-        return unscale_action(self.spec.scaling, action)
+        rule, scaling = self.rule(num_candidates), self.spec.scaling
+        numbers = (temperature, risk_level)
+        return act_in_units(rule, scaling, params, observation, noise, numbers)
 
     def ood_score(self, observation: Array) -> Array:
         """Return how far observations [..., O] are from those of the training: [...].
@@ -156,7 +154,8 @@ class Policy:
         if not isinstance(observation, jax.core.Tracer):
             with jax.ensure_compile_time_eval():  # known, though a function is traced
                 score = np.asarray(self.ood_score(observation))
-            warn_of_distance(self.spec.guard, score)
+            known = self.spec.guard
+            warn_of_distance(None if known is None else float(known.threshold), score)
         return observation
 
     def check_width(self, observation: Array) -> Array:
@@ -178,18 +177,35 @@ class Policy:
             )
 
 
-def warn_of_distance(known: guard.Guard | None, score: np.ndarray) -> None:
-    """Warn of scores above the threshold; `InputError` for one that is not finite."""
+def act_in_units(
+    rule: ActingRule,
+    scaling: Scaling,
+    params: ActingParams,
+    observation: Array,
+    noise: Any,
+    numbers: tuple[Scalar, Scalar | None],
+) -> Array:
+    """Act as `ramac_jax.acting.act_from_noise`, in the environment's units: [..., A].
+
+    `numbers` are temperature and level of risk.
+    """
+    observation = normalize_observation(scaling, observation)
+    action = act_from_noise(rule, params, observation, noise, *numbers)
+    return unscale_action(scaling, action)
+
+
+def warn_of_distance(threshold: float | None, score: np.ndarray) -> None:
+    """Warn of scores above a threshold; `InputError` for one that is not finite."""
     if not np.isfinite(score).all():
         raise InputError(
             "an observation is not finite (a NaN or an infinity): repair it, the "
             "policy does not act on it"
         )
-    if known is not None and (far := score > known.threshold).any():
+    if threshold is not None and (far := score > threshold).any():
         warnings.warn(
             f"{far.sum()} of {score.size} observations are far from the training data: "
             f"a coordinate is {score.max():.3g} deviations from its mean, and "
-            f"{1 - guard.SHARE_ABOVE:.1%} of the data are within {known.threshold:.3g}",
+            f"{1 - guard.SHARE_ABOVE:.1%} of the data are within {threshold:.3g}",
             OODWarning,
             stacklevel=4,
         )
