@@ -14,7 +14,7 @@ from ramac_jax.errors import InputError
 from ramac_jax.types import Array
 
 STD_FLOOR = 1e-3
-"""Least deviation of a coordinate, as in `ramac_jax.data`."""
+"""Least deviation of a coordinate: an almost constant one is not amplified."""
 SHARE_ABOVE = 1e-3
 """Share of the training data whose score is above the threshold."""
 

@@ -40,6 +40,7 @@ from ramac_jax.cli.runs.results import (
 )
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Environments, Episodes
+from ramac_jax.export import ExportedPolicy, is_exported, load_exported
 from ramac_jax.policy import Policy, load_policy
 
 
@@ -168,8 +169,19 @@ def choose_protocol(
     return make_protocol(task, spec, options.horizon, **others)
 
 
+def open_policy(folder: Path) -> tuple[Policy | ExportedPolicy, dict[str, Any]]:
+    """Return the policy of a run or of an export, and the record of its run."""
+    if is_exported(folder):
+        exported = load_exported(folder)
+        return exported, dict(exported.record["run"])
+    record = read_run(folder)
+    return load_policy(folder / "checkpoint"), record
+
+
 def play_each(
-    policy: Policy, seeds: Sequence[int], protocols: Sequence[EvaluationProtocol]
+    policy: Policy | ExportedPolicy,
+    seeds: Sequence[int],
+    protocols: Sequence[EvaluationProtocol],
 ) -> list[Episodes]:
     """Play the episodes of protocols that differ in their acting options alone."""
     protocol = protocols[0]
@@ -184,8 +196,9 @@ def play_each(
 
 def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     """Run the command."""
-    record = read_run(options.run)
-    policy = load_policy(options.run / "checkpoint")
+    policy, record = open_policy(options.run)
+    if isinstance(policy, ExportedPolicy) and options.num_candidates == 1:
+        options = dataclasses.replace(options, num_candidates=policy.num_candidates)
     protocol = choose_protocol(options, record)
     protocols = [
         dataclasses.replace(protocol, acting=acting)
@@ -206,7 +219,8 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         frontier = [score_setting(each, episodes, seeds) for each, episodes in pairs]
     first, episodes = protocols[0], played[0]
     calibrated = None
-    if first.acting == AS_TRAINED:  # the critics predict the policy that was trained
+    as_trained = first.acting == AS_TRAINED  # what the critics predict
+    if as_trained and isinstance(policy, Policy):
         calibrated = compare_critics(policy, episodes, first.level)
     summary = write_evaluation(
         folder,

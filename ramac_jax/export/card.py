@@ -70,9 +70,9 @@ def sections(record: Mapping[str, Any]) -> str:
             data_section(record),
             "## Load\n\nWith ramac_jax, with every option of acting: "
             '`ramac_jax.load_policy("hf://OWNER/NAME")`.',
-            "## Intended use and limits\n\nFor research on offline reinforcement learning "
-            "in the simulator that is named above. The policy is tested nowhere else. "
-            "It learned from recorded data alone and may act badly where these hold "
+            "## Intended use and limits\n\nFor research on offline reinforcement "
+            "learning in the simulator that is named above. The policy is tested nowhere "
+            "else. It learned from recorded data alone and may act badly where these hold "
             "nothing alike; the guard sees a part of that. Its figures are of its own "
             "training seed. A low risk in simulation is no statement about the safety "
             "of a machine.",
@@ -106,7 +106,9 @@ def describe_acting(settings: Mapping[str, Any]) -> str:
         return "one action drawn as in training"
     text = f"temperature {acting['temperature']:g}"
     if acting["num_candidates"] > 1:
-        text += f", best of {acting['num_candidates']} at level {acting['risk_level']:g}"
+        text += (
+            f", best of {acting['num_candidates']} at level {acting['risk_level']:g}"
+        )
     return text
 
 

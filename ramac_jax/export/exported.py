@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax.acting import ActingOptions, check_number
@@ -38,7 +40,9 @@ class ExportedPolicy:
         self.run = run  # (observation, noise, temperature, risk_level) -> its outputs
         self.file = file
         self.num_candidates: int = record["acting"]["num_candidates"]
-        shapes = {x["name"]: x["shape"] for x in [*record["inputs"], *record["outputs"]]}
+        shapes = {
+            x["name"]: x["shape"] for x in [*record["inputs"], *record["outputs"]]
+        }
         self.observation_dim: int = shapes["observation"][-1]
         self.action_dim: int = shapes["action"][-1]
         self.noise_shape = tuple(shapes["noise"])
@@ -66,11 +70,6 @@ class ExportedPolicy:
         check_number("risk_level", level, allowed)
         return options._replace(risk_level=level)
 
-    def draw_noise(self, key: Key) -> Array:
-        """Draw the noise of one action, without the axis of the observations."""
-        shape = tuple(size for size in self.noise_shape if size != BATCH)
-        return random_numbers.normal(key, shape, np.float32)
-
     def act_from_noise(
         self, observation: Any, noise: Any, options: ActingOptions
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +83,29 @@ class ExportedPolicy:
             np.asarray(observation, np.float32), np.asarray(noise), *numbers
         )
         return action, score
+
+    def act_fn(self, options: ActingOptions) -> Callable[..., Array]:
+        """Return the function that plays episodes, as `ramac_jax.evaluation` calls it.
+
+        The noise of an action is that of the policy that was exported, drawn from the
+        same keys.
+        """
+        options = self.resolve(options)
+        of_one = tuple(size for size in self.noise_shape if size != BATCH)
+        axis = self.noise_shape.index(BATCH)
+
+        @jax.jit
+        @partial(jax.vmap, in_axes=(0, None), out_axes=axis)
+        def draw(seed: Array, step: Array) -> Array:
+            key = jax.random.fold_in(jax.random.key(seed), step)
+            return random_numbers.normal(key, of_one, jnp.float32)
+
+        def act(observation: Any, seeds: Any, step: Any) -> Array:
+            noise = draw(seeds[0], step)
+            action, _ = self.act_from_noise(observation[0], noise, options)
+            return jnp.asarray(action[None])
+
+        return act
 
     def __call__(
         self, observation: Any, key: Key, options: ActingOptions | None = None
@@ -108,7 +130,7 @@ class ExportedPolicy:
         given = options or ActingOptions(num_candidates=self.num_candidates)
         options = self.resolve(given)
         shape = tuple(len(observation) if x == BATCH else x for x in self.noise_shape)
-        noise = random_numbers.normal(key, shape, np.float32)
+        noise = random_numbers.normal(key, shape, jnp.float32)
         action, score = self.act_from_noise(observation, noise, options)
         warn_of_distance(self.record["ood_threshold"], score)
         return action

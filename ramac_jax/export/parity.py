@@ -91,9 +91,7 @@ def observed_law(policy: Policy) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(scaling.observation_mean), np.asarray(scaling.observation_std)
 
 
-def tied_actions(
-    policy: Policy, num_candidates: int, *inputs: Array
-) -> Array:
+def tied_actions(policy: Policy, num_candidates: int, *inputs: Array) -> Array:
     """Return the actions [C, B, A] whose value is the best up to rounding, else inf.
 
     Where values differ by rounding, another program may take another candidate.

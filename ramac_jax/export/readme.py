@@ -76,9 +76,9 @@ def heading(record: Mapping[str, Any]) -> str:
     if count > 1:
         ranked = f"It takes the best of {count} draws by {acting['risk_measure']}."
     return (
-        f"# {name}\n\nA policy of offline reinforcement learning, exported by ramac_jax "
-        f"{record['versions']['ramac_jax']}. It draws actions with a generative model "
-        f"({acting['actor']}) and reads and writes the environment's own units. "
+        f"# {name}\n\nA policy of offline reinforcement learning, exported by "
+        f"ramac_jax {record['versions']['ramac_jax']}. It draws actions with a "
+        f"generative model ({acting['actor']}) and reads and writes the environment's own units. "
         f"{ranked} `policy.json` describes it for programs."
     )
 
@@ -95,7 +95,9 @@ def usage(record: Mapping[str, Any], name: str) -> str:
         level=1.0 if level is None else level,
     )
     threshold = record["ood_threshold"]
-    code += FINITE_LINES if threshold is None else GUARD_LINES.format(threshold=threshold)
+    code += (
+        FINITE_LINES if threshold is None else GUARD_LINES.format(threshold=threshold)
+    )
     return f"## Act with {title}\n\n```python\n{code}```"
 
 
@@ -128,8 +130,8 @@ def guard_section(record: Mapping[str, Any]) -> str:
             "ordinary coordinates that never occurs."
         )
     return (
-        f"## Guard\n\n{text} The action is computed whatever the score: check it before "
-        "you act. An observation of another width is an error of the runtime."
+        f"## Guard\n\n{text} The action is computed whatever the score: check it "
+        "before you act. An observation of another width is an error of the runtime."
     )
 
 

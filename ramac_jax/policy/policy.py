@@ -48,6 +48,16 @@ class Policy:
         """Number of agents."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
+    @property
+    def observation_dim(self) -> int:
+        """O."""
+        return self.spec.observation_dim
+
+    @property
+    def action_dim(self) -> int:
+        """A."""
+        return self.spec.action_dim
+
     @functools.cached_property
     def risk_measure(self) -> RiskMeasureFn:
         """What `risk_level` is a level of: the measure of the spec."""

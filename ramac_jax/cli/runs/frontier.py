@@ -10,6 +10,7 @@ from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation import Episodes, summarise
+from ramac_jax.export import ExportedPolicy
 from ramac_jax.policy import Policy
 
 FIGURES = ("mean", "pooled_cvar", "risky_share")
@@ -29,7 +30,9 @@ class Setting(NamedTuple):
         return {**self.acting._asdict(), **self.figures}
 
 
-def acting_settings(options: EvaluateOptions, policy: Policy) -> list[ActingOptions]:
+def acting_settings(
+    options: EvaluateOptions, policy: Policy | ExportedPolicy
+) -> list[ActingOptions]:
     """Return every combination of the acting options.
 
     Raises `InputError` for options by which the policy cannot act, for levels that rank
