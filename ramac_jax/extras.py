@@ -11,7 +11,6 @@ INSTALLED_BY = {
     "huggingface_hub": "export",
     "mujoco": "mujoco",
     "jax2onnx": "export",
-    "onnx": "export",
     "onnxruntime": "export",
     "matplotlib": "plots",
     "orbax": "checkpoints",

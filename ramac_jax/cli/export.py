@@ -58,6 +58,11 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     policy.check_member(member)
     check_member(record, member)
     seeds = record.get("seeds", list(range(policy.population)))
+    if len(seeds) != policy.population:
+        raise InputError(
+            f"run.json names {len(seeds)} seeds and the checkpoint holds "
+            f"{policy.population} agents: they are not of one run"
+        )
     about = {
         "hashes": hashes(run, record),
         "evaluation": describe_evaluation(run, member),

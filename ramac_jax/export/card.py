@@ -13,6 +13,12 @@ FIGURES = {
 }
 """Figures of an evaluation -> their names on the hub."""
 
+LIMITS = """\
+For research on offline reinforcement learning in the simulator that is named above. The
+policy is tested nowhere else. It learned from recorded data alone and may act badly
+where these hold nothing alike; the guard sees a part of that. Its figures are of its
+own training seed. A low risk in simulation says nothing of the safety of a machine."""
+
 
 def front_matter(record: Mapping[str, Any]) -> str:
     """Return the metadata of a card in YAML, every text quoted as JSON is."""
@@ -27,7 +33,10 @@ def front_matter(record: Mapping[str, Any]) -> str:
     ]
     evaluation = record["evaluation"]
     if evaluation is not None:
-        name, env = run.get("preset") or acting["actor"], str(run.get("env_id"))
+        name, env = (
+            run.get("preset") or acting["actor"],
+            evaluation["settings"]["env_id"],
+        )
         lines += [
             "model-index:",
             f"- name: {json.dumps(name)}",
@@ -66,21 +75,18 @@ def sections(record: Mapping[str, Any]) -> str:
     """Return the sections of a card that a plain README lacks."""
     return "\n\n".join(
         [
-            evaluation_section(record["evaluation"]),
+            evaluation_section(record["evaluation"], record["acting"]),
             data_section(record),
             "## Load\n\nWith ramac_jax, with every option of acting: "
             '`ramac_jax.load_policy("hf://OWNER/NAME")`.',
-            "## Intended use and limits\n\nFor research on offline reinforcement "
-            "learning in the simulator that is named above. The policy is tested nowhere "
-            "else. It learned from recorded data alone and may act badly where these hold "
-            "nothing alike; the guard sees a part of that. Its figures are of its own "
-            "training seed. A low risk in simulation is no statement about the safety "
-            "of a machine.",
+            "## Intended use and limits\n\n" + LIMITS,
         ]
     )
 
 
-def evaluation_section(evaluation: Mapping[str, Any] | None) -> str:
+def evaluation_section(
+    evaluation: Mapping[str, Any] | None, acting: Mapping[str, Any]
+) -> str:
     """Return the figures of an evaluation with their intervals."""
     if evaluation is None:
         return "## Evaluation\n\nThe run holds no evaluation of this policy."
@@ -96,6 +102,12 @@ def evaluation_section(evaluation: Mapping[str, Any] | None) -> str:
         f"{settings['env_id']}, with {describe_acting(settings)}; CVaR at level "
         f"{settings['level']:g}."
     )
+    evaluated = (settings.get("acting") or {}).get("num_candidates", 1)
+    if evaluated != acting["num_candidates"]:
+        told += (
+            f" The exported program takes the best of {acting['num_candidates']} "
+            "actions instead, and was not evaluated."
+        )
     return "\n".join(["## Evaluation", "", told, "", *rows])
 
 

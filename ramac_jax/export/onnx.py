@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ def check_opset(opset: int) -> None:
     """Raise `InputError` for a version that cannot be had, or a missing package."""
     if opset not in OPSETS:
         raise InputError(f"opset is {opset}: give {OPSETS[0]} to {OPSETS[-1]}")
-    for module in ("jax2onnx", "onnx", "onnxruntime"):
+    for module in ("jax2onnx", "onnxruntime"):
         require(module, "ramac_jax.export")
 
 
@@ -47,7 +46,9 @@ def serialize(program: Program, opset: int) -> bytes:
     traced = jax.make_jaxpr(program.function)(*shapes)
     try:
         with quiet():
-            model = importlib.import_module("jax2onnx").to_onnx(
+            from jax2onnx import to_onnx  # takes seconds
+
+            model = to_onnx(
                 functools.partial(evaluate, traced),
                 shapes,
                 model_name="policy",
@@ -122,11 +123,14 @@ class Runner:
 
     def __init__(self, content: bytes) -> None:
         require("onnxruntime", "ramac_jax.export")
-        runtime = importlib.import_module("onnxruntime")
-        options = runtime.SessionOptions()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; it warns of every unused constant
         providers = ["CPUExecutionProvider"]
-        self.session = runtime.InferenceSession(content, options, providers=providers)
+        self.session = onnxruntime.InferenceSession(
+            content, options, providers=providers
+        )
 
     def __call__(self, *inputs: Any) -> list[np.ndarray]:
         """Return action and score for inputs in the order of the program's."""

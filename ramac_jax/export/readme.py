@@ -78,7 +78,7 @@ def heading(record: Mapping[str, Any]) -> str:
     return (
         f"# {name}\n\nA policy of offline reinforcement learning, exported by "
         f"ramac_jax {record['versions']['ramac_jax']}. It draws actions with a "
-        f"generative model ({acting['actor']}) and reads and writes the environment's own units. "
+        f"generative model ({acting['actor']}), in the environment's own units. "
         f"{ranked} `policy.json` describes it for programs."
     )
 

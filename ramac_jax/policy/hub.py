@@ -1,6 +1,5 @@
 """Policies on the Hugging Face hub, under names such as hf://OWNER/NAME."""
 
-import importlib
 import re
 from pathlib import Path
 
@@ -25,9 +24,10 @@ def local_folder(folder: str | Path) -> Path:
     if matched is None:
         raise InputError(f"{folder} is no name on the hub: give hf://OWNER/NAME")
     require("huggingface_hub", "ramac_jax.policy")
-    hub = importlib.import_module("huggingface_hub")
+    import huggingface_hub
+
     name, revision = matched.groups()
     try:
-        return Path(hub.snapshot_download(repo_id=name, revision=revision))
+        return Path(huggingface_hub.snapshot_download(repo_id=name, revision=revision))
     except Exception as error:  # of the network, of the hub or of the disk
         raise InputError(f"cannot fetch {folder}: {first_line(error)}") from error
