@@ -1,8 +1,10 @@
-"""Files that are whole or absent: strict JSON and text, replaced in one move."""
+"""Files and folders that are whole or absent, replaced in one move."""
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +34,26 @@ def write_text(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(text)
     draft.replace(path)
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to fill, which then replaces `folder` in one move.
+
+    Where the body fails nothing changes: an earlier folder stays, and no draft is left.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}-"
+    ) as workplace:
+        new, old = Path(workplace, "new"), Path(workplace, "old")
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax.errors import InputError, first_line
+from ramac_jax.guard import Guard
 from ramac_jax.normalization import Scaling
 from ramac_jax.storage import STATE
 
@@ -49,6 +50,8 @@ class PolicySpec(NamedTuple):
     """Options of the registered actor's builder; JSON must be able to hold them."""
     critic: CriticSpec | None = None
     """The critics, which rank candidate actions; None: there are none, or unknown."""
+    guard: Guard | None = None
+    """The observations that the policy was trained on; None: they are not known."""
 
     @property
     def observation_dim(self) -> int:
@@ -101,6 +104,7 @@ def read_record(folder: Path) -> Record:
         actor=fields["actor"],
         actor_options=fields["actor_options"],
         critic=read_critic_spec(fields.get("critic")),
+        guard=read_guard(fields.get("guard")),
     )
     return Record(
         spec=spec,
@@ -115,16 +119,23 @@ def read_critic_spec(fields: Mapping[str, Any] | None) -> CriticSpec | None:
     return None if fields is None else CriticSpec(**fields)
 
 
+def read_guard(fields: Mapping[str, Any] | None) -> Guard | None:
+    """Return the guard; None for a checkpoint that has none."""
+    if fields is None:
+        return None
+    return Guard(**{k: jnp.asarray(v, jnp.float32) for k, v in fields.items()})
+
+
 def to_json(record: Record) -> str:
     """Write a record as strict JSON; floats keep every bit."""
     spec, critic = record.spec, record.spec.critic
-    scaling = {k: np.asarray(v).tolist() for k, v in spec.scaling._asdict().items()}
     fields = {
         "format": FORMAT,
         "actor": spec.actor,
         "actor_options": dict(spec.actor_options),
         "critic": critic and critic._asdict() | {"options": dict(critic.options)},
-        "scaling": scaling,
+        "scaling": as_lists(spec.scaling),
+        "guard": spec.guard and as_lists(spec.guard),
         "population": record.population,
         "layout": record.layout,
         "files": record.files,
@@ -134,6 +145,11 @@ def to_json(record: Record) -> str:
         return json.dumps(whole, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise InputError(f"the policy cannot be written as JSON: {error}") from error
+
+
+def as_lists(arrays: Scaling | Guard) -> dict[str, Any]:
+    """Return arrays by their names, as JSON holds them."""
+    return {name: np.asarray(x).tolist() for name, x in arrays._asdict().items()}
 
 
 def text_checksum(fields: Mapping[str, Any]) -> int:

@@ -14,7 +14,6 @@ from ramac_jax.extras import INSTALLED_BY, MissingExtra, advice, require
 PYPROJECT = Path(ramac_jax.__file__).parents[1] / "pyproject.toml"
 DISTRIBUTIONS = {
     "orbax": "orbax-checkpoint",
-    "huggingface_hub": "minari",  # by its extra hf
     "mujoco": "gymnasium",  # by its extra mujoco
 }
 

@@ -35,6 +35,7 @@ from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
 from ramac_jax.cli.runs.results import write_evaluation
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Environments, Episodes
+from ramac_jax.export import ExportedPolicy, is_exported, load_exported
 from ramac_jax.policy import Policy, load_policy
 
 
@@ -81,8 +82,17 @@ def choose_protocol(
     return make_protocol(task, spec, options.horizon, **others)
 
 
+def open_policy(folder: Path) -> tuple[Policy | ExportedPolicy, dict[str, Any]]:
+    """Return the policy of a run or of an export, and the record of its run."""
+    if is_exported(folder):
+        exported = load_exported(folder)
+        return exported, dict(exported.record["run"])
+    record = read_run(folder)
+    return load_policy(folder / "checkpoint"), record
+
+
 def play_all(
-    policy: Policy,
+    policy: Policy | ExportedPolicy,
     seeds: Sequence[int],
     protocol: EvaluationProtocol,
     options: EvaluateOptions,
@@ -112,8 +122,9 @@ def play_all(
 
 def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     """Run the command."""
-    record = read_run(options.run)
-    policy = load_policy(options.run / "checkpoint")
+    policy, record = open_policy(options.run)
+    if isinstance(policy, ExportedPolicy) and options.num_candidates == 1:
+        options = dataclasses.replace(options, num_candidates=policy.num_candidates)
     protocol = choose_protocol(options, record)
     seeds = record.get("seeds", list(range(policy.population)))
     if record.get("selection"):
@@ -124,7 +135,9 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     folder = options.out or options.run
     folders.check_writable(folder)
     protocol, episodes, frontier = play_all(policy, seeds, protocol, options)
-    calibrated = compare_critics(policy, episodes, protocol)
+    calibrated = None
+    if isinstance(policy, Policy):
+        calibrated = compare_critics(policy, episodes, protocol)
     summary = write_evaluation(
         folder,
         episodes,

@@ -71,6 +71,12 @@ COMMANDS = {
         "ramac_jax.cli.data",
         simulators=True,
     ),
+    "export": Command(
+        "write a trained policy as a program that acts without this library",
+        "ramac_jax.cli.options.export",
+        "ramac_jax.cli.export",
+        simulators=True,
+    ),
     "bandit": Command(
         "train every agent on the risky bandit and measure the paper's bounds",
         "ramac_jax.cli.options.bandit",

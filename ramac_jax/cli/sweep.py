@@ -213,7 +213,9 @@ def run(
     protocol = find_protocol(options, dataset)
     check_halving(options, protocol)
     search = search.fitted(dataset.transitions)
+    guard = dataset.guard()
     specs = [policy_spec(x.agent, dataset.scaling) for x in search.variants]
+    specs = [spec._replace(guard=guard) for spec in specs]
     with contextlib.ExitStack() as stack:
         evaluators = sentence = None
         if protocol is not None:

@@ -19,11 +19,12 @@ from ramac_jax.data.transitions import (
 )
 from ramac_jax.envs.registration import update_spec
 from ramac_jax.errors import InputError
+from ramac_jax.guard import STD_FLOOR, Guard, measure_guard
 from ramac_jax.normalization import Scaling, normalize_observation
 from ramac_jax.types import Array, Transition
 
-STD_FLOOR = 1e-3
-"""Least deviation of a coordinate: an almost constant one is not amplified."""
+GUARD_ROWS = 200_000
+"""Observations that a guard is measured from; they are spread evenly over the data."""
 
 
 class OfflineDataset(NamedTuple):
@@ -33,6 +34,13 @@ class OfflineDataset(NamedTuple):
     scaling: Scaling  # from the environment's units to those of the transitions
     sources: tuple[Source, ...]  # in the order of the rows
     env_spec: EnvSpec | None  # for gymnasium.make; None where the data name none
+
+    def guard(self) -> Guard:
+        """Return what is known of the observations, from up to `GUARD_ROWS` of them."""
+        every = -(-len(self.transitions.observation) // GUARD_ROWS)
+        observation = np.asarray(self.transitions.observation[::every])
+        mean, std = self.scaling.observation_mean, self.scaling.observation_std
+        return measure_guard(observation * np.asarray(std) + np.asarray(mean))
 
 
 def load_datasets(

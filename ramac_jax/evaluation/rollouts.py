@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,12 @@ from ramac_jax import acting
 from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.errors import InputError
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
+from ramac_jax.policy import Policy
 from ramac_jax.types import Array
 
 if TYPE_CHECKING:
     from ramac_jax.evaluation.environments import Environments
     from ramac_jax.evaluation.simulators import Step
-    from ramac_jax.policy import Policy
 
 TILE = 8  # episodes of each agent in a lane
 MAX_ENVIRONMENTS = 256  # open at once, or two lanes; each takes 1.5 MB, 10 ms to make
@@ -35,6 +35,18 @@ ActFn = Callable[[np.ndarray, np.ndarray, np.int32], Array]
 """(observations [P, M, O], seeds [P, M], step) -> actions [P, M, A]."""
 OnStep = Callable[[int, int], bool | None]
 """(steps of lanes done, largest possible number) -> True to cancel the evaluation."""
+
+
+class PlayingPolicy(Protocol):
+    """A policy that brings its own function to play with, such as an exported one."""
+
+    @property
+    def population(self) -> int: ...
+    @property
+    def observation_dim(self) -> int: ...
+    @property
+    def action_dim(self) -> int: ...
+    def act_fn(self, options: ActingOptions, /) -> ActFn: ...
 
 
 class Cancelled(Exception):
@@ -101,7 +113,7 @@ def act(
 
 
 def evaluate(
-    policy: Policy,
+    policy: Policy | PlayingPolicy,
     environments: Environments,
     *,
     num_episodes: int,
@@ -117,7 +129,7 @@ def evaluate(
     episodes in turn. `dataclasses.replace(policy, params=...)` does not compile again.
 
     Args:
-      policy: the agents.
+      policy: the agents; `ramac_jax.export.load_exported` reads others.
       environments: where the agents act; usable again afterwards, cancelled or not.
       num_episodes: M.
       seed: of the first episode; episode m of agent p has the seed `seed + p M + m`.
@@ -130,7 +142,7 @@ def evaluate(
     policy cannot act; `Cancelled` once `on_step` returns True before the end.
     """
     check_request(policy, environments, num_episodes, seed)
-    rule, actors = prepare(policy, options)
+    act_in_lane = act_fn(policy, options)
     size = policy.population * num_episodes
     seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
     groups = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
@@ -140,7 +152,7 @@ def evaluate(
     def run_lane(lane: int) -> Iterator[None]:
         for index in range(lane, len(groups), num_lanes):
             played[index] = yield from play(
-                functools.partial(act, rule, actors), environments, lane, groups[index]
+                act_in_lane, environments, lane, groups[index]
             )
 
     lanes = [run_lane(lane) for lane in range(num_lanes)]
@@ -154,12 +166,23 @@ def evaluate(
     return jax.tree.map(lambda *x: np.concatenate(x, axis=1), *in_order)
 
 
+def act_fn(policy: Policy | PlayingPolicy, options: ActingOptions) -> ActFn:
+    """Return the function by which the agents of a policy act."""
+    if not isinstance(policy, Policy):
+        return policy.act_fn(options)
+    rule, actors = prepare(policy, options)
+    return functools.partial(act, rule, actors)
+
+
 def check_request(
-    policy: Policy, environments: Environments, num_episodes: int, seed: int
+    policy: Policy | PlayingPolicy,
+    environments: Environments,
+    num_episodes: int,
+    seed: int,
 ) -> None:
     """Raise `InputError` where `evaluate` cannot play these episodes."""
     for name in ("observation_dim", "action_dim"):
-        here, there = getattr(policy.spec, name), getattr(environments, name)
+        here, there = getattr(policy, name), getattr(environments, name)
         if here != there:
             raise InputError(
                 f"{environments.spec.id} has {name} {there} and the policy {here}: "

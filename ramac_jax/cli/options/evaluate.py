@@ -22,7 +22,8 @@ class EvaluateOptions:
     """The command line."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run of ramac train; its checkpoint/ and run.json are read."""
+    """Folder of a run of ramac train, whose checkpoint/ and run.json are read, or of
+    ramac export."""
     episodes: int = 100
     """Episodes of each seed; each seed plays its own, the same in every run."""
     horizon: str | None = None
@@ -37,7 +38,8 @@ class EvaluateOptions:
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""
     num_candidates: int = 1
-    """Actions drawn at each step, of which the critics choose one."""
+    """Actions drawn at each step, of which the critics choose one; an export has those
+    that it was made with."""
     risk_levels: tuple[float, ...] | None = None
     """Levels of the agent's risk measure that rank the candidates, each played; None:
     the level of training."""

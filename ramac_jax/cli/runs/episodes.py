@@ -14,6 +14,7 @@ from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.devices.hosts import join_hosts, rows_of_host
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation import Environments, Episodes, evaluate
+from ramac_jax.export import ExportedPolicy
 from ramac_jax.policy import Policy
 
 AT_ONCE = 16
@@ -21,7 +22,7 @@ AT_ONCE = 16
 
 
 def play(
-    policy: Policy,
+    policy: Policy | ExportedPolicy,
     seeds: Sequence[int],
     protocol: EvaluationProtocol,
     *,
@@ -59,7 +60,7 @@ def play(
 
 def play_in(
     environments: Environments,
-    policy: Policy,
+    policy: Policy | ExportedPolicy,
     protocol: EvaluationProtocol,
     first: int,
     progress: bool,
@@ -94,8 +95,10 @@ def play_in(
     return join_hosts(together, policy.population)
 
 
-def pick(policy: Policy, rows: np.ndarray) -> Policy:
-    """Return some agents of a policy."""
+def pick(policy: Policy | ExportedPolicy, rows: np.ndarray) -> Policy | ExportedPolicy:
+    """Return some agents of a policy; an exported one has a single agent."""
+    if isinstance(policy, ExportedPolicy):
+        return policy
     everyone = (policy.params, policy.critic_params)
     params, critic_params = jax.tree.map(lambda x: x[rows], everyone)
     return dataclasses.replace(policy, params=params, critic_params=critic_params)

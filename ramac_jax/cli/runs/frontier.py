@@ -14,6 +14,7 @@ from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.selection import SELECTION_SEED, SelectionEpisodes
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.evaluation import Episodes, summarise
+from ramac_jax.export import ExportedPolicy
 from ramac_jax.policy import Policy
 
 FIGURES = ("mean", "pooled_cvar", "risky_share")
@@ -93,7 +94,9 @@ class Frontier(NamedTuple):
         }
 
 
-def acting_settings(options: EvaluateOptions, policy: Policy) -> list[ActingOptions]:
+def acting_settings(
+    options: EvaluateOptions, policy: Policy | ExportedPolicy
+) -> list[ActingOptions]:
     """Return every combination of the acting options.
 
     Raises `InputError` for options by which the policy cannot act, for those that

@@ -1,0 +1,136 @@
+"""The model card of an exported policy, as the Hugging Face hub reads it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LICENSE = "apache-2.0"
+TAGS = ("reinforcement-learning", "offline-reinforcement-learning", "risk", "jax")
+FIGURES = {
+    "mean": "mean return",
+    "pooled_cvar": "CVaR of the return",
+    "risky_share": "share of risky steps",
+}
+"""Figures of an evaluation -> their names on the hub."""
+
+LIMITS = """\
+For research on offline reinforcement learning in the simulator that is named above. The
+policy is tested nowhere else. It learned from recorded data alone and may act badly
+where these hold nothing alike; the guard sees a part of that. Its figures are of its
+own training seed. A low risk in simulation says nothing of the safety of a machine."""
+
+
+def front_matter(record: Mapping[str, Any]) -> str:
+    """Return the metadata of a card in YAML, every text quoted as JSON is."""
+    acting, run = record["acting"], record["run"]
+    lines = [
+        "---",
+        "library_name: ramac_jax",
+        f"license: {LICENSE}",
+        "pipeline_tag: reinforcement-learning",
+        "tags:",
+        *(f"- {tag}" for tag in [*TAGS, acting["actor"]]),
+    ]
+    evaluation = record["evaluation"]
+    if evaluation is not None:
+        name, env = (
+            run.get("preset") or acting["actor"],
+            evaluation["settings"]["env_id"],
+        )
+        lines += [
+            "model-index:",
+            f"- name: {json.dumps(name)}",
+            "  results:",
+            "  - task:",
+            "      type: reinforcement-learning",
+            "      name: reinforcement-learning",
+            "    dataset:",
+            f"      name: {json.dumps(env)}",
+            f"      type: {json.dumps(env)}",
+            "    metrics:",
+            *metric_lines(evaluation),
+        ]
+    return "\n".join([*lines, "---"])
+
+
+def metric_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return the figures of an evaluation in YAML, the interval in their names."""
+    lines = []
+    for key, name in FIGURES.items():
+        figure = evaluation["figures"].get(key)
+        if figure is None or figure["value"] is None:
+            continue
+        interval = f"95 % interval {figure['low']:.4g} to {figure['high']:.4g}"
+        if key == "pooled_cvar":
+            name = f"{name} at level {evaluation['settings']['level']:g}"
+        lines += [
+            f"    - type: {key}",
+            f"      value: {figure['value']:.6g}",
+            f"      name: {json.dumps(f'{name} ({interval})')}",
+        ]
+    return lines
+
+
+def sections(record: Mapping[str, Any]) -> str:
+    """Return the sections of a card that a plain README lacks."""
+    return "\n\n".join(
+        [
+            evaluation_section(record["evaluation"], record["acting"]),
+            data_section(record),
+            "## Load\n\nWith ramac_jax, with every option of acting: "
+            '`ramac_jax.load_policy("hf://OWNER/NAME")`.',
+            "## Intended use and limits\n\n" + LIMITS,
+        ]
+    )
+
+
+def evaluation_section(
+    evaluation: Mapping[str, Any] | None, acting: Mapping[str, Any]
+) -> str:
+    """Return the figures of an evaluation with their intervals."""
+    if evaluation is None:
+        return "## Evaluation\n\nThe run holds no evaluation of this policy."
+    settings = evaluation["settings"]
+    rows = ["| figure | value | 95 % of resampled episodes |", "|---|---|---|"]
+    for key, name in FIGURES.items():
+        figure = evaluation["figures"].get(key)
+        if figure is not None and figure["value"] is not None:
+            value, low, high = (f"{figure[x]:.4g}" for x in ("value", "low", "high"))
+            rows.append(f"| {name} | {value} | [{low}, {high}] |")
+    told = (
+        f"{settings['episodes']} episodes of {settings['horizon']} steps in "
+        f"{settings['env_id']}, with {describe_acting(settings)}; CVaR at level "
+        f"{settings['level']:g}."
+    )
+    evaluated = (settings.get("acting") or {}).get("num_candidates", 1)
+    if evaluated != acting["num_candidates"]:
+        told += (
+            f" The exported program takes the best of {acting['num_candidates']} "
+            "actions instead, and was not evaluated."
+        )
+    return "\n".join(["## Evaluation", "", told, "", *rows])
+
+
+def describe_acting(settings: Mapping[str, Any]) -> str:
+    """Return how the agent acted in an evaluation."""
+    acting = settings.get("acting")
+    if acting is None:
+        return "one action drawn as in training"
+    text = f"temperature {acting['temperature']:g}"
+    if acting["num_candidates"] > 1:
+        text += (
+            f", best of {acting['num_candidates']} at level {acting['risk_level']:g}"
+        )
+    return text
+
+
+def data_section(record: Mapping[str, Any]) -> str:
+    """Return the datasets with their hashes, and the hash of the checkpoint."""
+    hashes = record["hashes"]
+    rows = ["| part | SHA-256 |", "|---|---|"]
+    rows += [f"| {k} | `{x}` |" for k, x in hashes.get("datasets", {}).items()]
+    if "checkpoint" in hashes:
+        rows.append(f"| checkpoint | `{hashes['checkpoint']}` |")
+    if len(rows) == 2:
+        return "## Data\n\nNo hash of the data is known."
+    return "\n".join(["## Data", "", *rows])

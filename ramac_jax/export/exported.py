@@ -1,0 +1,205 @@
+"""An exported policy, read from its folder: it acts in episodes as any policy."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ramac_jax.acting import ActingOptions, check_number
+from ramac_jax.compute import random_numbers
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.export import onnx, stablehlo
+from ramac_jax.export.program import BATCH
+from ramac_jax.hyperparams import ANY, WEIGHT
+from ramac_jax.policy.hub import local_folder
+from ramac_jax.policy.policy import warn_of_distance
+from ramac_jax.registry import RISK_MEASURES
+from ramac_jax.types import Array, Key
+
+RECORD = "policy.json"
+KIND = "exported policy of ramac_jax"
+VERSION = 1
+
+
+class ExportedPolicy:
+    """The policy of one agent as a program, without its parameters.
+
+    It acts in the environment's units, on NumPy arrays, outside of compiled functions.
+    """
+
+    population = 1
+
+    def __init__(self, record: Mapping[str, Any], run: Any, file: str) -> None:
+        self.record = record
+        self.run = run  # (observation, noise, temperature, risk_level) -> its outputs
+        self.file = file
+        self.num_candidates: int = record["acting"]["num_candidates"]
+        shapes = {
+            x["name"]: x["shape"] for x in [*record["inputs"], *record["outputs"]]
+        }
+        self.observation_dim: int = shapes["observation"][-1]
+        self.action_dim: int = shapes["action"][-1]
+        self.noise_shape = tuple(shapes["noise"])
+
+    def resolve(self, options: ActingOptions) -> ActingOptions:
+        """Return the options with the level that ranks, by default that of training.
+
+        Raises `InputError` for options by which the program cannot act.
+        """
+        check_number("temperature", options.temperature, WEIGHT)
+        if options.softmax_temperature != 0.0:
+            raise InputError(
+                f"softmax_temperature is {options.softmax_temperature:g}, and an "
+                "exported policy takes the best of its candidates: give 0"
+            )
+        if options.num_candidates != self.num_candidates:
+            raise InputError(
+                f"num_candidates is {options.num_candidates}, and this policy was "
+                f"exported with {self.num_candidates}: give {self.num_candidates}, or "
+                "export it again"
+            )
+        level, acting = options.risk_level, self.record["acting"]
+        if self.num_candidates == 1:
+            return options
+        level = acting["risk_level"] if level is None else level
+        if level is None:
+            raise InputError("no level of risk ranks the candidates: give risk_level")
+        name = acting["risk_measure"]
+        allowed = RISK_MEASURES[name].load().levels if name in RISK_MEASURES else ANY
+        check_number("risk_level", level, allowed)
+        return options._replace(risk_level=level)
+
+    def act_from_noise(
+        self, observation: Any, noise: Any, options: ActingOptions
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return actions [B, A] and scores [B] of observations [B, O].
+
+        The noise has the shape that `policy.json` gives. Nothing is refused.
+        """
+        level = 1.0 if options.risk_level is None else options.risk_level
+        numbers = np.float32(options.temperature), np.float32(level)
+        action, score = self.run(
+            np.asarray(observation, np.float32), np.asarray(noise), *numbers
+        )
+        return action, score
+
+    def act_fn(self, options: ActingOptions) -> Callable[..., Array]:
+        """Return the function that plays episodes, as `ramac_jax.evaluation` calls it.
+
+        The noise of an action is that of the policy that was exported, drawn from the
+        same keys.
+        """
+        options = self.resolve(options)
+        of_one = tuple(size for size in self.noise_shape if size != BATCH)
+        axis = self.noise_shape.index(BATCH)
+
+        @jax.jit
+        @partial(jax.vmap, in_axes=(0, None), out_axes=axis)
+        def draw(seed: Array, step: Array) -> Array:
+            key = jax.random.fold_in(jax.random.key(seed), step)
+            return random_numbers.normal(key, of_one, jnp.float32)
+
+        def act(observation: Any, seeds: Any, step: Any) -> Array:
+            noise = draw(seeds[0], step)
+            action, _ = self.act_from_noise(observation[0], noise, options)
+            return jnp.asarray(action[None])
+
+        return act
+
+    def __call__(
+        self, observation: Any, key: Key, options: ActingOptions | None = None
+    ) -> np.ndarray:
+        """Draw one action [B, A] for each observation [B, O].
+
+        Args:
+          observation: [B, O], in the environment's units.
+          key: for the noise of all actions.
+          options: how to act; None: as trained, with the candidates of the export.
+
+        Warns with `OODWarning` of observations far from the training data. Raises
+        `InputError` for observations of another shape or that are not finite, and for
+        options by which the program cannot act.
+        """
+        observation = np.asarray(observation, np.float32)
+        if observation.ndim != 2 or observation.shape[1] != self.observation_dim:
+            raise InputError(
+                f"observation has shape {list(observation.shape)}: this policy reads "
+                f"[B, {self.observation_dim}]"
+            )
+        given = options or ActingOptions(num_candidates=self.num_candidates)
+        options = self.resolve(given)
+        shape = tuple(len(observation) if x == BATCH else x for x in self.noise_shape)
+        noise = random_numbers.normal(key, shape, jnp.float32)
+        action, score = self.act_from_noise(observation, noise, options)
+        warn_of_distance(self.record["ood_threshold"], score)
+        return action
+
+
+def is_exported(folder: Path) -> bool:
+    """Return whether a folder holds an export, damaged or not."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        return bool(record.get("kind") == KIND)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def load_exported(folder: str | Path) -> ExportedPolicy:
+    """Read an exported policy: its StableHLO program, or else the ONNX one.
+
+    Args:
+      folder: that `ramac export` wrote, or hf://OWNER/NAME.
+
+    Raises `InputError` for a folder that is no export, is damaged, or is of another
+    version; and where this machine has no program for its platform.
+    """
+    folder = local_folder(folder)
+    if not is_exported(folder):
+        raise InputError(f"{folder} holds no exported policy: give one of ramac export")
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        files = dict(record["files"])
+        version = record["version"]
+        known = version != VERSION or bool(record["inputs"] and record["outputs"])
+    except Exception as error:  # damage takes as many forms as there are bytes
+        raise damaged(folder, error) from error
+    if version != VERSION or not known:
+        raise InputError(
+            f"{folder} has version {version} of an export, and this version of "
+            f"ramac_jax reads {VERSION}: export the policy again"
+        )
+    return open_program(folder, record, files)
+
+
+def open_program(
+    folder: Path, record: Mapping[str, Any], files: Mapping[str, str]
+) -> ExportedPolicy:
+    """Return the policy of the first program that runs on this machine."""
+    here = stablehlo.current_platform()
+    if stablehlo.FILE in files and here in record.get("platforms", ()):
+        name: str = stablehlo.FILE
+    elif onnx.FILE in files:
+        name = onnx.FILE
+    else:
+        raise InputError(f"{folder} has no program for {here}: export the policy again")
+    try:
+        content = (folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != files[name]:
+            raise InputError(f"its file {name} has changed")
+        runner = stablehlo.Runner if name == stablehlo.FILE else onnx.Runner
+        return ExportedPolicy(record, runner(content), name)
+    except ImportError:  # a missing extra
+        raise
+    except Exception as error:
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, error: Exception) -> InputError:
+    """Return the error for an export that exists and cannot be read."""
+    return InputError(f"export {folder} is damaged: {first_line(error)}")

@@ -1,0 +1,139 @@
+"""A program as ONNX, which ONNX Runtime runs without JAX."""
+
+import contextlib
+import functools
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import export
+from jax.extend.core import ClosedJaxpr
+
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.export.program import BATCH, Program
+from ramac_jax.extras import require
+
+FILE = "policy.onnx"
+INPUTS = ("observation", "noise", "temperature", "risk_level")
+OPSET = 23
+OPSETS = range(21, 24)
+"""Versions of ONNX's operators that jax2onnx and ONNX Runtime are tested with."""
+
+
+def check_opset(opset: int) -> None:
+    """Raise `InputError` for a version that cannot be had, or a missing package."""
+    if opset not in OPSETS:
+        raise InputError(f"opset is {opset}: give {OPSETS[0]} to {OPSETS[-1]}")
+    for module in ("jax2onnx", "onnxruntime"):
+        require(module, "ramac_jax.export")
+
+
+def serialize(program: Program, opset: int) -> bytes:
+    """Return a program for any number of observations.
+
+    jax2onnx replaces functions of JAX and Flax while it traces, some of which then
+    cannot be vmapped; so it is given a program that is traced already.
+
+    Raises `InputError` for a version of the operators that cannot be had, and for a
+    program with an operation that jax2onnx does not know.
+    """
+    check_opset(opset)
+    (batch,) = export.symbolic_shape(BATCH)
+    shapes = program.shapes(batch)
+    traced = jax.make_jaxpr(program.function)(*shapes)
+    try:
+        with quiet():
+            from jax2onnx import to_onnx  # takes seconds
+
+            model = to_onnx(
+                functools.partial(evaluate, traced),
+                shapes,
+                model_name="policy",
+                opset=opset,
+                input_names=list(INPUTS),
+                output_names=[port.name for port in program.outputs],
+            )
+    except Exception as error:  # what it does not know takes many forms
+        raise InputError(f"cannot export to ONNX: {first_line(error)}") from error
+    return bytes(model.SerializeToString())
+
+
+def evaluate(traced: ClosedJaxpr, *inputs: Any) -> list[Any]:
+    """Return the results of a traced program, its scans and calls written out.
+
+    jax2onnx does not know a scan that runs backwards, as that of the diffusion does,
+    and ONNX Runtime starts each iteration of a loop anew.
+    """
+    values = dict(zip(traced.jaxpr.constvars, traced.consts, strict=True))
+    values |= zip(traced.jaxpr.invars, inputs, strict=True)
+
+    def read(atom: Any) -> Any:
+        return atom.val if hasattr(atom, "val") else values[atom]
+
+    for equation in traced.jaxpr.eqns:
+        params = equation.params
+        arguments = [read(x) for x in equation.invars]
+        if equation.primitive.name == "scan":
+            found = evaluate_scan(params, arguments)
+        elif (called := params.get("call_jaxpr", params.get("jaxpr"))) is not None:
+            found = evaluate(called, *arguments)
+        else:
+            found = equation.primitive.bind(*arguments, **params)
+            found = found if equation.primitive.multiple_results else [found]
+        values |= zip(equation.outvars, found, strict=True)
+    return [read(x) for x in traced.jaxpr.outvars]
+
+
+def evaluate_scan(params: Any, arguments: Sequence[Any]) -> list[Any]:
+    """Return the results of a scan, its iterations written out."""
+    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    consts, carry = arguments[:num_consts], arguments[num_consts:][:num_carry]
+    rows = arguments[num_consts + num_carry :]
+    order = list(range(params["length"]))
+    results: dict[int, list[Any]] = {}
+    for index in reversed(order) if params["reverse"] else order:
+        row = [x[index] for x in rows]
+        found = evaluate(params["jaxpr"], *consts, *carry, *row)
+        carry, results[index] = found[:num_carry], found[num_carry:]
+    columns = zip(*(results[index] for index in order), strict=True)
+    return [*carry, *(jax.numpy.stack(column) for column in columns)]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what the packages that write ONNX log and warn of."""
+    loggers = [logging.getLogger(name) for name in ("jax2onnx", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class Runner:
+    """The function of a serialized program, of NumPy arrays."""
+
+    def __init__(self, content: bytes) -> None:
+        require("onnxruntime", "ramac_jax.export")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; it warns of every unused constant
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(
+            content, options, providers=providers
+        )
+
+    def __call__(self, *inputs: Any) -> list[np.ndarray]:
+        """Return action and score for inputs in the order of the program's."""
+        arrays = [np.asarray(x, np.float32) for x in inputs]
+        feed = dict(zip(INPUTS, arrays, strict=True))
+        return list(self.session.run(None, feed))
