@@ -52,6 +52,8 @@ public_modules = [
     "ramac_jax.compute",
     "ramac_jax.population",
     "ramac_jax.devices",
+    "ramac_jax.export",
+    "ramac_jax.guard",
     "ramac_jax.evaluation",
     "ramac_jax.evaluation.bounds",
     "ramac_jax.normalization",

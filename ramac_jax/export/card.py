@@ -97,18 +97,18 @@ def evaluation_section(
         if figure is not None and figure["value"] is not None:
             value, low, high = (f"{figure[x]:.4g}" for x in ("value", "low", "high"))
             rows.append(f"| {name} | {value} | [{low}, {high}] |")
-    told = (
+    text = (
         f"{settings['episodes']} episodes of {settings['horizon']} steps in "
         f"{settings['env_id']}, with {describe_acting(settings)}; CVaR at level "
         f"{settings['level']:g}."
     )
     evaluated = (settings.get("acting") or {}).get("num_candidates", 1)
     if evaluated != acting["num_candidates"]:
-        told += (
+        text += (
             f" The exported program takes the best of {acting['num_candidates']} "
             "actions instead, and was not evaluated."
         )
-    return "\n".join(["## Evaluation", "", told, "", *rows])
+    return "\n".join(["## Evaluation", "", text, "", *rows])
 
 
 def describe_acting(settings: Mapping[str, Any]) -> str:

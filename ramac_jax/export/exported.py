@@ -1,10 +1,7 @@
 """An exported policy, read from its folder: it acts in episodes as any policy."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,18 +10,12 @@ import numpy as np
 
 from ramac_jax.acting import ActingOptions, check_number
 from ramac_jax.compute import random_numbers
-from ramac_jax.errors import InputError, first_line
-from ramac_jax.export import onnx, stablehlo
+from ramac_jax.errors import InputError
 from ramac_jax.export.program import BATCH
 from ramac_jax.hyperparams import ANY, WEIGHT
-from ramac_jax.policy.hub import local_folder
-from ramac_jax.policy.policy import warn_of_distance
+from ramac_jax.policy.distance import warn_of_distance
 from ramac_jax.registry import RISK_MEASURES
 from ramac_jax.types import Array, Key
-
-RECORD = "policy.json"
-KIND = "exported policy of ramac_jax"
-VERSION = 1
 
 
 class ExportedPolicy:
@@ -139,67 +130,3 @@ class ExportedPolicy:
         action, score = self.act_from_noise(observation, noise, options)
         warn_of_distance(self.record["ood_threshold"], score)
         return action
-
-
-def is_exported(folder: Path) -> bool:
-    """Return whether a folder holds an export, damaged or not."""
-    try:
-        record = json.loads((folder / RECORD).read_text())
-        return bool(record.get("kind") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
-def load_exported(folder: str | Path) -> ExportedPolicy:
-    """Read an exported policy: its StableHLO program, or else the ONNX one.
-
-    Args:
-      folder: that `ramac export` wrote, or hf://OWNER/NAME.
-
-    Raises `InputError` for a folder that is no export, is damaged, or is of another
-    version; and where this machine has no program for its platform.
-    """
-    folder = local_folder(folder)
-    if not is_exported(folder):
-        raise InputError(f"{folder} holds no exported policy: give one of ramac export")
-    try:
-        record = json.loads((folder / RECORD).read_text())
-        files = dict(record["files"])
-        version = record["version"]
-        known = version != VERSION or bool(record["inputs"] and record["outputs"])
-    except Exception as error:  # damage takes as many forms as there are bytes
-        raise damaged(folder, error) from error
-    if version != VERSION or not known:
-        raise InputError(
-            f"{folder} has version {version} of an export, and this version of "
-            f"ramac_jax reads {VERSION}: export the policy again"
-        )
-    return open_program(folder, record, files)
-
-
-def open_program(
-    folder: Path, record: Mapping[str, Any], files: Mapping[str, str]
-) -> ExportedPolicy:
-    """Return the policy of the first program that runs on this machine."""
-    here = stablehlo.current_platform()
-    if stablehlo.FILE in files and here in record.get("platforms", ()):
-        name: str = stablehlo.FILE
-    elif onnx.FILE in files:
-        name = onnx.FILE
-    else:
-        raise InputError(f"{folder} has no program for {here}: export the policy again")
-    try:
-        content = (folder / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != files[name]:
-            raise InputError(f"its file {name} has changed")
-        runner = stablehlo.Runner if name == stablehlo.FILE else onnx.Runner
-        return ExportedPolicy(record, runner(content), name)
-    except ImportError:  # a missing extra
-        raise
-    except Exception as error:
-        raise damaged(folder, error) from error
-
-
-def damaged(folder: Path, error: Exception) -> InputError:
-    """Return the error for an export that exists and cannot be read."""
-    return InputError(f"export {folder} is damaged: {first_line(error)}")

@@ -11,12 +11,12 @@ import numpy as np
 
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.export import onnx, parity, readme, stablehlo
-from ramac_jax.export.exported import KIND, RECORD, VERSION, is_exported
 from ramac_jax.export.program import Program, make_program
+from ramac_jax.export.reader import KIND, RECORD, VERSION, is_exported
 from ramac_jax.files import replaced_folder, write_json, write_text
 from ramac_jax.guard import SHARE_ABOVE
 from ramac_jax.policy import Policy, save_acting
-from ramac_jax.policy.checkpoints import CHECKPOINT
+from ramac_jax.policy.loading import CHECKPOINT
 from ramac_jax.version import __version__
 
 FORMATS = ("stablehlo", "onnx")

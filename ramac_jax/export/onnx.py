@@ -58,6 +58,7 @@ def serialize(program: Program, opset: int) -> bytes:
             )
     except Exception as error:  # what it does not know takes many forms
         raise InputError(f"cannot export to ONNX: {first_line(error)}") from error
+    del model.graph.value_info[:]  # shapes on the way, of which ONNX Runtime complains
     return bytes(model.SerializeToString())
 
 

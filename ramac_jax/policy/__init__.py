@@ -6,13 +6,10 @@ which numbers `state/` must hold.
 """
 
 from ramac_jax.policy.builders import build_actor, build_critic
-from ramac_jax.policy.checkpoints import (
-    load_policy,
-    load_states,
-    save_acting,
-    save_policy,
-)
-from ramac_jax.policy.policy import OODWarning, Policy
+from ramac_jax.policy.distance import OODWarning
+from ramac_jax.policy.loading import load_policy, load_states
+from ramac_jax.policy.policy import Policy
+from ramac_jax.policy.saving import save_acting, save_policy
 from ramac_jax.policy_record import CriticSpec, PolicySpec
 
 __all__ = [

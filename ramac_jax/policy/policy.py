@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +21,9 @@ from ramac_jax.acting import (
 from ramac_jax.errors import InputError
 from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
 from ramac_jax.policy.builders import find_risk_measure
+from ramac_jax.policy.distance import warn_of_distance
 from ramac_jax.policy_record import CriticSpec, PolicySpec
 from ramac_jax.types import Actor, Array, Critic, Key, Params, RiskMeasureFn, Scalar
-
-
-class OODWarning(UserWarning):
-    """A policy acts on an observation that is far from those it was trained on."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -204,20 +200,3 @@ def act_in_units(
     observation = normalize_observation(scaling, observation)
     action = act_from_noise(rule, params, observation, noise, numbers)
     return unscale_action(scaling, action)
-
-
-def warn_of_distance(threshold: float | None, score: np.ndarray) -> None:
-    """Warn of scores above a threshold; `InputError` for one that is not finite."""
-    if not np.isfinite(score).all():
-        raise InputError(
-            "an observation is not finite (a NaN or an infinity): repair it, the "
-            "policy does not act on it"
-        )
-    if threshold is not None and (far := score > threshold).any():
-        warnings.warn(
-            f"{far.sum()} of {score.size} observations are far from the training data: "
-            f"a coordinate is {score.max():.3g} deviations from its mean, and "
-            f"{1 - guard.SHARE_ABOVE:.1%} of the data are within {threshold:.3g}",
-            OODWarning,
-            stacklevel=4,
-        )

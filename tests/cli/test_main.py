@@ -13,7 +13,7 @@ from ramac_jax.extras import MissingExtra
 
 ROOT = Path(ramac_jax.__file__).parents[1]
 HEAVY = {"jax", "flax", "optax", "gymnasium", "minari", "matplotlib", "orbax", "scipy"}
-EVERY_COMMAND = ("train", "sweep", "evaluate", "report", "compare", "data", "bandit")
+EVERY_COMMAND = tuple("train sweep evaluate report compare data export bandit".split())
 
 
 def start(*words, program=("-m", "ramac_jax"), **options):

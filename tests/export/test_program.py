@@ -62,6 +62,8 @@ def test_every_actor_acts_alike_as_stablehlo_and_as_onnx(kind):
     found, score = run(*inputs)
     np.testing.assert_allclose(found, action, atol=1e-4)  # of actions up to 10
     np.testing.assert_allclose(score, policy.ood_score(OBSERVATION), rtol=1e-6)
+    broken = np.where(np.eye(3) > 0, [np.nan, np.inf, -np.inf], OBSERVATION)
+    assert (run(broken, *inputs[1:])[1] == np.inf).all()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16])
