@@ -86,6 +86,7 @@ class Runner:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # more are slower for few rows
         options.log_severity_level = 3  # errors; it warns of every unused constant
         providers = ["CPUExecutionProvider"]
         self.session = onnxruntime.InferenceSession(
