@@ -92,9 +92,10 @@ class Runner:
         self.session = onnxruntime.InferenceSession(
             content, options, providers=providers
         )
+        self.outputs = [output.name for output in self.session.get_outputs()]
 
     def __call__(self, *inputs: Any) -> list[np.ndarray]:
         """Return action and score for inputs in the order of the program's."""
         arrays = [np.asarray(x, np.float32) for x in inputs]
         feed = dict(zip(INPUTS, arrays, strict=True))
-        return list(self.session.run(None, feed))
+        return list(self.session.run(self.outputs, feed))
