@@ -10,6 +10,7 @@ import benchmarks
 from ramac_jax.cli import process
 
 BAD_OPTIONS = {
+    "acting": "--calls 0",
     "checkpoints": "--repeats 0",
     "data": "--steps 0",
     "evaluation": "--workers -1",
