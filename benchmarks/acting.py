@@ -1,6 +1,6 @@
 """How long does one action take? `python -m benchmarks.acting`.
 
-Policies of the sizes of the presets act on batches of observations: compiled by JAX,
+Policies of the library's default sizes act on batches of observations: compiled by JAX,
 as the exported StableHLO program, and with ONNX Runtime. The ways take turns, every
 call is timed by itself, and the noise is drawn beforehand. The arrays go in and come
 out as NumPy's. Then a control loop takes the best of several candidates for one
