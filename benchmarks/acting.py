@@ -1,10 +1,11 @@
 """How long does one action take? `python -m benchmarks.acting`.
 
 Policies of the library's default sizes act on batches of observations: compiled by JAX,
-as the exported StableHLO program, and with ONNX Runtime. The ways take turns, every
-call is timed by itself, and the noise is drawn beforehand. The arrays go in and come
-out as NumPy's. Then a control loop takes the best of several candidates for one
-observation at a time, and the share of actions within a deadline is counted.
+as the exported StableHLO program, with ONNX Runtime, and, with --ramac, as the public
+PyTorch release acts. The ways take turns, and every call is timed by itself, from an
+observation to an action: a call draws its noise, and arrays go in and come out as
+NumPy's. Then a control loop takes the best of several candidates for one observation
+at a time, and the share of actions within a deadline is counted.
 """
 
 import dataclasses
@@ -21,11 +22,13 @@ from rich.table import Table
 
 from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty
+from benchmarks.release import NAME, ActFn, build_release, share_of_release, sources
 from ramac_jax.acting import ActingNoise, ActingOptions
 from ramac_jax.cli import process
 from ramac_jax.cli.options.words import read_words
+from ramac_jax.devices.limits import count_cores
 from ramac_jax.export import onnx, stablehlo
-from ramac_jax.export.program import Program, make_program
+from ramac_jax.export.program import BATCH, Port, make_program
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import CriticSpec, Policy, PolicySpec, build_actor, build_critic
 from ramac_jax.types import Array
@@ -37,6 +40,7 @@ AGENTS: dict[str, tuple[str, dict[str, Any]]] = {
 """Agent -> its actor and options."""
 CRITIC = CriticSpec("categorical", {"low": -50.0, "high": 50.0}, risk_level=0.1)
 RunFn = Callable[..., Sequence[np.ndarray]]
+"""The inputs of a program -> action and perhaps score."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Arguments:
     """Time that the control loop has for an action, in milliseconds."""
     observation_dim: int = 11
     action_dim: int = 3
+    ramac: Path | None = None
+    """Clone of KaiFukazawa/RAMAC, which is timed too; it needs torch."""
     out: Path | None = None
     """JSON file to write; None: print only."""
 
@@ -78,8 +84,8 @@ def make_policy(agent: str, arguments: Arguments) -> Policy:
     return Policy(spec, built, params, critic, critic_params)
 
 
-def ways(policy: Policy, num_candidates: int) -> tuple[Program, dict[str, RunFn]]:
-    """Return the program of a policy, and the ways to run it."""
+def ways(policy: Policy, num_candidates: int) -> dict[str, ActFn]:
+    """Return the ways to act, which draw the noise of each call with NumPy."""
     program = make_program(policy, 0, num_candidates)
 
     @jax.jit
@@ -88,52 +94,73 @@ def ways(policy: Policy, num_candidates: int) -> tuple[Program, dict[str, RunFn]
         return policy.act_from_noise(observation, ActingNoise(noise), options=options)
 
     here = stablehlo.current_platform()
-    return program, {
+    programs: dict[str, RunFn] = {
         "JAX": lambda *inputs: [np.asarray(act(*inputs))],
         "StableHLO": stablehlo.Runner(stablehlo.serialize(program, (here,))),
         "ONNX Runtime": onnx.Runner(onnx.serialize(program, onnx.OPSET)),
     }
+    noise = program.inputs[1]
+    return {name: draw_and_run(run, noise) for name, run in programs.items()}
 
 
-def draw_inputs(program: Program, rows: int, seed: int) -> tuple[Any, ...]:
-    """Draw the inputs of one call."""
-    draw = np.random.default_rng(seed)
-    observation, noise = (
-        draw.normal(size=port.sized(rows).shape).astype(np.float32)
-        for port in program.inputs[:2]
-    )
-    return observation, noise, np.float32(1.0), np.float32(0.1)
+def draw_and_run(run: RunFn, port: Port) -> ActFn:
+    """Return a function of observations that draws the noise of a program and runs it.
+
+    Args:
+      run: the program.
+      port: of the noise.
+    """
+    draw = np.random.default_rng(0)
+    temperature, level = np.float32(1.0), np.float32(0.1)
+
+    def act(observation: np.ndarray) -> np.ndarray:
+        rows = len(observation)
+        shape = tuple(rows if size == BATCH else int(size) for size in port.shape)
+        noise = draw.standard_normal(shape, np.float32)
+        return run(observation, noise, temperature, level)[0]
+
+    return act
 
 
-def time_calls(run: RunFn, inputs: Sequence[Any], calls: int) -> list[float]:
+def draw_observations(batch: int, arguments: Arguments) -> np.ndarray:
+    """Draw the observations [8, B, O] that the calls go through."""
+    draw = np.random.default_rng(batch)
+    shape = 8, batch, arguments.observation_dim
+    return draw.standard_normal(shape, np.float32)
+
+
+def time_calls(act: ActFn, inputs: np.ndarray, calls: int) -> list[float]:
     """Return the microseconds of each call."""
     found = []
     for number in range(calls):
-        arguments = inputs[number % len(inputs)]
+        observation = inputs[number % len(inputs)]
         begin = time.perf_counter_ns()
-        run(*arguments)
+        act(observation)
         found.append((time.perf_counter_ns() - begin) / 1000)
     return found
 
 
 def measure(agent: str, arguments: Arguments) -> list[dict[str, Any]]:
     """Return the microseconds of a call at each batch, and of the control loop."""
+    peers, sizes = {}, (arguments.observation_dim, arguments.action_dim)
+    if arguments.ramac is not None:
+        num_steps = AGENTS[agent][1]["num_steps"]
+        peers[NAME] = build_release(arguments.ramac, agent, *sizes, num_steps)
     policy, rows = make_policy(agent, arguments), []
-    program, running = ways(policy, 1)
+    acting = ways(policy, 1) | peers
     for batch in arguments.batches:
-        inputs = [draw_inputs(program, batch, seed) for seed in range(8)]
-        times: dict[str, list[float]] = {name: [] for name in running}
-        for run in running.values():
-            time_calls(run, inputs, 10)  # compiles
+        inputs = draw_observations(batch, arguments)
+        times: dict[str, list[float]] = {name: [] for name in acting}
+        for act in acting.values():
+            time_calls(act, inputs, 10)  # compiles
         for _ in range(arguments.rounds):
-            for name, run in running.items():
-                times[name] += time_calls(run, inputs, arguments.calls)
+            for name, act in acting.items():
+                times[name] += time_calls(act, inputs, arguments.calls)
         rows += [row(agent, 1, batch, name, found) for name, found in times.items()]
-    program, running = ways(policy, arguments.candidates)
-    inputs = [draw_inputs(program, 1, seed) for seed in range(8)]
-    for name, run in running.items():
-        time_calls(run, inputs, 10)
-        found = time_calls(run, inputs, arguments.control_actions)
+    inputs = draw_observations(1, arguments)
+    for name, act in ways(policy, arguments.candidates).items():
+        time_calls(act, inputs, 10)
+        found = time_calls(act, inputs, arguments.control_actions)
         within = np.mean(np.array(found) <= 1000 * arguments.deadline_ms)
         shared = {"share_within_deadline": float(within)}
         rows.append(row(agent, arguments.candidates, 1, name, found) | shared)
@@ -159,12 +186,14 @@ def row(
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the microseconds of each way."""
     table = Table(title="microseconds of a call")
-    for title in ("agent", "candidates", "batch", "way", "median", "99 %", "in time"):
+    titles = "agent", "candidates", "batch", "way", "median", "99 %", "/ release"
+    for title in (*titles, "in time"):
         table.add_column(title, justify="left" if title == "way" else "right")
     for each in rows:
-        share = each.get("share_within_deadline")
+        share, ratio = each.get("share_within_deadline"), share_of_release(each, rows)
         names = [str(each[x]) for x in ("agent", "candidates", "batch", "way")]
         numbers = [f"{each[x]:.0f}" for x in ("median_us", "p99_us")]
+        numbers.append("" if ratio is None else f"{ratio:.3f}")
         table.add_row(*names, *numbers, "" if share is None else f"{share:.3%}")
     Console(width=88).print(table)
 
@@ -181,8 +210,13 @@ def main(argv: Sequence[str]) -> None:
     records.check_out(arguments.out)
     rows = [each for agent in AGENTS for each in measure(agent, arguments)]
     print_table(rows)
-    settings = {"deadline_ms": arguments.deadline_ms, "rows": rows}
-    records.write_record(arguments.out, "acting", settings)
+    result = {
+        "deadline_ms": arguments.deadline_ms,
+        "usable_cores": count_cores(),
+        "sources": sources(arguments.ramac),
+        "rows": rows,
+    }
+    records.write_record(arguments.out, "acting", result)
 
 
 if __name__ == "__main__":

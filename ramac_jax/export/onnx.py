@@ -4,15 +4,15 @@ import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from jax import export
-from jax.extend.core import ClosedJaxpr
 
 from ramac_jax.errors import InputError, first_line
+from ramac_jax.export.operations import evaluate
 from ramac_jax.export.program import BATCH, Program
 from ramac_jax.extras import require
 
@@ -62,47 +62,6 @@ def serialize(program: Program, opset: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def evaluate(traced: ClosedJaxpr, *inputs: Any) -> list[Any]:
-    """Return the results of a traced program, its scans and calls written out.
-
-    jax2onnx does not know a scan that runs backwards, as that of the diffusion does,
-    and ONNX Runtime starts each iteration of a loop anew.
-    """
-    values = dict(zip(traced.jaxpr.constvars, traced.consts, strict=True))
-    values |= zip(traced.jaxpr.invars, inputs, strict=True)
-
-    def read(atom: Any) -> Any:
-        return atom.val if hasattr(atom, "val") else values[atom]
-
-    for equation in traced.jaxpr.eqns:
-        params = equation.params
-        arguments = [read(x) for x in equation.invars]
-        if equation.primitive.name == "scan":
-            found = evaluate_scan(params, arguments)
-        elif (called := params.get("call_jaxpr", params.get("jaxpr"))) is not None:
-            found = evaluate(called, *arguments)
-        else:
-            found = equation.primitive.bind(*arguments, **params)
-            found = found if equation.primitive.multiple_results else [found]
-        values |= zip(equation.outvars, found, strict=True)
-    return [read(x) for x in traced.jaxpr.outvars]
-
-
-def evaluate_scan(params: Any, arguments: Sequence[Any]) -> list[Any]:
-    """Return the results of a scan, its iterations written out."""
-    num_consts, num_carry = params["num_consts"], params["num_carry"]
-    consts, carry = arguments[:num_consts], arguments[num_consts:][:num_carry]
-    rows = arguments[num_consts + num_carry :]
-    order = list(range(params["length"]))
-    results: dict[int, list[Any]] = {}
-    for index in reversed(order) if params["reverse"] else order:
-        row = [x[index] for x in rows]
-        found = evaluate(params["jaxpr"], *consts, *carry, *row)
-        carry, results[index] = found[:num_carry], found[num_carry:]
-    columns = zip(*(results[index] for index in order), strict=True)
-    return [*carry, *(jax.numpy.stack(column) for column in columns)]
-
-
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Leave out what the packages that write ONNX log and warn of."""
@@ -127,14 +86,16 @@ class Runner:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # more are slower for few rows
         options.log_severity_level = 3  # errors; it warns of every unused constant
         providers = ["CPUExecutionProvider"]
         self.session = onnxruntime.InferenceSession(
             content, options, providers=providers
         )
+        self.outputs = [output.name for output in self.session.get_outputs()]
 
     def __call__(self, *inputs: Any) -> list[np.ndarray]:
         """Return action and score for inputs in the order of the program's."""
         arrays = [np.asarray(x, np.float32) for x in inputs]
         feed = dict(zip(INPUTS, arrays, strict=True))
-        return list(self.session.run(None, feed))
+        return list(self.session.run(self.outputs, feed))

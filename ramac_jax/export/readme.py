@@ -13,7 +13,9 @@ ONNX_LINES = """\
 import numpy as np
 import onnxruntime
 
-policy = onnxruntime.InferenceSession("policy.onnx")
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1  # more threads are slower for a few observations
+policy = onnxruntime.InferenceSession("policy.onnx", options)
 observation = np.{observation}, np.float32)  # put yours here
 inputs = {{
     "observation": observation,
