@@ -1,6 +1,6 @@
 """How long does one action take? `python -m benchmarks.acting`.
 
-Policies of the sizes of the presets act on batches of observations: compiled by JAX,
+Policies of the library's default sizes act on batches of observations: compiled by JAX,
 as the exported StableHLO program, with ONNX Runtime, and, with --ramac, as the public
 PyTorch release acts. The ways take turns, and every call is timed by itself, from an
 observation to an action: a call draws its noise, and arrays go in and come out as

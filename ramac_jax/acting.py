@@ -181,6 +181,21 @@ def candidate_values(
     return values.reshape(action.shape[:-1])
 
 
+def describe(acting: ActingOptions) -> str:
+    """Return the acting options in a few words; "" for those of training."""
+    if acting == AS_TRAINED:
+        return ""
+    text = f"temperature {acting.temperature:g}"
+    if acting.num_candidates == 1:
+        return text
+    how = f"best of {acting.num_candidates}"
+    if acting.softmax_temperature:
+        how = (
+            f"one of {acting.num_candidates} by softmax {acting.softmax_temperature:g}"
+        )
+    return f"{text}, {how} at level {acting.risk_level:g}"
+
+
 def check_acting(
     options: ActingOptions, critic: Critic | None, risk_measure: RiskMeasureFn
 ) -> None:

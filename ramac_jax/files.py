@@ -38,7 +38,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder to fill, which then replaces `folder` in one move.
+    """Yield a new folder to fill, which then takes the place of `folder`.
 
     Where the body fails nothing changes: an earlier folder stays, and no draft is left.
     """
@@ -49,11 +49,11 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         new, old = Path(workplace, "new"), Path(workplace, "old")
         new.mkdir()
         yield new
-        if folder.exists():
-            folder.rename(old)
         try:
+            if folder.exists():
+                folder.rename(old)
             new.rename(folder)
-        except OSError:
-            if old.exists():
+        except BaseException:  # an interrupt too
+            if old.exists() and not folder.exists():
                 old.rename(folder)
             raise

@@ -49,8 +49,7 @@ def cross_entropy(
     inside = jnp.clip(target, centres[0], centres[-1])
     distance = jnp.abs(inside[:, None] - centres) * (num_bins / (high - low))
     near = jnp.maximum(0.0, 1.0 - distance)  # [M, K]
-    projected = jnp.matmul(probability, near, precision=jax.lax.Precision.HIGHEST)
-    return -jnp.sum(projected * log_probability)
+    return -jnp.sum((probability @ near) * log_probability)
 
 
 def bin_centres(low: float, high: float, num_bins: int) -> Array:

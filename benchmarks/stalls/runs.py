@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +15,7 @@ from benchmarks.evaluation import TimedEnvironments
 from benchmarks.stalls.options import Arguments
 from benchmarks.throughput.cases import CASES, Case
 from ramac_jax import population as populations
+from ramac_jax.acting import ActingParams
 from ramac_jax.evaluation import evaluate
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
@@ -51,7 +52,7 @@ class TimedEvaluation:
     def __call__(
         self,
         step: int,
-        params: Any,
+        params: ActingParams,
         members: populations.Members,
         cancelled: threading.Event,
     ) -> dict[str, np.ndarray]:

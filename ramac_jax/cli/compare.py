@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from ramac_jax.acting import describe
 from ramac_jax.cli import console, provenance, report, train
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options.bandit import RECORD
@@ -34,7 +35,6 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.comparison import Row, bandit_row, run_row
 from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data

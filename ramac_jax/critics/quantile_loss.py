@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ramac_jax.errors import InputError
 from ramac_jax.losses import quantile_huber
 from ramac_jax.types import (
     Array,
@@ -34,6 +35,11 @@ def quantile_loss(
         kappa: Scalar,
     ) -> Array:
         table = quantiles(params, observation, action, tau)  # [E, B, N]
+        if target.probability is not None:
+            raise InputError(
+                "quantile_loss takes draws that are equally likely: give a critic with "
+                "a law a loss of its own"
+            )
         value = jnp.broadcast_to(target.value, (len(table), *target.value.shape[1:]))
         per_row = jax.vmap(loss, in_axes=(0, 0, None, None))
         return jax.vmap(per_row, in_axes=(0, 0, None, None))(table, value, tau, kappa)

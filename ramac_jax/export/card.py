@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ramac_jax.acting import ActingOptions, describe
+
 LICENSE = "apache-2.0"
 TAGS = ("reinforcement-learning", "offline-reinforcement-learning", "risk", "jax")
 FIGURES = {
@@ -32,7 +34,7 @@ def front_matter(record: Mapping[str, Any]) -> str:
         *(f"- {tag}" for tag in [*TAGS, acting["actor"]]),
     ]
     evaluation = record["evaluation"]
-    if evaluation is not None:
+    if evaluation is not None and acts_alike(evaluation, acting):
         name, env = (
             run.get("preset") or acting["actor"],
             evaluation["settings"]["env_id"],
@@ -75,7 +77,7 @@ def sections(record: Mapping[str, Any]) -> str:
     """Return the sections of a card that a plain README lacks."""
     return "\n\n".join(
         [
-            evaluation_section(record["evaluation"], record["acting"]),
+            evaluation_section(record["evaluation"], record["acting"], record["run"]),
             data_section(record),
             "## Load\n\nWith ramac_jax, with every option of acting: "
             '`ramac_jax.load_policy("hf://OWNER/NAME")`.',
@@ -85,7 +87,9 @@ def sections(record: Mapping[str, Any]) -> str:
 
 
 def evaluation_section(
-    evaluation: Mapping[str, Any] | None, acting: Mapping[str, Any]
+    evaluation: Mapping[str, Any] | None,
+    acting: Mapping[str, Any],
+    run: Mapping[str, Any],
 ) -> str:
     """Return the figures of an evaluation with their intervals."""
     if evaluation is None:
@@ -97,31 +101,42 @@ def evaluation_section(
         if figure is not None and figure["value"] is not None:
             value, low, high = (f"{figure[x]:.4g}" for x in ("value", "low", "high"))
             rows.append(f"| {name} | {value} | [{low}, {high}] |")
+    how = describe(acting_of(settings)) or "one action drawn as in training"
     text = (
         f"{settings['episodes']} episodes of {settings['horizon']} steps in "
-        f"{settings['env_id']}, with {describe_acting(settings)}; CVaR at level "
+        f"{settings['env_id']}, with {how}; CVaR at level "
         f"{settings['level']:g}."
     )
-    evaluated = (settings.get("acting") or {}).get("num_candidates", 1)
-    if evaluated != acting["num_candidates"]:
+    if not acts_alike(evaluation, acting):
         text += (
             f" The exported program takes the best of {acting['num_candidates']} "
-            "actions instead, and was not evaluated."
+            "instead: the figures are those of another way to act."
         )
+    chosen = [x for x in (evaluation.get("selection"), run.get("selection")) if x]
+    text += "".join(f" {x if isinstance(x, str) else x['sentence']}" for x in chosen)
     return "\n".join(["## Evaluation", "", text, "", *rows])
 
 
-def describe_acting(settings: Mapping[str, Any]) -> str:
+def acts_alike(evaluation: Mapping[str, Any], acting: Mapping[str, Any]) -> bool:
+    """Whether the program can act as the agent did in the evaluation."""
+    options = acting_of(evaluation["settings"])
+    same_number = options.num_candidates == acting["num_candidates"]
+    return same_number and not options.softmax_temperature
+
+
+def numbers_of(record: Mapping[str, Any]) -> tuple[float, float | None]:
+    """Return the temperature and level that were evaluated, or those of training."""
+    evaluation, acting = record["evaluation"], record["acting"]
+    options = ActingOptions(risk_level=acting["risk_level"])
+    if evaluation is not None and acts_alike(evaluation, acting):
+        options = acting_of(evaluation["settings"])
+    level = acting["risk_level"] if options.risk_level is None else options.risk_level
+    return options.temperature, level
+
+
+def acting_of(settings: Mapping[str, Any]) -> ActingOptions:
     """Return how the agent acted in an evaluation."""
-    acting = settings.get("acting")
-    if acting is None:
-        return "one action drawn as in training"
-    text = f"temperature {acting['temperature']:g}"
-    if acting["num_candidates"] > 1:
-        text += (
-            f", best of {acting['num_candidates']} at level {acting['risk_level']:g}"
-        )
-    return text
+    return ActingOptions(**(settings.get("acting") or {}))
 
 
 def data_section(record: Mapping[str, Any]) -> str:
@@ -130,7 +145,7 @@ def data_section(record: Mapping[str, Any]) -> str:
     rows = ["| part | SHA-256 |", "|---|---|"]
     rows += [f"| {k} | `{x}` |" for k, x in hashes.get("datasets", {}).items()]
     if "checkpoint" in hashes:
-        rows.append(f"| checkpoint | `{hashes['checkpoint']}` |")
+        rows.append(f"| checkpoint of the run | `{hashes['checkpoint']}` |")
     if len(rows) == 2:
         return "## Data\n\nNo hash of the data is known."
     return "\n".join(["## Data", "", *rows])

@@ -128,5 +128,5 @@ class ExportedPolicy:
         shape = tuple(len(observation) if x == BATCH else x for x in self.noise_shape)
         noise = random_numbers.normal(key, shape, jnp.float32)
         action, score = self.act_from_noise(observation, noise, options)
-        warn_of_distance(self.record["ood_threshold"], score)
+        warn_of_distance(self.record["ood_threshold"], score, stacklevel=3)
         return action

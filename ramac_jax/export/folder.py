@@ -12,7 +12,7 @@ import numpy as np
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.export import onnx, parity, readme, stablehlo
 from ramac_jax.export.program import Program, make_program
-from ramac_jax.export.reader import KIND, RECORD, VERSION, is_exported
+from ramac_jax.export.reader import KIND, RECORD, VERSION, checksum, is_exported
 from ramac_jax.files import replaced_folder, write_json, write_text
 from ramac_jax.guard import SHARE_ABOVE
 from ramac_jax.policy import Policy, save_acting
@@ -20,6 +20,8 @@ from ramac_jax.policy.loading import CHECKPOINT
 from ramac_jax.version import __version__
 
 FORMATS = ("stablehlo", "onnx")
+OWN_FILES = {stablehlo.FILE, onnx.FILE, readme.FILE, RECORD, CHECKPOINT}
+"""What an export consists of, and replaces."""
 PACKAGES = ("jax", "jaxlib", "numpy", "jax2onnx", "onnx", "onnxruntime")
 
 
@@ -80,7 +82,7 @@ def export_policy(
     with replaced_folder(out) as new:
         for name, content in contents.items():
             (new / name).write_bytes(content)
-        write_json(new / RECORD, record)
+        write_json(new / RECORD, record | {"checksum": checksum(record)})
         write_text(new / readme.FILE, readme.write(record, card=options.card))
         if options.card:
             save_acting(new / CHECKPOINT, own)
@@ -89,9 +91,7 @@ def export_policy(
 
 def check_request(out: Path, options: ExportOptions) -> None:
     """Raise `InputError` for an occupied folder and options that cannot be had."""
-    occupied = out.is_file() or (out.is_dir() and any(out.iterdir()))
-    if occupied and not is_exported(out):
-        raise InputError(f"{out} exists and is no export: give another folder")
+    check_replaceable(out)
     check_names("format", options.formats, FORMATS)
     if not options.formats:
         raise InputError(f"no format is named: give {' or '.join(FORMATS)}")
@@ -99,6 +99,21 @@ def check_request(out: Path, options: ExportOptions) -> None:
         stablehlo.check_platforms(options.platforms)
     if "onnx" in options.formats:
         onnx.check_opset(options.opset)
+
+
+def check_replaceable(out: Path) -> None:
+    """Raise `InputError` for a folder that holds anything but an export."""
+    if out.is_symlink() or Path.cwd().is_relative_to(out):
+        kind = "a link" if out.is_symlink() else "the current folder or around it"
+        raise InputError(f"{out} is {kind}, which no export replaces: give another one")
+    names = {x.name for x in out.iterdir()} if out.is_dir() else set()
+    if out.is_file() or (names and not is_exported(out)):
+        raise InputError(f"{out} exists and is no export: give another folder")
+    if others := sorted(names - OWN_FILES):
+        raise InputError(
+            f"{out} holds {others[0]} beside an export, which would be lost: give "
+            "another folder"
+        )
 
 
 def serialize(program: Program, options: ExportOptions) -> dict[str, bytes]:

@@ -118,7 +118,7 @@ def measure(policy: Policy, samples: Sequence[Sample], run: RunFn) -> Parity:
     """Return how far a program is from the policy."""
     scaling = policy.spec.scaling
     unit = np.maximum(0.5 * (scaling.action_high - scaling.action_low), 1.0)
-    largest, num_ties = 0.0, 0
+    errors, num_ties = [], 0
     for sample in samples:
         action, score = run(*sample.inputs)
         distance = np.max(np.abs(action - sample.action) / unit, axis=-1)
@@ -126,12 +126,15 @@ def measure(policy: Policy, samples: Sequence[Sample], run: RunFn) -> Parity:
         is_tie = (distance > TOLERANCE) & (nearest <= TOLERANCE)
         num_ties += int(is_tie.sum())
         error = np.abs(score - sample.score) / np.maximum(sample.score, 1.0)
-        largest = max(largest, np.where(is_tie, nearest, distance).max(), error.max())
-    return Parity(float(largest), num_ties)
+        errors += [np.where(is_tie, nearest, distance).max(), error.max()]
+    return Parity(float(np.max(errors)), num_ties)  # NaN where any is
 
 
 def check(name: str, parity: Parity, tolerance: float) -> None:
-    """Raise `InputError` for a program that differs by more than the tolerance."""
+    """Raise `InputError` for a program that differs by more than the tolerance.
+
+    A NaN differs from everything, so that a policy of such actions is refused.
+    """
     if not parity.largest <= tolerance or (not tolerance and parity.num_ties):
         raise InputError(
             f"{name} does not act as the policy: an action or a score differs by "

@@ -9,7 +9,9 @@ from typing import Any
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.export import onnx, stablehlo
 from ramac_jax.export.exported import ExportedPolicy
+from ramac_jax.files import strict
 from ramac_jax.policy.hub import local_folder
+from ramac_jax.policy_record import text_checksum
 
 RECORD = "policy.json"
 KIND = "exported policy of ramac_jax"
@@ -18,11 +20,19 @@ VERSION = 1
 
 def is_exported(folder: Path) -> bool:
     """Return whether a folder holds an export, damaged or not."""
+    if any((folder / name).exists() for name in (stablehlo.FILE, onnx.FILE)):
+        return True
     try:
         record = json.loads((folder / RECORD).read_text())
         return bool(record.get("kind") == KIND)
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def checksum(record: Mapping[str, Any]) -> int:
+    """Return the checksum that `policy.json` has of its other fields."""
+    fields = {name: value for name, value in record.items() if name != "checksum"}
+    return text_checksum(strict(fields))
 
 
 def load_exported(folder: str | Path) -> ExportedPolicy:
@@ -41,6 +51,8 @@ def load_exported(folder: str | Path) -> ExportedPolicy:
         record = json.loads((folder / RECORD).read_text())
         files = dict(record["files"])
         version = record["version"]
+        if version == VERSION and record.get("checksum") != checksum(record):
+            raise InputError(f"its file {RECORD} has changed")
         known = version != VERSION or bool(record["inputs"] and record["outputs"])
     except Exception as error:  # damage takes as many forms as there are bytes
         raise damaged(folder, error) from error

@@ -20,7 +20,7 @@ observation = np.{observation}, np.float32)  # put yours here
 inputs = {{
     "observation": observation,
     "noise": np.random.standard_normal({noise}).astype(np.float32),
-    "temperature": np.array(1.0, np.float32),
+    "temperature": np.array({temperature}, np.float32),
     "risk_level": np.array({level}, np.float32),
 }}
 action, ood_score = policy.run(None, inputs)
@@ -33,7 +33,7 @@ with open("policy.stablehlo", "rb") as file:
     policy = jax.jit(export.deserialize(bytearray(file.read())).call)
 observation = np.{observation}, np.float32)  # put yours here
 noise = np.random.standard_normal({noise}).astype(np.float32)
-temperature, risk_level = np.float32(1.0), np.float32({level})
+temperature, risk_level = np.float32({temperature}), np.float32({level})
 action, ood_score = policy(observation, noise, temperature, risk_level)
 """
 GUARD_LINES = """\
@@ -89,11 +89,12 @@ def usage(record: Mapping[str, Any], name: str) -> str:
     """Return the section that shows how to act with a program."""
     title, lines = WAYS[name]
     shapes = {port["name"]: port["shape"] for port in record["inputs"]}
-    level = record["acting"]["risk_level"]
+    temperature, level = cards.numbers_of(record)
     observation = ", ".join(str(x) for x in sized(shapes["observation"]))
     code = lines.format(
         observation=f"zeros(({observation})",
         noise=tuple(sized(shapes["noise"])),
+        temperature=float(temperature),
         level=1.0 if level is None else level,
     )
     threshold = record["ood_threshold"]

@@ -12,8 +12,13 @@ class OODWarning(UserWarning):
     """A policy acts on an observation that is far from those it was trained on."""
 
 
-def warn_of_distance(threshold: float | None, score: np.ndarray) -> None:
-    """Warn of scores above a threshold; `InputError` for one that is not finite."""
+def warn_of_distance(
+    threshold: float | None, score: np.ndarray, stacklevel: int = 4
+) -> None:
+    """Warn of scores above a threshold; `InputError` for one that is not finite.
+
+    The warning names the line that is `stacklevel` calls above.
+    """
     if not np.isfinite(score).all():
         raise InputError(
             "an observation is not finite (a NaN or an infinity): repair it, the "
@@ -25,5 +30,5 @@ def warn_of_distance(threshold: float | None, score: np.ndarray) -> None:
             f"a coordinate is {score.max():.3g} deviations from its mean, and "
             f"{1 - SHARE_ABOVE:.1%} of the data are within {threshold:.3g}",
             OODWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )

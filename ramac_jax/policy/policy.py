@@ -181,7 +181,11 @@ class Policy:
 
     def check_member(self, member: int | Array) -> None:
         """Raise `InputError` for a member that does not exist; a traced one passes."""
-        if isinstance(member, int | np.integer) and not 0 <= member < self.population:
+        if isinstance(member, jax.core.Tracer):
+            return
+        number = np.asarray(member)
+        whole = number.ndim == 0 and np.issubdtype(number.dtype, np.integer)
+        if not whole or not 0 <= number < self.population:
             raise InputError(
                 f"member is {member}: this policy has members 0 to "
                 f"{self.population - 1}"

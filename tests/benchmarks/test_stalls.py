@@ -12,6 +12,7 @@ import pytest
 import ramac_jax as rj
 from benchmarks.stalls import command, runs
 from benchmarks.stalls.runs import Run, overlap
+from ramac_jax.acting import ActingParams
 from tests.benchmarks.tiny import TINIEST
 
 
@@ -69,7 +70,7 @@ def test_an_evaluation_plays_every_member_and_records_its_time():
         sizes = environments.observation_dim, environments.action_dim
         assert sizes == (case.observation_dim, case.action_dim)
         evaluation = runs.TimedEvaluation(case, environments, episodes)
-        results = evaluation(5, params, None, threading.Event())
+        results = evaluation(5, ActingParams(params), None, threading.Event())
         waited = environments.waited
     assert results["mean"].shape == (members,)
     assert np.isfinite(results["mean"]).all()

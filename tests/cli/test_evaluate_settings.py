@@ -11,9 +11,8 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
-from ramac_jax.acting import AS_TRAINED, ActingOptions
+from ramac_jax.acting import AS_TRAINED, ActingOptions, describe
 from ramac_jax.cli import evaluate, report
-from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.frontier import Frontier, Setting
 from ramac_jax.cli.runs.selection import SELECTION_SEED, SelectionEpisodes
 

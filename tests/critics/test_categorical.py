@@ -12,6 +12,7 @@ from ramac_jax.agent.update import bellman_targets
 from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
 from ramac_jax.losses import cross_entropy, least_law
 from ramac_jax.returns import steps_to_end
+from ramac_jax.types import ReturnLaw
 
 KEY = jax.random.key(0)
 FINE = (np.arange(20_000) + 0.5) / 20_000
@@ -73,6 +74,13 @@ def test_targets_are_the_whole_law_of_what_follows(independent):
     np.testing.assert_allclose(target.value[0, 0], 0.5 + 0.5 * values)
     np.testing.assert_allclose(target.value[1, 0], 1.0)  # the episode ends
     assert jnp.abs(laws[0] - laws[1]).max() > 0.01
+
+
+def test_a_loss_of_quantiles_refuses_values_that_are_not_equally_likely():
+    loss = rj.quantile_loss(lambda params, observation, action, tau: params)
+    law = ReturnLaw(jnp.zeros((1, 2, 3)), jnp.full((1, 2, 3), 1.0 / 3.0))
+    with pytest.raises(rj.InputError, match="a law a loss of its own"):
+        loss(jnp.zeros((1, 2, 4)), None, None, law, jnp.ones(4), 1.0)
 
 
 def test_quantiles_invert_the_distribution_function_of_a_histogram():

@@ -14,17 +14,20 @@ import yaml
 import ramac_jax as rj
 from ramac_jax import export
 from ramac_jax.acting import ActingOptions, draw_noise
-from ramac_jax.export import ExportedPolicy, ExportOptions, onnx, stablehlo
+from ramac_jax.export import ExportedPolicy, ExportOptions, card, onnx, stablehlo
+from ramac_jax.export.reader import checksum
 from ramac_jax.policy import OODWarning
 from tests.export.policies import GUARD, OBSERVATION, make_policy
 
 KEY = jax.random.key(7)
 FIGURE = {"value": 2.5, "low": 1.0, "high": 4.0}
+ACTING = {"temperature": 0.5, "num_candidates": 3, "risk_level": 0.2}
+SETTINGS = {"env_id": "Hopper-v5", "episodes": 9, "horizon": 5, "level": 0.1}
 ABOUT = {
     "hashes": {"checkpoint": "c0", "datasets": {"hopper": "d0"}},
     "run": {"preset": "radac", "seeds": [3]},
     "evaluation": {
-        "settings": {"env_id": "Hopper-v5", "episodes": 9, "horizon": 5, "level": 0.1},
+        "settings": SETTINGS | {"acting": ACTING},
         "figures": {"mean": FIGURE, "pooled_cvar": FIGURE},
     },
 }
@@ -100,8 +103,20 @@ def test_the_card_has_metadata_figures_hashes_and_limits(folder):
     mean, cvar = result["metrics"]
     assert mean["value"] == 2.5 and "interval 1 to 4" in mean["name"]
     assert cvar["name"].startswith("CVaR of the return at level 0.1")
-    for part in ("| hopper | `d0` |", "[1, 4]", "Intended use", "not evaluated"):
+    for part in ("| hopper | `d0` |", "[1, 4]", "Intended use", "best of 3 at level"):
         assert part in body
+    assert '"temperature": np.array(0.5' in body and "np.array(0.2" in body
+
+
+@pytest.mark.parametrize("change", [{"num_candidates": 1}, {"softmax_temperature": 2}])
+def test_a_card_claims_no_figures_of_another_way_to_act(folder, change):
+    record = json.loads((folder / "policy.json").read_text())
+    record["evaluation"]["settings"]["acting"] |= change
+    record["evaluation"]["selection"] = {"sentence": "Selected among 2."}
+    assert "model-index" not in card.front_matter(record)
+    assert "are those of another way to act" in card.sections(record)
+    assert "Selected among 2." in card.sections(record)
+    assert card.numbers_of(record) == (1.0, record["acting"]["risk_level"])
 
 
 def test_a_card_without_figures_is_whole():
@@ -111,8 +126,6 @@ def test_a_card_without_figures_is_whole():
         "evaluation": None,
         "hashes": {},
     }
-    from ramac_jax.export import card
-
     assert "model-index" not in card.front_matter(record)
     assert "holds no evaluation" in card.sections(record)
     assert "No hash of the data" in card.sections(record)
@@ -134,10 +147,12 @@ def test_a_loaded_export_acts_as_the_policy(folder, file, tmp_path):
     np.testing.assert_allclose(score, policy.ood_score(OBSERVATION), rtol=1e-6)
 
 
-def edit(folder, change):
+def edit(folder, change, sealed=True):
     path = folder / "policy.json"
     record = json.loads(path.read_text())
     change(record)
+    if sealed:
+        record["checksum"] = checksum(record)
     path.write_text(json.dumps(record))
 
 
@@ -207,8 +222,11 @@ def test_damage_to_an_export_is_named(folder, tmp_path):
     edit(copy, lambda record: record.update(version=9))
     with pytest.raises(rj.InputError, match="has version 9 of an export"):
         export.load_exported(copy)
+    edit(copy, lambda record: record.update(ood_threshold=99.0), sealed=False)
+    with pytest.raises(rj.InputError, match=r"damaged: its file policy\.json has"):
+        export.load_exported(copy)
     (copy / "policy.json").write_text("{")
-    with pytest.raises(rj.InputError, match="holds no exported policy"):
+    with pytest.raises(rj.InputError, match="is damaged"):
         export.load_exported(copy)
 
 
@@ -233,7 +251,7 @@ def test_options_that_cannot_be_had_write_nothing(tmp_path, options, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_export_replaces_an_export_and_nothing_else(tmp_path):
+def test_an_export_replaces_an_export_and_nothing_else(tmp_path, monkeypatch):
     policy, out = make_policy("gaussian", guard=None), tmp_path / "out"
     options = ExportOptions(formats=("stablehlo",))
     out.mkdir()
@@ -241,9 +259,17 @@ def test_an_export_replaces_an_export_and_nothing_else(tmp_path):
     with pytest.raises(rj.InputError, match="exists and is no export"):
         export.export_policy(policy, out, options)
     (out / "notes").unlink()
+    monkeypatch.chdir(out)
+    with pytest.raises(rj.InputError, match="is the current folder"):
+        export.export_policy(policy, out, options)
+    monkeypatch.chdir(tmp_path)
     for _ in range(2):
         record = export.export_policy(policy, out, options)
     assert record["opset"] is None and record["ood_threshold"] is None
     assert {x.name for x in tmp_path.iterdir()} == {"out"}
     text = (out / "README.md").read_text()
     assert "this observation is not finite" in text and "onnxruntime" not in text
+    (out / "NOTES.md").write_text("mine")
+    with pytest.raises(rj.InputError, match=r"holds NOTES\.md beside an export"):
+        export.export_policy(policy, out, options)
+    assert (out / "NOTES.md").read_text() == "mine"

@@ -129,6 +129,9 @@ def test_parity_forgives_a_tie_and_nothing_else():
     assert 0.09 < found.largest < 0.26 and not found.num_ties  # ranges of 4 and 10
     with pytest.raises(rj.InputError, match=r"policy\.onnx does not act as the policy"):
         parity.check("policy.onnx", found, parity.TOLERANCE)
+    broken = parity.measure(own, samples, lambda *x: (np.nan * run(*x)[0], run(*x)[1]))
+    with pytest.raises(rj.InputError, match="differs by nan"):
+        parity.check("policy.onnx", broken, parity.TOLERANCE)
     swapped = [x._replace(action=x.action + 1, tied=x.action[None]) for x in samples]
     assert parity.measure(own, swapped, run) == parity.Parity(0.0, parity.NUM_INPUTS)
     with pytest.raises(rj.InputError, match=r"policy\.stablehlo does not act"):

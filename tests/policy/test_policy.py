@@ -262,10 +262,9 @@ def test_states_and_options_that_do_not_fit_are_not_saved(flow, tmp_path):
 
 def test_unknown_members_and_other_widths_are_refused(flow):
     policy = checkpoints.load_policy(flow[0])
-    with pytest.raises(
-        rj.InputError, match="member is 2: this policy has members 0 to 1"
-    ):
-        policy(OBSERVATION, jax.random.key(0), np.int64(2))
+    for member in (np.int64(2), np.array(2), jnp.array(-1), True, 1.0):
+        with pytest.raises(rj.InputError, match="this policy has members 0 to 1"):
+            policy(OBSERVATION, jax.random.key(0), member)
     with pytest.raises(
         rj.InputError, match=r"shape \[2, 1\]: this policy reads \[..., 3\]"
     ):

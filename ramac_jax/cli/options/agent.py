@@ -33,8 +33,8 @@ class AgentSpec:
         str, choices(tuple(RISK_MEASURES), "Risk measure, at --risk-level")
     ] = "cvar"
     num_quantiles: int = 32
-    """Fractions drawn per update, N: draws of a target, and quantiles of a quantile
-    critic."""
+    """Fractions drawn per update, N: of the actor's value, and of the quantiles and
+    targets of a quantile critic."""
     num_risk_quantiles: int | None = None
     """Fractions of the actor's value, one in each of as many equal strata (ORAAC: 8);
     None: as many as --num-quantiles, drawn freely as in the paper."""

@@ -18,7 +18,7 @@ class Arguments:
     """The command line."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run of ramac train or ramac sweep."""
+    """Folder of a run of ramac train, or best/ of a ramac sweep."""
     out: Path
     """Folder for the export; an earlier export in it is replaced."""
     format: Literal["stablehlo", "onnx", "all"] = "all"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ramac_jax.cli.runs.acting import describe
+from ramac_jax.acting import describe
 from ramac_jax.cli.runs.calibration import Calibrated
 from ramac_jax.cli.runs.frontier import Frontier
 from ramac_jax.cli.runs.protocol import EvaluationProtocol

@@ -1,6 +1,6 @@
 """The acting options of a command: what they mean, and in a few words."""
 
-from ramac_jax.acting import AS_TRAINED, ActingOptions, check_number
+from ramac_jax.acting import AS_TRAINED, ActingOptions, check_number, describe
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.evaluation import ActingFlags
 from ramac_jax.errors import InputError
@@ -56,21 +56,6 @@ def words_of(acting: ActingOptions) -> list[str]:
         words += ["--risk-levels", str(acting.risk_level)]
         words += ["--softmax-temperatures", str(acting.softmax_temperature)]
     return words
-
-
-def describe(acting: ActingOptions) -> str:
-    """Return the acting options in a few words; "" for those of training."""
-    if acting == AS_TRAINED:
-        return ""
-    text = f"temperature {acting.temperature:g}"
-    if acting.num_candidates == 1:
-        return text
-    how = f"best of {acting.num_candidates}"
-    if acting.softmax_temperature:
-        how = (
-            f"one of {acting.num_candidates} by softmax {acting.softmax_temperature:g}"
-        )
-    return f"{text}, {how} at level {acting.risk_level:g}"
 
 
 def with_acting(name: str, acting: ActingOptions) -> str:

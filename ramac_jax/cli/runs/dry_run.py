@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import ramac_jax as rj
+from ramac_jax.acting import describe
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
-from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator

@@ -12,7 +12,6 @@ from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import summarise
 
 RUN_FIELDS = (
-    "command",
     "task",
     "preset",
     "num_steps",
@@ -22,7 +21,7 @@ RUN_FIELDS = (
     "selection",
     "git_commit",
 )
-"""Fields of run.json that an export repeats."""
+"""Fields of run.json that an export repeats: no path of this machine is among them."""
 SETTINGS = ("env_id", "episodes", "horizon", "level", "seed", "acting")
 
 
@@ -76,4 +75,5 @@ def describe_evaluation(run: Path, member: int) -> dict[str, Any] | None:
         "settings": {name: settings[name] for name in SETTINGS if name in settings},
         "figures": {k: x for k, x in summary.items() if isinstance(x, dict)},
         "notes": summary["notes"],
+        "selection": record.get("selection"),
     }

@@ -5,10 +5,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ramac_jax.acting import ActingOptions
+from ramac_jax.acting import ActingOptions, describe
 from ramac_jax.cli.options.evaluate import EvaluateOptions
 from ramac_jax.cli.options.evaluation import MEASURES
-from ramac_jax.cli.runs.acting import describe
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.selection import SELECTION_SEED, SelectionEpisodes

@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
+from ramac_jax.acting import describe
 from ramac_jax.cli.options.sweep import SweepOptions
-from ramac_jax.cli.runs.acting import acting_options, describe
+from ramac_jax.cli.runs.acting import acting_options
 from ramac_jax.errors import InputError
 
 SELECTION_SEED = 1_000_000_000
