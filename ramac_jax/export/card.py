@@ -131,7 +131,7 @@ def numbers_of(record: Mapping[str, Any]) -> tuple[float, float | None]:
     if evaluation is not None and acts_alike(evaluation, acting):
         options = acting_of(evaluation["settings"])
     level = acting["risk_level"] if options.risk_level is None else options.risk_level
-    return options.temperature, level
+    return float(options.temperature), None if level is None else float(level)
 
 
 def acting_of(settings: Mapping[str, Any]) -> ActingOptions:

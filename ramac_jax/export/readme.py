@@ -94,7 +94,7 @@ def usage(record: Mapping[str, Any], name: str) -> str:
     code = lines.format(
         observation=f"zeros(({observation})",
         noise=tuple(sized(shapes["noise"])),
-        temperature=float(temperature),
+        temperature=temperature,
         level=1.0 if level is None else level,
     )
     threshold = record["ood_threshold"]

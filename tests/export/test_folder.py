@@ -222,7 +222,7 @@ def test_damage_to_an_export_is_named(folder, tmp_path):
     edit(copy, lambda record: record.update(version=9))
     with pytest.raises(rj.InputError, match="has version 9 of an export"):
         export.load_exported(copy)
-    edit(copy, lambda record: record.update(ood_threshold=99.0), sealed=False)
+    edit(copy, lambda record: record.update(version=1), sealed=False)
     with pytest.raises(rj.InputError, match=r"damaged: its file policy\.json has"):
         export.load_exported(copy)
     (copy / "policy.json").write_text("{")
