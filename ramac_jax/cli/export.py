@@ -19,7 +19,7 @@ from ramac_jax.policy import load_policy
 
 
 def check_finished(run: Path, record: Mapping[str, Any]) -> None:
-    """Raise `InputError` for a run that has not come to its end."""
+    """Raise `InputError` for a run that is not finished."""
     status = record.get("status", "finished")
     if status not in ("finished", "diverged"):
         raise InputError(

@@ -111,7 +111,7 @@ def check_replaceable(out: Path) -> None:
         raise InputError(f"{out} exists and is no export: give another folder")
     if others := sorted(names - OWN_FILES):
         raise InputError(
-            f"{out} holds {others[0]} beside an export, which would be lost: give "
+            f"{out} holds {others[0]} next to an export, which would be lost: give "
             "another folder"
         )
 

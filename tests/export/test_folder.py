@@ -270,6 +270,6 @@ def test_an_export_replaces_an_export_and_nothing_else(tmp_path, monkeypatch):
     text = (out / "README.md").read_text()
     assert "this observation is not finite" in text and "onnxruntime" not in text
     (out / "NOTES.md").write_text("mine")
-    with pytest.raises(rj.InputError, match=r"holds NOTES\.md beside an export"):
+    with pytest.raises(rj.InputError, match=r"holds NOTES\.md next to an export"):
         export.export_policy(policy, out, options)
     assert (out / "NOTES.md").read_text() == "mine"
