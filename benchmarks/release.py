@@ -1,13 +1,17 @@
 """How the public PyTorch release of RAMAC acts, from a clone of its repository."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.tails.peers.packages import commit, import_from, import_package
+from benchmarks.tails.peers.packages import (
+    commit,
+    import_from,
+    import_package,
+    installed,
+)
 
 NAME = "PyTorch release"
 REPOSITORY = "KaiFukazawa/RAMAC"
@@ -67,10 +71,5 @@ def share_of_release(
 
 def sources(clone: Path | None) -> dict[str, str | None]:
     """Return the versions of the runtimes, and the commit of a clone."""
-    found: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
+    found = installed(PACKAGES)
     return found if clone is None else found | {REPOSITORY: commit(clone)}

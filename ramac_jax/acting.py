@@ -3,6 +3,7 @@
 One implementation serves agents in training, saved policies and evaluations.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -179,6 +180,14 @@ def candidate_values(
     quantiles = rule.critic.acting_quantiles(params, rows, drawn, tau)
     values = jax.vmap(losses.risk_adjusted_value, in_axes=1)(quantiles)
     return values.reshape(action.shape[:-1])
+
+
+def recorded_options(settings: Mapping[str, Any]) -> ActingOptions:
+    """Return the acting options that the settings of an evaluation record.
+
+    They record none where agents act as they were trained to.
+    """
+    return ActingOptions(**(settings.get("acting") or {}))
 
 
 def describe(acting: ActingOptions) -> str:

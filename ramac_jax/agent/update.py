@@ -34,7 +34,7 @@ class CriticRows(NamedTuple):
     """The rows that the critics learn from; every leaf is [B, ...]."""
 
     transition: Transition
-    target: ReturnLaw  # [B, E or 1, M], for each critic or for all
+    target: ReturnLaw  # [B, E or 1, M], of each critic or one for every critic
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
     unseen: Any  # [B, A], made-up actions; or None
 

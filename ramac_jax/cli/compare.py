@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from ramac_jax.acting import describe
+from ramac_jax.acting import describe, recorded_options
 from ramac_jax.cli import console, provenance, report, train
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options.bandit import RECORD
@@ -38,7 +38,7 @@ from ramac_jax.cli.reporting import comparison
 from ramac_jax.cli.runs.comparison import Row, bandit_row, run_row
 from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data
-from ramac_jax.cli.runs.evaluated import acting_of, read_run
+from ramac_jax.cli.runs.evaluated import read_run
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import TRAIN, read_record_of, run_folder
 from ramac_jax.cli.runs.protocol import find_protocol
@@ -101,7 +101,10 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     out, level = plan.options.output.out, plan.options.evaluation.eval_level
     record, episodes = read_evaluation(out)
     diverged = read_record_of(out / "run.json").get("diverged", [])
-    acting, policy = acting_of(record), load_policy(out / "checkpoint")
+    acting, policy = (
+        recorded_options(record["settings"]),
+        load_policy(out / "checkpoint"),
+    )
     rates = ood_rates(ood_evaluator, policy, options=acting)
     statistics = figures_of(episodes, level)
     row = run_row(plan.task, plan.agent, statistics, rates, len(diverged))

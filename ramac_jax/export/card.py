@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ramac_jax.acting import ActingOptions, describe
+from ramac_jax.acting import ActingOptions, describe, recorded_options
 
 LICENSE = "apache-2.0"
 TAGS = ("reinforcement-learning", "offline-reinforcement-learning", "risk", "jax")
@@ -101,7 +101,7 @@ def evaluation_section(
         if figure is not None and figure["value"] is not None:
             value, low, high = (f"{figure[x]:.4g}" for x in ("value", "low", "high"))
             rows.append(f"| {name} | {value} | [{low}, {high}] |")
-    how = describe(acting_of(settings)) or "one action drawn as in training"
+    how = describe(recorded_options(settings)) or "one action drawn as in training"
     text = (
         f"{settings['episodes']} episodes of {settings['horizon']} steps in "
         f"{settings['env_id']}, with {how}; CVaR at level "
@@ -119,7 +119,7 @@ def evaluation_section(
 
 def acts_alike(evaluation: Mapping[str, Any], acting: Mapping[str, Any]) -> bool:
     """Whether the program can act as the agent did in the evaluation."""
-    options = acting_of(evaluation["settings"])
+    options = recorded_options(evaluation["settings"])
     same_number = options.num_candidates == acting["num_candidates"]
     return same_number and not options.softmax_temperature
 
@@ -129,14 +129,9 @@ def numbers_of(record: Mapping[str, Any]) -> tuple[float, float | None]:
     evaluation, acting = record["evaluation"], record["acting"]
     options = ActingOptions(risk_level=acting["risk_level"])
     if evaluation is not None and acts_alike(evaluation, acting):
-        options = acting_of(evaluation["settings"])
+        options = recorded_options(evaluation["settings"])
     level = acting["risk_level"] if options.risk_level is None else options.risk_level
     return float(options.temperature), None if level is None else float(level)
-
-
-def acting_of(settings: Mapping[str, Any]) -> ActingOptions:
-    """Return how the agent acted in an evaluation."""
-    return ActingOptions(**(settings.get("acting") or {}))
 
 
 def data_section(record: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ half of the time of one action. So operations that have a shorter form are repla
 The results differ by rounding, and every export is compared with the policy.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,14 +102,17 @@ def signature(traced: ClosedJaxpr) -> list[Any]:
     ]
 
 
-SCALAR = jax.ShapeDtypeStruct((), "float32")
-MISH = signature(jax.make_jaxpr(mish)(SCALAR).eqns[0].params["call_jaxpr"])
+@functools.cache
+def mish_signature() -> list[Any]:
+    """Return the signature of `ramac_jax.networks.layers.mish`."""
+    traced = jax.make_jaxpr(mish)(jax.ShapeDtypeStruct((), "float32"))
+    return signature(traced.eqns[0].params["call_jaxpr"])
 
 
 def is_mish(traced: ClosedJaxpr) -> bool:
     """Whether a function is `ramac_jax.networks.layers.mish`."""
-    names = [x.primitive.name for x in traced.jaxpr.eqns]
-    return names == [name for name, *_ in MISH] and signature(traced) == MISH
+    names, wanted = [x.primitive.name for x in traced.jaxpr.eqns], mish_signature()
+    return names == [name for name, *_ in wanted] and signature(traced) == wanted
 
 
 def short_mish(x: Any) -> Any:

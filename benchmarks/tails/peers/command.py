@@ -4,7 +4,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty, flag
 from benchmarks.tails import command, training
 from benchmarks.tails.laws import LAWS, Law
-from benchmarks.tails.peers.packages import commit
+from benchmarks.tails.peers.packages import commit, installed
 from benchmarks.tails.peers.problem import Problem, Settings
 from benchmarks.tails.peers.torch_critics import learn_d3rlpy, learn_release
 from benchmarks.tails.peers.value_flows import learn_value_flows
@@ -152,12 +151,7 @@ def measure_law(name: str, law: Law, arguments: Arguments) -> list[dict[str, Any
 
 def sources(arguments: Arguments) -> Mapping[str, str | None]:
     """Return the version of every package, and the commit of every clone."""
-    found: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
+    found = installed(PACKAGES)
     for option, repository in CLONES.items():
         if (clone := getattr(arguments, option)) is not None:
             found[repository] = commit(clone)

@@ -3,6 +3,8 @@
 import importlib
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +48,14 @@ def commit(clone: Path) -> str | None:
     words = ["git", "-C", str(clone), "rev-parse", "HEAD"]
     found = subprocess.run(words, capture_output=True, text=True)
     return found.stdout.strip() or None
+
+
+def installed(packages: Iterable[str]) -> dict[str, str | None]:
+    """Return the version of each package; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found

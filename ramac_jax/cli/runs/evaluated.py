@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import ramac_jax as rj
-from ramac_jax.acting import ActingOptions
+from ramac_jax.acting import recorded_options
 from ramac_jax.cli.runs.acting import with_acting
 from ramac_jax.cli.runs.records import Run, score_episodes
 from ramac_jax.cli.runs.results import read_evaluation
@@ -31,7 +31,8 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         raise rj.InputError(
             f"{folder} was evaluated without a task: report compares runs on tasks"
         )
-    name = with_acting(name or default_name(folder, record), acting_of(record))
+    acting = recorded_options(settings)
+    name = with_acting(name or default_name(folder, record), acting)
     selection = record.get("selection")
     if selection is not None:
         name += f", selected among {selection['num_settings']}"
@@ -47,11 +48,6 @@ def read_run(folder: Path, level: float, name: str | None) -> Run:
         scored=scored,
         record=record,
     )
-
-
-def acting_of(record: Mapping[str, Any]) -> ActingOptions:
-    """Return the acting options of an evaluation, by its record."""
-    return ActingOptions(**record["settings"].get("acting", {}))
 
 
 def default_name(folder: Path, record: Mapping[str, Any]) -> str:
