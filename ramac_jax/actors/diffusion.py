@@ -99,23 +99,25 @@ def diffusion_actor(
         times = jnp.arange(num_steps, dtype=noise.dtype)
         field = denoiser.apply(params, observation, times[:, None])
 
-        def denoise(action: Array, step: Any) -> tuple[Array, None]:
+        def denoise(mean: Array, step: Any) -> tuple[Array, None]:
             from_time, kept, clean_weight, noisy_weight, added = step
+            action = mean + added
             predicted = field._replace(from_time=from_time).vector(action)
             clean = (action - jnp.sqrt(1.0 - kept) * predicted) / jnp.sqrt(kept)
             clean = jnp.clip(clean, -1.0, 1.0)
-            return clean_weight * clean + noisy_weight * action + added, None
+            return clean_weight * clean + noisy_weight * action, None
 
-        # Step t adds stddev_t z_t; nothing is added at the last, where z_0 would be.
+        # a_t is the mean of q plus noise; a_T is all noise, and a_0 has none.
         column = (num_steps,) + (1,) * (noise.ndim - 1)
-        added = stddev.reshape(column).astype(noise.dtype) * jnp.roll(noise, 1, axis=0)
+        scale = np.append(stddev[1:], 1.0).reshape(column).astype(noise.dtype)
         coefficients = jax.tree.map(
             lambda x: jnp.asarray(x, noise.dtype),
             (alpha_bar, clean_weight, noisy_weight),
         )
-        steps = (field.from_time, *coefficients, added)
+        steps = (field.from_time, *coefficients, scale * noise)
         unroll = num_steps <= UNROLLED_STEPS
-        action, _ = jax.lax.scan(denoise, noise[-1], steps, reverse=True, unroll=unroll)
+        start = jnp.zeros_like(noise[-1])
+        action, _ = jax.lax.scan(denoise, start, steps, reverse=True, unroll=unroll)
         return jnp.clip(action, -1.0, 1.0)
 
     def bc_loss_from_noise(

@@ -34,8 +34,9 @@ def check_opset(opset: int) -> None:
 def serialize(program: Program, opset: int) -> bytes:
     """Return a program for any number of observations.
 
-    jax2onnx replaces functions of JAX and Flax while it traces, some of which then
-    cannot be vmapped; so it is given a program that is traced already.
+    jax2onnx replaces functions of JAX and Flax while it traces. Some of them then
+    cannot be vmapped, and others no longer look as `operations` knows them; so it is
+    given a program that is traced and shortened already.
 
     Raises `InputError` for a version of the operators that cannot be had, and for a
     program with an operation that jax2onnx does not know.
@@ -44,6 +45,7 @@ def serialize(program: Program, opset: int) -> bytes:
     (batch,) = export.symbolic_shape(BATCH)
     shapes = program.shapes(batch)
     traced = jax.make_jaxpr(program.function)(*shapes)
+    traced = jax.make_jaxpr(functools.partial(evaluate, traced))(*shapes)
     try:
         with quiet():
             from jax2onnx import to_onnx  # takes seconds

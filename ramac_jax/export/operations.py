@@ -44,6 +44,8 @@ def evaluate_equation(equation: JaxprEqn, arguments: Sequence[Any]) -> Sequence[
         return [jax.numpy.matmul(*arguments)]
     if is_scalar_clip(equation, arguments):
         return [jax.numpy.clip(arguments[0], *sorted(arguments[1:]))]
+    if params.get("name") == "_where":
+        return [jax.numpy.where(*arguments)]
     if (called := params.get("call_jaxpr", params.get("jaxpr"))) is not None:
         if is_mish(called):
             return [short_mish(*arguments)]
