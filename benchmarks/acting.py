@@ -111,11 +111,13 @@ def draw_and_run(run: RunFn, port: Port) -> ActFn:
       port: of the noise.
     """
     draw = np.random.default_rng(0)
-    temperature, level = np.float32(1.0), np.float32(0.1)
+    temperature, level = np.array(1.0, np.float32), np.array(0.1, np.float32)
+
+    batch_axis = port.shape.index(BATCH)
+    shape = [1 if size == BATCH else int(size) for size in port.shape]
 
     def act(observation: np.ndarray) -> np.ndarray:
-        rows = len(observation)
-        shape = tuple(rows if size == BATCH else int(size) for size in port.shape)
+        shape[batch_axis] = len(observation)
         noise = draw.standard_normal(shape, np.float32)
         return run(observation, noise, temperature, level)[0]
 

@@ -7,13 +7,23 @@ The results differ by rounding, and every export is compared with the policy.
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn
 
 from ramac_jax.networks.layers import mish
+
+
+class Filled(NamedTuple):
+    """An array of one known number, which is not made before something needs it.
+
+    With a symbolic batch, ONNX makes such an array in four operations.
+    """
+
+    value: float
+    type: Any  # shape and dtype
 
 
 def evaluate(traced: ClosedJaxpr, *inputs: Any) -> list[Any]:
@@ -32,20 +42,33 @@ def evaluate(traced: ClosedJaxpr, *inputs: Any) -> list[Any]:
         arguments = [read(x) for x in equation.invars]
         found = evaluate_equation(equation, arguments)
         values |= zip(equation.outvars, found, strict=True)
-    return [read(x) for x in traced.jaxpr.outvars]
+    return [make(read(x)) for x in traced.jaxpr.outvars]
+
+
+def make(value: Any) -> Any:
+    """Return an array, which a `Filled` is not yet."""
+    if isinstance(value, Filled):
+        number = np.asarray(value.value, value.type.dtype)
+        return jax.lax.broadcast_in_dim(number, value.type.shape, ())
+    return value
 
 
 def evaluate_equation(equation: JaxprEqn, arguments: Sequence[Any]) -> Sequence[Any]:
     """Return the results of one operation, in its shorter form where there is one."""
-    params = equation.params
-    if equation.primitive.name == "scan":
+    name, params = equation.primitive.name, equation.params
+    if name == "scan":
         return evaluate_scan(params, arguments)
+    if name == "broadcast_in_dim" and is_number(arguments[0]):
+        return [Filled(float(arguments[0]), equation.outvars[0].aval)]
+    if name == "add" and any(is_zeros(x) for x in arguments):
+        return [arguments[is_zeros(arguments[0])]]
+    if params.get("name") == "_where":
+        return [where(equation, arguments)]
+    arguments = [make(x) for x in arguments]
     if is_matmul(equation, arguments):
         return [jax.numpy.matmul(*arguments)]
     if is_scalar_clip(equation, arguments):
         return [jax.numpy.clip(arguments[0], *sorted(arguments[1:]))]
-    if params.get("name") == "_where":
-        return [jax.numpy.where(*arguments)]
     if (called := params.get("call_jaxpr", params.get("jaxpr"))) is not None:
         if is_mish(called):
             return [short_mish(*arguments)]
@@ -58,7 +81,7 @@ def evaluate_scan(params: Any, arguments: Sequence[Any]) -> list[Any]:
     """Return the results of a scan, its iterations written out."""
     num_consts, num_carry = params["num_consts"], params["num_carry"]
     consts, carry = arguments[:num_consts], arguments[num_consts:][:num_carry]
-    rows = arguments[num_consts + num_carry :]
+    rows = [make(x) for x in arguments[num_consts + num_carry :]]
     order = list(range(params["length"]))
     results: dict[int, list[Any]] = {}
     for index in reversed(order) if params["reverse"] else order:
@@ -66,7 +89,31 @@ def evaluate_scan(params: Any, arguments: Sequence[Any]) -> list[Any]:
         found = evaluate(params["jaxpr"], *consts, *carry, *row)
         carry, results[index] = found[:num_carry], found[num_carry:]
     columns = zip(*(results[index] for index in order), strict=True)
-    return [*carry, *(jax.numpy.stack(column) for column in columns)]
+    return [*carry, *(jax.numpy.stack([*map(make, x)]) for x in columns)]
+
+
+def is_number(value: Any) -> bool:
+    """Whether an argument is one known floating-point number."""
+    return (
+        not isinstance(value, Filled | jax.core.Tracer)
+        and np.ndim(value) == 0
+        and jax.numpy.issubdtype(jax.numpy.result_type(value), jax.numpy.floating)
+    )
+
+
+def is_zeros(value: Any) -> bool:
+    """Whether an argument is an array of zeros."""
+    return isinstance(value, Filled) and value.value == 0.0
+
+
+def where(equation: JaxprEqn, arguments: Sequence[Any]) -> Any:
+    """Return `jnp.where`, in which ONNX broadcasts known numbers by itself."""
+    numbers = [x.value if isinstance(x, Filled) else x for x in arguments]
+    found: Any = jax.numpy.where(*numbers)
+    (result,) = equation.outvars
+    if found.shape == getattr(result.aval, "shape", None):
+        return found
+    return jax.numpy.where(*(make(x) for x in arguments))
 
 
 def is_matmul(equation: JaxprEqn, arguments: Sequence[Any]) -> bool:

@@ -50,6 +50,40 @@ def test_clips_are_the_same(clip):
     np.testing.assert_array_equal(found, clip(x))
 
 
+def test_zeros_are_not_added():
+    x = jnp.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    (found,), names = evaluated(lambda x: jnp.zeros((2, 3)) + x, x)
+    np.testing.assert_array_equal(found, x)
+    assert names == []
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda x: jnp.where(x > 0, jnp.zeros(3), jnp.inf),
+        lambda x: jnp.where(x > 0, x, jnp.full(3, 2.0)),
+        lambda x: jnp.where(x > 0, jnp.full((2, 3), 2.0), x),
+        lambda x: jnp.where(True, jnp.full((2, 3), 2.0), 1.0) + x,
+    ],
+)
+def test_choices_are_the_same(choose):
+    x = jnp.array([-3.0, 0.0, 4.0])
+    (found,), _ = evaluated(choose, x)
+    np.testing.assert_array_equal(found, choose(x))
+
+
+def test_rows_of_one_number_are_scanned():
+    def add_up(x):
+        def step(total, row):
+            return total + row, total * 2.0
+
+        return jax.lax.scan(step, jnp.zeros(3), jnp.ones((4, 3)))[0] + x
+
+    x = jnp.array([-3.0, 0.0, 4.0])
+    (found,), _ = evaluated(add_up, x)
+    np.testing.assert_array_equal(found, add_up(x))
+
+
 @pytest.mark.parametrize("num_candidates", [1, 3])
 def test_an_onnx_program_has_the_short_operations(num_candidates):
     package = pytest.importorskip("onnx")
