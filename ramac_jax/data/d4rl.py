@@ -11,7 +11,6 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax.envs.registration import make_environment
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.extras import MissingExtra
 from ramac_jax.validation import ACTION_TOLERANCE, reject_rows
 
 AXES = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1, "timeouts": 1}
@@ -203,14 +202,13 @@ def check_shapes(arrays: dict[str, np.ndarray]) -> None:
 def robot_spaces(robot: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
     """Return the observation and the action space of a robot."""
     try:
-        env = make_environment(f"{robot}-v5")
-    except MissingExtra:
-        raise
+        spec = gymnasium.spec(f"{robot}-v5")
     except (gymnasium.error.Error, ImportError, ValueError) as error:  # "module:Name"
         raise InputError(
             f"there is no robot {robot!r} ({first_line(error)}): give HalfCheetah, "
             "Hopper or Walker2d"
         ) from None
+    env = make_environment(spec)
     spaces = env.observation_space, env.action_space
     env.close()
     return spaces

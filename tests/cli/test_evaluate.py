@@ -113,6 +113,9 @@ def test_a_plain_environment_has_no_score(run):
         ("hopper-medium-replay", None, "full", ("hopper-medium-replay-v5", 1000)),
         (None, "ramac_jax/walker2d-medium-expert-v4", None, ("expert-v4", 500)),
         (None, "Hopper-v5", None, ("Hopper-v5", 1000)),
+        (None, "Reacher-v5", None, ("Reacher-v5", 50)),  # its own time limit
+        (None, "Reacher-v5", "full", ("Reacher-v5", 1000)),
+        (None, "ramac_jax/RiskyBandit-v0", None, ("RiskyBandit-v0", 1000)),
         ("hopper-medium-expert", "Hopper-v4", "70", ("Hopper-v4", 70)),
     ],
 )
