@@ -79,8 +79,8 @@ def warn_of_state(env: gymnasium.Env) -> None:
     if not same:
         names = [type(x).__name__ for x in wrappers_of(env)]
         warnings.warn(
-            f"{name_of(env)}: the episode of a seed differs when it is played again, so "
-            "that evaluations of the same seeds differ too; look for a state that "
+            f"{name_of(env)}: the episode of a seed differs when it is played again, "
+            "so that evaluations of the same seeds differ too; look for a state that "
             "survives reset, or a generator that reset does not seed, in "
             f"{', '.join([*names, type(env.unwrapped).__name__])}",
             RuntimeWarning,

@@ -14,6 +14,7 @@ from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.envs.registration import find_hazard
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation.simulators import find_spec
+from ramac_jax.evaluation.summary import D4RL_HORIZON
 from ramac_jax.tasks import Hazard, env_id, find_task, hazard_to_json, task_of_env
 
 FULL_HORIZON = 1000  # steps of an episode of most of Gymnasium's robots
@@ -40,6 +41,8 @@ class EvaluationProtocol:
     task: str | None = None
     reference: tuple[float, float] | None = None
     """Returns of a random and of an expert policy."""
+    reference_horizon: int | None = D4RL_HORIZON
+    """Steps of the episodes behind these returns; None: unknown."""
 
     @property
     def hazard(self) -> Hazard | None:
@@ -93,6 +96,7 @@ def make_protocol(
         ),
         task=known.name if known else None,
         reference=known.reference_returns if known else reference,
+        reference_horizon=D4RL_HORIZON if known else spec.max_episode_steps,
         **others,
     )
     check_protocol(protocol)
