@@ -9,7 +9,7 @@ import numpy as np
 from minari import MinariDataset
 
 from ramac_jax.data.environments import reference_returns
-from ramac_jax.data.local_datasets import datasets_root, open_dataset
+from ramac_jax.data.local_datasets import find_dataset, open_dataset
 from ramac_jax.data.penalties import Summary, charge_episodes
 from ramac_jax.data.sources import (
     check_environment,
@@ -146,8 +146,8 @@ def check_ids(
     """Raise `InputError` for malformed ids, or a target that must not be written."""
     check_sources(source_ids)
     target = check_target(dataset_id, overwrite=overwrite, root=root)
-    folder = datasets_root(root)
-    if target.resolve() in [(folder / source_id).resolve() for source_id in source_ids]:
+    found = [find_dataset(source_id, root) for source_id in source_ids]
+    if target.resolve() in [place.resolve() for place in found if place is not None]:
         raise InputError(f"{dataset_id} would replace its own source: give another id")
 
 
