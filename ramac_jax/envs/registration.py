@@ -9,7 +9,13 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from gymnasium.utils import RecordConstructorArgs
 
-from ramac_jax.envs.hazards import check_hazard, is_end, is_risky, penalties
+from ramac_jax.envs.hazards import (
+    as_number,
+    check_hazard,
+    is_end,
+    is_risky,
+    penalties,
+)
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.extras import require
 from ramac_jax.tasks import TASKS, VERSIONS, Hazard, Task, env_id
@@ -52,6 +58,7 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):  # type: ignore
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step the environment, add the penalty and perhaps end the episode."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        paid = as_number(reward)
         monitored = float(observation[self.hazard.coordinate])
         draw = self.unwrapped.np_random.random()
         penalty = float(penalties(self.hazard, monitored, draw))
@@ -59,10 +66,10 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):  # type: ignore
             "risky": bool(is_risky(self.hazard, monitored)),
             "penalty": penalty,
             "monitored": monitored,
-            "base_reward": float(reward),
+            "base_reward": paid,
         }
         terminated = bool(terminated or is_end(self.hazard, monitored))
-        return observation, float(reward) + penalty, terminated, truncated, info
+        return observation, paid + penalty, terminated, truncated, info
 
 
 WRAPPER_ENTRY_POINT = f"{__name__}:{HazardousReward.__name__}"

@@ -19,6 +19,7 @@ require("gymnasium", "ramac_jax.evaluation")
 import gymnasium  # noqa: E402
 from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
+from ramac_jax.envs.hazards import as_number  # noqa: E402
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
 from ramac_jax.evaluation.wrappers import check_wrappers  # noqa: E402
 
@@ -117,8 +118,8 @@ class Rows:
                     actions[row]
                 )
                 step.observation[row] = observation
-                step.reward[row] = reward
-                step.base_reward[row] = info.get("base_reward", reward)
+                step.reward[row] = as_number(reward)
+                step.base_reward[row] = as_number(info.get("base_reward", reward))
                 step.penalty[row] = info.get("penalty", 0.0)
                 step.risky[row] = info.get("risky", False)
                 step.monitored[row] = info.get("monitored", math.nan)
