@@ -3,8 +3,6 @@
 import os
 
 import minari
-from huggingface_hub import constants
-from huggingface_hub.utils import get_session
 from minari import MinariDataset
 
 SECONDS = 5.0
@@ -18,5 +16,8 @@ def download_dataset(dataset_id: str) -> MinariDataset:
     most.
     """
     if os.environ.get("MINARI_REMOTE", "hf://").startswith("hf://"):
+        from huggingface_hub import constants  # which takes half a second
+        from huggingface_hub.utils import get_session
+
         get_session().head(constants.ENDPOINT, timeout=SECONDS)
     return minari.load_dataset(dataset_id, download=True)

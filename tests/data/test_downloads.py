@@ -7,7 +7,6 @@ from minari.storage import hosting
 
 from ramac_jax import InputError
 from ramac_jax.cli.runs.data import announce_downloads
-from ramac_jax.data import downloads
 from ramac_jax.data.loading import load_datasets
 
 ID = "made/absent-v0"
@@ -29,7 +28,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     monkeypatch.delenv("MINARI_REMOTE", raising=False)
     session = Session()
-    monkeypatch.setattr(downloads, "get_session", lambda: session)
+    monkeypatch.setattr("huggingface_hub.utils.get_session", lambda: session)
     return session
 
 
