@@ -16,7 +16,7 @@ def download_dataset(dataset_id: str) -> MinariDataset:
     most.
     """
     if os.environ.get("MINARI_REMOTE", "hf://").startswith("hf://"):
-        from huggingface_hub import constants  # which takes half a second
+        from huggingface_hub import constants  # a tenth of a second
         from huggingface_hub.utils import get_session
 
         get_session().head(constants.ENDPOINT, timeout=SECONDS)
