@@ -97,6 +97,7 @@ def test_the_record_repeats_the_run(run):
     record = json.loads((out / "run.json").read_text(), parse_constant=refuse)
     assert record["command"].startswith("ramac train --dataset made/con")
     assert record["status"] == "finished"
+    assert record["reference"] is None
     assert record["diverged"] == []
     assert record["seeds"] == [5, 6]
     assert record["num_steps"] == 90
