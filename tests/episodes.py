@@ -1,5 +1,7 @@
 """Small Minari datasets for the tests of data, environments and commands."""
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
@@ -88,3 +90,8 @@ def refusal(function, *arguments, folder=None, **options):
     assert "\n" not in str(refused.value)
     assert before is None or listing(folder) == before
     return str(refused.value)
+
+
+def edit_json(path, **fields):
+    """Change fields of a JSON file, such as the metadata of a dataset."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))

@@ -2,7 +2,8 @@
 
 `convert` turns a D4RL HDF5 file into a Minari dataset. `relabel` writes a new Minari
 dataset with the penalties of a hazard in the rewards. Both write to the folder
-MINARI_DATASETS_PATH. Exit status 2: bad input, and nothing was written.
+RAMAC_JAX_DATASETS_PATH, or else MINARI_DATASETS_PATH. Exit status 2: bad input, and
+nothing was written.
 """
 
 import re
@@ -15,7 +16,9 @@ from rich.table import Table
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.data import Convert, Relabel, parse
+from ramac_jax.cli.runs.data import announce_downloads
 from ramac_jax.data.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
+from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.penalties import Summary
 from ramac_jax.data.relabel import relabel_dataset, versions
 from ramac_jax.data.sources import find_coordinate
@@ -137,6 +140,7 @@ def name_target(options: Relabel, hazard: Hazard) -> str:
 
 def relabel(options: Relabel) -> None:
     """Write the new dataset, print what it holds and warn of a useless hazard."""
+    announce_downloads([x for x in options.source if not is_local(x)])
     hazard = build_hazard(options)
     made = relabel_dataset(
         options.source,

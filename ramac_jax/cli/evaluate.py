@@ -79,6 +79,9 @@ def choose_protocol(
             f"{options.run / 'run.json'} is damaged ({first_line(error)}): give "
             "--task NAME or --env ID"
         ) from None
+    reference = record.get("reference")
+    if reference is not None:
+        others["reference"] = tuple(reference)
     return make_protocol(task, spec, options.horizon, **others)
 
 

@@ -2,7 +2,8 @@
 
 Each DIR is a folder that `ramac train` or `ramac evaluate` wrote to. The command writes
 report.md, report.tex, report.json and three figures for each task: the histograms of
-returns, the mean against the CVaR, and the distribution of the monitored quantity. Exit
+returns, the mean against the CVaR, and, where there is a hazard, the distribution of
+the monitored quantity. Runs without a task are grouped by their environment. Exit
 status 2: bad input, and no file is changed.
 """
 
@@ -14,13 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
-from ramac_jax.cli import folders
+from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.report import Arguments, check, parse
 from ramac_jax.cli.reporting.figures.risk_return import draw_risk_return
 from ramac_jax.cli.reporting.figures.runs import draw_monitored, draw_returns
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.tables import latex, markdown, terminal
-from ramac_jax.cli.runs.evaluated import name_apart, read_run
+from ramac_jax.cli.runs.evaluated import by_task, name_apart, read_run
+from ramac_jax.cli.runs.mujoco_versions import simulator_notes
 from ramac_jax.cli.runs.records import Run
 from ramac_jax.files import write_json
 
@@ -28,21 +30,25 @@ from ramac_jax.files import write_json
 def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> None:
     """Write every file of the report, once all files are made; print the tables."""
     out, level = folders.writable_folder(arguments.out), arguments.level
-    tasks = {run.task: [x for x in runs if x.task == run.task] for run in runs}
+    tasks, notes = by_task(runs), simulator_notes(runs)
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as folder:
         drafts = Path(folder)
         for task, of_task in tasks.items():
             draw(task, of_task, level, drafts)
-        (drafts / "report.md").write_text(markdown(runs, level))
+        text = markdown(runs, level) + "".join(f"- {note}.\n" for note in notes)
+        (drafts / "report.md").write_text(text)
         (drafts / "report.tex").write_text(latex(runs, level))
         record = {
             "command": shlex.join(["ramac", "report", *argv]),
             "level": level,
+            "notes": notes,
             "runs": [to_json(run) for run in runs],
         }
         write_json(drafts / "report.json", record)
         for draft in drafts.iterdir():
             draft.replace(out / draft.name)
+    for note in notes:
+        console.warn(note)
     output = Console()
     for of_task in tasks.values():
         output.print(terminal(of_task, level))
@@ -50,15 +56,17 @@ def report(runs: Sequence[Run], arguments: Arguments, argv: Sequence[str]) -> No
 
 
 def draw(task: str, runs: Sequence[Run], level: float, folder: Path) -> None:
-    """Draw the three figures of a task into a folder."""
+    """Draw the figures of a task into a folder."""
     scored = [run.scored for run in runs]
     figures = {
         "returns": draw_returns(scored, level),
         "risk-return": draw_risk_return([(x.name, x.summary) for x in scored], level),
-        "monitored": draw_monitored(scored, runs[0].hazard),
     }
+    if runs[0].hazard is not None:
+        figures["monitored"] = draw_monitored(scored, runs[0].hazard)
     for kind, figure in figures.items():
-        figure.savefig(folder / f"{task}-{kind}.png", dpi=DPI)
+        name = f"{task}-{kind}.png".replace("/", "-")
+        figure.savefig(folder / name, dpi=DPI)
 
 
 def to_json(run: Run) -> dict[str, Any]:

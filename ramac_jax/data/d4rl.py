@@ -9,13 +9,14 @@ import h5py
 import numpy as np
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
+from ramac_jax.data.read_errors import advice_on
 from ramac_jax.envs.registration import make_environment
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.extras import MissingExtra
 from ramac_jax.validation import ACTION_TOLERANCE, reject_rows
 
 AXES = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1, "timeouts": 1}
 """Arrays that a file must hold, with their numbers of axes; the first is the steps."""
+NO_HDF5 = "it is no HDF5 file, or a damaged one; download it again"
 NEXT = "next_observations"
 MAX_SPLIT_SHARE = 0.5
 """Largest share of rows inside episodes that another row may follow."""
@@ -132,9 +133,9 @@ def cut(
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a file as float32; `InputError` where that fails."""
-    if not path.is_file():
-        raise InputError(f"{path} is no file: give a D4RL HDF5 file")
     try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file: give a D4RL HDF5 file")
         with h5py.File(path, "r") as file:
             wanted = [*AXES, *([NEXT] if NEXT in file else [])]
             found = {key: file[key] for key in wanted if key in file}
@@ -147,9 +148,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             with np.errstate(over="ignore"):  # beyond float32: inf, refused
                 return {k: np.asarray(x[()], np.float32) for k, x in found.items()}
     except (OSError, RuntimeError, KeyError) as error:
+        advice = advice_on(error, NO_HDF5)
         raise InputError(
-            f"{path} cannot be read ({first_line(error)}): it is no HDF5 file, or a "
-            "damaged one; download it again"
+            f"{path} cannot be read ({first_line(error)}){advice}"
         ) from error
 
 
@@ -203,14 +204,13 @@ def check_shapes(arrays: dict[str, np.ndarray]) -> None:
 def robot_spaces(robot: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
     """Return the observation and the action space of a robot."""
     try:
-        env = make_environment(f"{robot}-v5")
-    except MissingExtra:
-        raise
+        spec = gymnasium.spec(f"{robot}-v5")
     except (gymnasium.error.Error, ImportError, ValueError) as error:  # "module:Name"
         raise InputError(
             f"there is no robot {robot!r} ({first_line(error)}): give HalfCheetah, "
             "Hopper or Walker2d"
         ) from None
+    env = make_environment(spec)
     spaces = env.observation_space, env.action_space
     env.close()
     return spaces

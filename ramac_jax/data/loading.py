@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from ramac_jax.data.environments import joint_env, reference_returns, warn_of_others
 from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.transitions import (
@@ -17,7 +18,6 @@ from ramac_jax.data.transitions import (
     read_episodes,
     read_transitions,
 )
-from ramac_jax.envs.registration import update_spec
 from ramac_jax.errors import InputError
 from ramac_jax.guard import STD_FLOOR, Guard, measure_guard
 from ramac_jax.normalization import Scaling, normalize_observation
@@ -33,7 +33,8 @@ class OfflineDataset(NamedTuple):
     transitions: Transition  # [D, ...] float32, observations and actions scaled
     scaling: Scaling  # from the environment's units to those of the transitions
     sources: tuple[Source, ...]  # in the order of the rows
-    env_spec: EnvSpec | None  # for gymnasium.make; None where the data name none
+    env_spec: EnvSpec | None  # of evaluations; None where the data name none
+    reference: tuple[float, float] | None = None  # returns of scores 0 and 100
 
     def guard(self) -> Guard:
         """Return what is known of the observations, from up to `GUARD_ROWS` of them."""
@@ -57,9 +58,10 @@ def load_datasets(
     Returns:
       The transitions [D, ...] on JAX's default device, with actions in [-1, 1].
 
-    Raises `InputError` for a dataset that is absent or damaged, spaces that are not
-    flat and continuous or that differ between the datasets, and rows that
-    `check_transitions` refuses; the message names the dataset and the episode.
+    Raises `InputError` for a dataset that is absent or cannot be read, spaces that are
+    not flat and continuous, spaces or environments that differ between the datasets,
+    and rows that `check_transitions` refuses; the message names the dataset and the
+    episode. Warns of datasets of other versions of an environment.
     """
     if not ids:
         raise InputError("no dataset is named: give at least one Minari id")
@@ -67,6 +69,7 @@ def load_datasets(
     for dataset in opened:
         check_spaces(dataset)
         check_alike(opened[0], dataset)
+    warn_of_others(opened)
     scaling = identity_scaling(opened[0])
     episodes = [read_episodes(dataset) for dataset in opened]
     transitions, sources = read_transitions(opened, episodes, scaling)
@@ -75,12 +78,12 @@ def load_datasets(
         for array in (transitions.observation, transitions.next_observation):
             array[:] = normalize_observation(scaling, array)
     transitions, scaling = jax.device_put((transitions, scaling))
-    env_spec = opened[0].env_spec
     return OfflineDataset(
         transitions=transitions,
         scaling=scaling,
         sources=sources,
-        env_spec=update_spec(env_spec) if env_spec is not None else None,
+        env_spec=joint_env(opened),
+        reference=reference_returns(opened),
     )
 
 

@@ -1,33 +1,61 @@
 """Minari datasets on this machine: their folder, their ids, and how one is opened."""
 
 import difflib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-import minari
 from minari import MinariDataset
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.storage import get_dataset_path
 
+from ramac_jax.data.downloads import download_dataset
+from ramac_jax.data.read_errors import unreadable
 from ramac_jax.errors import InputError, first_line
 
+OWN_FOLDER = "RAMAC_JAX_DATASETS_PATH"
+"""Variable of a second folder, for the datasets that this library makes."""
 
-def datasets_root(root: Path | None = None) -> Path:
-    """Return the folder of the datasets; make it where there is none.
+
+def datasets_roots(root: Path | None = None) -> list[Path]:
+    """Return the folders of datasets, the first of them for new datasets.
+
+    Folders that do not exist are made.
 
     Args:
-      root: the folder; None: that of the variable MINARI_DATASETS_PATH, or Minari's own
-        folder without that variable.
+      root: the only folder; None: that of the variable RAMAC_JAX_DATASETS_PATH, if it
+        is set, and that of MINARI_DATASETS_PATH, or Minari's own folder without it.
 
-    Raises `InputError` where the folder cannot be made.
+    Raises `InputError` where a folder cannot be made.
     """
+    own = os.environ.get(OWN_FOLDER)
+    given = [root] if root is not None else [Path(own)] if own else []
+    advice = f"set {OWN_FOLDER}" if root is None else "give another"
     try:
-        if root is None:
-            return Path(get_dataset_path())
-        root.mkdir(parents=True, exist_ok=True)
-        return root
+        for folder in given:
+            folder.mkdir(parents=True, exist_ok=True)
+        if root is not None:
+            return given
+        advice = "set MINARI_DATASETS_PATH"
+        return [*given, Path(get_dataset_path())]
     except OSError as error:
-        advice = "set MINARI_DATASETS_PATH" if root is None else "give another"
         raise InputError(f"no folder for datasets ({error}): {advice}") from error
+
+
+def find_dataset(dataset_id: str, root: Path | None = None) -> Path | None:
+    """Return the folder of a dataset, intact or damaged; None where there is none.
+
+    Raises `InputError` for a folder that this user may not read.
+    """
+    for folder in datasets_roots(root):
+        try:
+            os.stat(folder / dataset_id / "data")
+        except PermissionError as error:
+            raise unreadable(dataset_id, error) from error
+        except OSError:  # not there
+            continue
+        return folder / dataset_id
+    return None
 
 
 def check_id(dataset_id: str) -> None:
@@ -42,7 +70,7 @@ def check_id(dataset_id: str) -> None:
 
 def is_local(dataset_id: str, root: Path | None = None) -> bool:
     """Return whether a folder of datasets holds this id, intact or damaged."""
-    return (datasets_root(root) / dataset_id / "data").exists()
+    return find_dataset(dataset_id, root) is not None
 
 
 def open_dataset(dataset_id: str, root: Path | None = None) -> MinariDataset:
@@ -50,34 +78,39 @@ def open_dataset(dataset_id: str, root: Path | None = None) -> MinariDataset:
 
     Args:
       dataset_id: Minari id.
-      root: folder of the datasets, as in `datasets_root`. With None, a dataset that is
+      root: folder of the datasets, as in `datasets_roots`. With None, a dataset that is
         not there is downloaded.
 
-    Raises `InputError` where the dataset is absent, cannot be downloaded or is damaged.
+    Raises `InputError` where the dataset is absent, cannot be downloaded or cannot be
+    read.
     """
-    folder = datasets_root(root)
+    place = find_dataset(dataset_id, root)
     try:
+        if place is not None:
+            return MinariDataset(place / "data")
         if root is None:
-            return minari.load_dataset(dataset_id, download=True)
-        return MinariDataset(folder / dataset_id / "data")
+            return download_dataset(dataset_id)
     except Exception as error:  # a download fails in many ways
         if is_local(dataset_id, root):
-            raise damaged(dataset_id, error) from error
-        raise absent(dataset_id, folder, None if root else error) from error
+            raise unreadable(dataset_id, error) from error
+        raise absent(dataset_id, datasets_roots(root), error) from error
+    raise absent(dataset_id, datasets_roots(root), None)
 
 
-def absent(dataset_id: str, folder: Path, download: Exception | None) -> InputError:
-    """Return the error of a dataset that is not in a folder.
+def absent(
+    dataset_id: str, folders: Sequence[Path], download: Exception | None
+) -> InputError:
+    """Return the error of a dataset that is not in any folder.
 
     Args:
       dataset_id: Minari id.
-      folder: where the dataset was expected.
+      folders: where the dataset was expected.
       download: why it could not be downloaded; None: no download was tried.
     """
-    known = ", ".join(nearest_local(folder, dataset_id)) or "none"
+    known = ", ".join(nearest_local(folders, dataset_id)) or "none"
     if download is None:
         return InputError(
-            f"dataset {dataset_id!r} is not in {folder}; datasets there: {known}"
+            f"dataset {dataset_id!r} is not in {folders[0]}; datasets there: {known}"
         )
     return InputError(
         f"dataset {dataset_id!r} is not here and cannot be downloaded "
@@ -86,11 +119,14 @@ def absent(dataset_id: str, folder: Path, download: Exception | None) -> InputEr
     )
 
 
-def nearest_local(folder: Path, dataset_id: str) -> list[str]:
-    """Return the ids of the datasets in a folder, the most similar to an id first."""
-    found = [x.parent.parent for x in folder.rglob("data/metadata.json")]
-    names = sorted(x.relative_to(folder).as_posix() for x in found)
-    names = [name for name in names if not name.startswith(".")]  # a draft
+def nearest_local(folders: Sequence[Path], dataset_id: str) -> list[str]:
+    """Return the ids of the datasets in folders, the most similar to an id first."""
+    found = {
+        path.parent.parent.relative_to(folder).as_posix()
+        for folder in folders
+        for path in folder.rglob("data/metadata.json")
+    }
+    names = sorted(name for name in found if not name.startswith("."))  # no draft
     matcher = difflib.SequenceMatcher(b=dataset_id)
 
     def similarity(name: str) -> float:
@@ -98,11 +134,3 @@ def nearest_local(folder: Path, dataset_id: str) -> list[str]:
         return matcher.ratio()
 
     return sorted(names, key=similarity, reverse=True)
-
-
-def damaged(dataset_id: str, error: Exception) -> InputError:
-    """Return the error of a dataset that is present and cannot be read."""
-    return InputError(
-        f"dataset {dataset_id} cannot be read ({first_line(error)}): its files may be "
-        "damaged; download or make it again"
-    )

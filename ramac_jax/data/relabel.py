@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from minari import MinariDataset
 
-from ramac_jax.data.local_datasets import datasets_root, open_dataset
+from ramac_jax.data.environments import reference_returns
+from ramac_jax.data.local_datasets import find_dataset, open_dataset
 from ramac_jax.data.penalties import Summary, charge_episodes
 from ramac_jax.data.sources import (
     check_environment,
@@ -103,7 +104,7 @@ def relabel_dataset(
     check_ids(source_ids, dataset_id, overwrite=overwrite, root=root)
     robot = find_task(task).robot if task is not None else robot
     opened = open_sources(source_ids, hazard, robot, root)
-    env_spec = evaluation_spec(opened[0], hazard, task, robot_version)
+    env_spec = evaluation_spec(opened, hazard, task, robot_version)
     check_environment(opened[0], env_spec)
     read = [list(read_episodes(dataset)) for dataset in opened]
     sources = read_transitions(opened, read, identity_scaling(opened[0]))[1]
@@ -116,7 +117,8 @@ def relabel_dataset(
         algorithm_name=join_algorithms(opened),
         description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
-        reference=REFERENCE_RETURNS.get(opened[0].env_spec.name),
+        reference=REFERENCE_RETURNS.get(opened[0].env_spec.name)
+        or reference_returns(opened),
         record=make_record(hazard, seed, task, sources),
         overwrite=overwrite,
         root=root,
@@ -144,8 +146,8 @@ def check_ids(
     """Raise `InputError` for malformed ids, or a target that must not be written."""
     check_sources(source_ids)
     target = check_target(dataset_id, overwrite=overwrite, root=root)
-    folder = datasets_root(root)
-    if target.resolve() in [(folder / source_id).resolve() for source_id in source_ids]:
+    found = [find_dataset(source_id, root) for source_id in source_ids]
+    if target.resolve() in [place.resolve() for place in found if place is not None]:
         raise InputError(f"{dataset_id} would replace its own source: give another id")
 
 

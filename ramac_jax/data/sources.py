@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 
+from ramac_jax.data.environments import joint_env, warn_of_others
 from ramac_jax.data.local_datasets import check_id, open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.writing import RECORD
@@ -18,7 +19,6 @@ from ramac_jax.envs.registration import (
     make_environment,
 )
 from ramac_jax.errors import InputError, check_names, first_line
-from ramac_jax.extras import MissingExtra
 from ramac_jax.tasks import COORDINATES, QUANTITIES, Hazard, env_id, find_task
 
 
@@ -73,6 +73,7 @@ def open_sources(
         check_robot(dataset, robot)
         check_coordinate(dataset, hazard)
         check_alike(opened[0], dataset)
+    warn_of_others(opened)
     return opened
 
 
@@ -110,20 +111,24 @@ def check_coordinate(dataset: MinariDataset, hazard: Hazard) -> None:
 
 
 def evaluation_spec(
-    source: MinariDataset, hazard: Hazard, task: str | None, version: int | None
+    opened: Sequence[MinariDataset],
+    hazard: Hazard,
+    task: str | None,
+    version: int | None,
 ) -> EnvSpec:
     """Return the environment in which policies of the new dataset are evaluated.
 
     It is the task's where the hazard is the task's own, and otherwise that of the
-    source with the hazard added.
+    sources with the hazard added.
 
     Args:
-      source: a dataset of the robot.
+      opened: datasets of the robot.
       hazard: the rule.
       task: a name in `TASKS`, or None.
-      version: of the robot; None: as the source.
+      version: of the robot; None: as the sources.
     """
-    robot = source.env_spec
+    robot = joint_env(opened)
+    assert robot is not None  # `check_robot` refuses datasets without
     version = robot.version if version is None else version
     if task is not None and find_task(task).hazard == hazard:
         return gymnasium.spec(env_id(task, version))
@@ -153,15 +158,7 @@ def other_version(robot: EnvSpec, version: int) -> EnvSpec:
 
 def check_environment(source: MinariDataset, env_spec: EnvSpec) -> None:
     """Raise `InputError` where the spaces of the data and an environment differ."""
-    try:
-        env = make_environment(env_spec)
-    except MissingExtra:
-        raise
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
-        raise InputError(
-            f"the environment {env_spec.id} of dataset {source.id} cannot be made "
-            f"({first_line(error)}): install what it needs, or give another version"
-        ) from error
+    env = make_environment(env_spec)
     observations, actions = env.observation_space, env.action_space
     env.close()
     given = source.action_space

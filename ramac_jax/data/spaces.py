@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 from minari import MinariDataset
 
+from ramac_jax.data.environments import facts
 from ramac_jax.errors import InputError
 
 
@@ -27,16 +28,13 @@ def check_spaces(dataset: MinariDataset) -> None:
 
 
 def check_alike(first: MinariDataset, other: MinariDataset) -> None:
-    """Raise `InputError` unless two datasets share spaces and the kind of robot."""
-    facts = [
-        spaces(x) | {"environment": x.env_spec and x.env_spec.name}
-        for x in (first, other)
-    ]
-    for kind in facts[0]:
-        if facts[0][kind] != facts[1][kind]:
+    """Raise `InputError` unless two datasets share spaces and environment."""
+    wanted, given = (spaces(x) | facts(x.env_spec) for x in (first, other))
+    for kind in wanted:
+        if wanted[kind] != given[kind]:
             raise InputError(
-                f"dataset {other.id} has {kind} {facts[1][kind]} and {first.id} has "
-                f"{facts[0][kind]}: datasets to be joined must agree"
+                f"dataset {other.id} has {kind} {given[kind]} and {first.id} has "
+                f"{wanted[kind]}: datasets to be joined must agree"
             )
 
 

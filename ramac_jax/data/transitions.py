@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from minari import EpisodeData, MinariDataset
 
-from ramac_jax.data.local_datasets import damaged
+from ramac_jax.data.read_errors import unreadable
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.normalization import Scaling, scale_action
 from ramac_jax.returns import steps_to_end
@@ -16,7 +16,7 @@ from ramac_jax.types import Transition
 from ramac_jax.validation import ACTION_TOLERANCE, check_transitions, reject_rows
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError)
-"""What the storage libraries raise for a damaged file."""
+"""What the storage libraries raise for a file that they cannot read."""
 
 
 class Source(NamedTuple):
@@ -47,11 +47,11 @@ def identity_scaling(dataset: MinariDataset) -> Scaling:
 
 
 def read_episodes(dataset: MinariDataset) -> Iterator[EpisodeData]:
-    """Yield the stored episodes of a dataset; `InputError` for a damaged file."""
+    """Yield the stored episodes of a dataset; `InputError` where that fails."""
     try:
         yield from dataset.iterate_episodes()
     except READ_ERRORS as error:
-        raise damaged(dataset.id, error) from error
+        raise unreadable(dataset.id, error) from error
 
 
 def read_transitions(
@@ -134,7 +134,7 @@ def fill(
     except InputError:
         raise
     except READ_ERRORS as error:
-        raise damaged(dataset.id, error) from error
+        raise unreadable(dataset.id, error) from error
     if stop != size:
         raise InputError(
             f"dataset {dataset.id} holds {stop} steps and its metadata name {size}: "

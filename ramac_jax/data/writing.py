@@ -1,5 +1,6 @@
 """Minari datasets written in full or not at all."""
 
+import errno
 import json
 import tempfile
 from collections.abc import Iterable
@@ -14,12 +15,16 @@ from minari.dataset.minari_dataset import parse_dataset_id
 from minari.dataset.minari_storage import MinariStorage
 from minari.namespace import NAMESPACE_METADATA_FILENAME
 
-from ramac_jax.data.local_datasets import check_id, datasets_root
+from ramac_jax.data.local_datasets import OWN_FOLDER, check_id, datasets_roots
+from ramac_jax.data.read_errors import NO_LOCKS, lock_advice
+from ramac_jax.data.room import with_room
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.files import strict
 
 RECORD = "ramac_jax"
 """The key of this library's record in the metadata of a dataset."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of an `OSError` where there is no room."""
 
 
 def write_dataset(
@@ -44,7 +49,7 @@ def write_dataset(
     Args:
       dataset_id: Minari id, such as local/hopper/medium-v0.
       episodes: T steps and T + 1 observations each; an iterator is written one
-        episode at a time.
+        episode at a time, each once there is room for it.
       observation_space: of the observations.
       action_space: of the actions.
       algorithm_name: the policy that acted, in a few words.
@@ -53,11 +58,11 @@ def write_dataset(
       reference: returns of a random and of an expert policy, for normalized scores.
       record: how the data were made, as `ramac_jax.files.strict` writes it.
       overwrite: whether to replace a dataset of this id.
-      root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
-        Minari's own folder.
+      root: folder of the datasets; None: that of RAMAC_JAX_DATASETS_PATH, or else of
+        MINARI_DATASETS_PATH, or Minari's own folder.
 
     Raises `InputError` for a malformed id, an id that is taken, and a folder that
-    cannot be written to.
+    cannot be written to or is full.
     """
     target = check_target(dataset_id, overwrite=overwrite, root=root)
     metadata = {
@@ -67,22 +72,31 @@ def write_dataset(
         "description": description,
         **extra_metadata(reference, record),
     }
-    place = datasets_root(root)
+    place = datasets_roots(root)[0]
     try:
         with tempfile.TemporaryDirectory(dir=place, prefix=".draft-") as folder:
             data = Path(folder, "new", "data")
             data.mkdir(parents=True)
             storage = MinariStorage.new(data, observation_space, action_space, env_spec)
             storage.update_metadata(metadata)
-            storage.update_episodes(episodes)
+            storage.update_episodes(with_room(data, episodes))
             make_namespaces(place, dataset_id)
             move_into_place(data.parent, target, aside=Path(folder, "old"))
     except OSError as error:
-        other = "set MINARI_DATASETS_PATH to" if root is None else "give"
-        raise InputError(
-            f"cannot write dataset {dataset_id} ({first_line(error)}): make room, or "
-            f"{other} a folder of your own"
-        ) from error
+        raise unwritable(dataset_id, error, root) from error
+
+
+def unwritable(dataset_id: str, error: OSError, root: Path | None) -> InputError:
+    """Return the error of a dataset that cannot be written."""
+    if NO_LOCKS in str(error):
+        advice = lock_advice(str(error))
+    else:
+        other = f"set {OWN_FOLDER} to" if root is None else "give"
+        room = "make room, or " if error.errno in FULL else ""
+        advice = f"{room}{other} a folder of your own"
+    return InputError(
+        f"cannot write dataset {dataset_id} ({first_line(error)}): {advice}"
+    )
 
 
 def extra_metadata(
@@ -115,7 +129,14 @@ def make_namespaces(place: Path, dataset_id: str) -> None:
 def check_target(dataset_id: str, *, overwrite: bool, root: Path | None = None) -> Path:
     """Return the folder of a new dataset; `InputError` where it must not be written."""
     check_id(dataset_id)
-    place = datasets_root(root)
+    try:
+        return free_target(dataset_id, datasets_roots(root)[0], overwrite=overwrite)
+    except PermissionError as error:
+        raise unwritable(dataset_id, error, root) from error
+
+
+def free_target(dataset_id: str, place: Path, *, overwrite: bool) -> Path:
+    """Return where a dataset goes in the folder of datasets; see `check_target`."""
     target = place / dataset_id
     above = [x.relative_to(place) for x in target.parents if x.is_relative_to(place)]
     for path in above:

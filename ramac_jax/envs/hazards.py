@@ -4,6 +4,8 @@ Where the state after a step is risky, a penalty is added to the reward of that 
 with some probability. A hazard may also end the episode.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ramac_jax.errors import InputError, check_names
@@ -33,6 +35,14 @@ def penalties(
     """
     charged = is_risky(hazard, quantity) & (draws < hazard.probability)
     return np.where(charged, hazard.penalty, 0.0)
+
+
+def as_number(value: Any) -> float:
+    """Return a reward as a number; some environments pay an array of one number.
+
+    Raises `ValueError` for an array of another size.
+    """
+    return float(np.asarray(value, np.float64).item())
 
 
 def check_hazard(hazard: Hazard) -> None:

@@ -12,11 +12,12 @@ def log_mujoco_warnings() -> None:
     current folder. The callback that this function sets serves the whole process, so
     the commands of this library call it, and the functions do not. A warning that
     a feature is deprecated, which the files of Gymnasium's robots cause, is logged at
-    level DEBUG, any other at level WARNING. Without MuJoCo nothing happens.
+    level DEBUG, any other at level WARNING. Without MuJoCo, or where it cannot be
+    imported, nothing happens.
     """
     try:
         import mujoco
-    except ImportError:
+    except Exception:  # a wrong MUJOCO_GL raises a RuntimeError or an AttributeError
         return
     mujoco.set_mju_user_warning(log_warning)
 

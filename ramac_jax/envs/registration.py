@@ -1,14 +1,22 @@
 """The stochastic robots: a Gymnasium wrapper, and one environment for each task."""
 
 import dataclasses
+import os
+import traceback
 from typing import Any, SupportsFloat
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from gymnasium.utils import RecordConstructorArgs
 
-from ramac_jax.envs.hazards import check_hazard, is_end, is_risky, penalties
-from ramac_jax.errors import InputError
+from ramac_jax.envs.hazards import (
+    as_number,
+    check_hazard,
+    is_end,
+    is_risky,
+    penalties,
+)
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.extras import require
 from ramac_jax.tasks import TASKS, VERSIONS, Hazard, Task, env_id
 
@@ -50,6 +58,7 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):  # type: ignore
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step the environment, add the penalty and perhaps end the episode."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        paid = as_number(reward)
         monitored = float(observation[self.hazard.coordinate])
         draw = self.unwrapped.np_random.random()
         penalty = float(penalties(self.hazard, monitored, draw))
@@ -57,10 +66,10 @@ class HazardousReward(gymnasium.Wrapper, RecordConstructorArgs):  # type: ignore
             "risky": bool(is_risky(self.hazard, monitored)),
             "penalty": penalty,
             "monitored": monitored,
-            "base_reward": float(reward),
+            "base_reward": paid,
         }
         terminated = bool(terminated or is_end(self.hazard, monitored))
-        return observation, float(reward) + penalty, terminated, truncated, info
+        return observation, paid + penalty, terminated, truncated, info
 
 
 WRAPPER_ENTRY_POINT = f"{__name__}:{HazardousReward.__name__}"
@@ -106,12 +115,35 @@ def update_spec(spec: EnvSpec) -> EnvSpec:
 
 
 def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
-    """Call `gymnasium.make`; raise `MissingExtra` where only MuJoCo is missing."""
+    """Call `gymnasium.make`.
+
+    Raises `MissingExtra` where only MuJoCo is missing, and `InputError` for any other
+    error of Gymnasium, of the environment or of its wrappers.
+    """
     try:
         return gymnasium.make(env, **options)
-    except gymnasium.error.DependencyNotInstalled:
-        require("mujoco", "a robot of Gymnasium")
+    except InputError:  # of `HazardousReward`
         raise
+    except Exception as error:  # an environment may raise anything
+        if isinstance(error, gymnasium.error.DependencyNotInstalled):
+            require("mujoco", "a robot of Gymnasium")
+        name = env if isinstance(env, str) else env.id
+        raise InputError(
+            f"cannot make {name} ({type(error).__name__}: {first_line(error)}): "
+            f"{advice_on(error)}"
+        ) from error
+
+
+def advice_on(error: Exception) -> str:
+    """Return what to do about an environment that cannot be made."""
+    library = os.environ.get("MUJOCO_GL", "")
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    if library and any("gl_context" in x or "OpenGL" in x for x in files):
+        return (
+            f"MUJOCO_GL is {library}, which cannot draw here: unset it, or set "
+            "MUJOCO_GL=disable, as nothing is drawn"
+        )
+    return "install what it needs, or give another environment"
 
 
 def register_task(task: Task) -> None:

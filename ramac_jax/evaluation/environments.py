@@ -13,6 +13,7 @@ import numpy as np
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation.simulators import Rows, Step, find_spec
+from ramac_jax.evaluation.wrappers import warn_of_state
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
@@ -50,8 +51,9 @@ class Environments:
           horizon: largest number of steps of an episode.
           num_workers: processes that step the environments; 0: this process does.
 
-        Raises `InputError` for an unknown environment, and where observations or
-        actions are not vectors.
+        Raises `InputError` for an unknown environment, one that cannot be made, one
+        with running statistics, and where observations or actions are not vectors.
+        Warns where the episode of a seed differs when it is played again.
         """
         for name, count, least in (
             ("horizon", horizon, 1),
@@ -61,6 +63,7 @@ class Environments:
                 raise InputError(f"{name} is {count}: give {least} or more")
         self.spec, self.horizon = find_spec(env), horizon
         self.rows = Rows(self.spec, horizon)
+        warn_of_state(self.rows.lanes[0][0])
         self.observation_dim = self.rows.observation_dim
         self.action_dim = self.rows.action_dim
         self.connections: list[Connection] = []

@@ -19,7 +19,9 @@ require("gymnasium", "ramac_jax.evaluation")
 import gymnasium  # noqa: E402
 from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
+from ramac_jax.envs.hazards import as_number  # noqa: E402
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
+from ramac_jax.evaluation.wrappers import check_wrappers  # noqa: E402
 
 
 class Step(NamedTuple):
@@ -52,15 +54,11 @@ def empty_step(size: int, observation_dim: int) -> Step:
 def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     """Make one environment.
 
-    Raises `InputError` where Gymnasium cannot make it, and where observations or
-    actions are not vectors.
+    Raises `InputError` where it cannot be made, where observations or actions are not
+    vectors, and where a wrapper keeps running statistics.
     """
-    try:
-        made = make_environment(
-            env, max_episode_steps=horizon, disable_env_checker=True
-        )
-    except (gymnasium.error.Error, ImportError) as error:
-        raise InputError(f"cannot make {env.id}: {first_line(error)}") from error
+    made = make_environment(env, max_episode_steps=horizon, disable_env_checker=True)
+    check_wrappers(made)
     for name in ("observation_space", "action_space"):
         space = getattr(made, name)
         if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
@@ -80,7 +78,7 @@ def find_spec(env: str | EnvSpec) -> EnvSpec:
         if module:
             importlib.import_module(module)
         return gymnasium.spec(name)
-    except (gymnasium.error.Error, ImportError) as error:
+    except Exception as error:  # a module may raise anything
         raise InputError(f"unknown environment {env!r}: {first_line(error)}") from error
 
 
@@ -120,8 +118,8 @@ class Rows:
                     actions[row]
                 )
                 step.observation[row] = observation
-                step.reward[row] = reward
-                step.base_reward[row] = info.get("base_reward", reward)
+                step.reward[row] = as_number(reward)
+                step.base_reward[row] = as_number(info.get("base_reward", reward))
                 step.penalty[row] = info.get("penalty", 0.0)
                 step.risky[row] = info.get("risky", False)
                 step.monitored[row] = info.get("monitored", math.nan)

@@ -32,6 +32,7 @@ def summarise(
     *,
     level: float = 0.1,
     reference: tuple[float, float] | None = None,
+    reference_horizon: int | None = D4RL_HORIZON,
     num_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def summarise(
       seeds: the training seed of each agent [P].
       level: of the CVaR, in (0, 1].
       reference: returns of the random and the expert policy; None: no score.
+      reference_horizon: steps behind these returns; None: unknown.
       num_resamples: of the bootstrap.
       confidence: of its intervals.
 
@@ -63,7 +65,9 @@ def summarise(
         "num_failed": int(episodes.failed.sum()),
         "num_episodes": population * num_episodes,
         "num_seeds": population,
-        "notes": notes(episodes, seeds, level, reference is not None),
+        "notes": notes(
+            episodes, seeds, level, None if reference is None else reference_horizon
+        ),
     }
 
 
@@ -94,19 +98,25 @@ def figures(
 
 
 def notes(
-    episodes: Episodes, seeds: Sequence[int], level: float, scored: bool
+    episodes: Episodes, seeds: Sequence[int], level: float, scored: int | None
 ) -> list[str]:
-    """Return what a reader of the figures must know, in plain sentences."""
+    """Return what a reader of the figures must know, in plain sentences.
+
+    `scored` is the number of steps behind the reference of a normalized score; None:
+    there is no score, or it is unknown.
+    """
     failed = failure_notes(episodes, seeds)
     if episodes.failed.all():
         return [*failed, "every episode failed: there are no figures"]
     found = [*failed, *tail_notes(episodes, level)]
     horizon = episodes.monitored.shape[-1]
-    if scored and horizon != D4RL_HORIZON:
+    if scored is not None and horizon != scored:
+        charged = episodes.penalties.any()
         found.append(
-            f"the normalized score compares {horizon} steps with penalties to D4RL's "
-            f"references of {D4RL_HORIZON} steps without: compare it only to scores of "
-            "the same horizon"
+            f"the normalized score compares {horizon} steps"
+            f"{' with penalties' if charged else ''} to references of {scored} steps"
+            f"{' without' if charged else ''}: compare it only to scores of the same "
+            "horizon"
         )
     return found
 

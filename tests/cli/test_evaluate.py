@@ -11,6 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
 from ramac_jax.cli import evaluate
+from ramac_jax.cli.options.evaluate import EvaluateOptions
 from ramac_jax.cli.runs import protocol as protocols
 
 FILES = {"episodes.csv", "evaluation.json", "monitored.npz", "returns.png"}
@@ -84,6 +85,7 @@ def test_the_record_repeats_the_evaluation(evaluated, untrained_run):
         "workers": 0,
         "task": "hopper-medium-expert",
         "reference": [-20.272305, 3234.3],
+        "reference_horizon": 1000,
     }
     assert "ramac_jax" in record["versions"]
     assert "git_commit" in record
@@ -106,6 +108,18 @@ def test_a_plain_environment_has_no_score(run):
     assert record["summary"]["risky_share"]["value"] == 0.0
 
 
+def test_a_run_is_scored_by_the_references_of_its_data(tmp_path):
+    spec = gymnasium.spec("Reacher-v5").to_json()
+    record = {"task": None, "env": spec, "reference": [-40.0, -4.0]}
+    protocol = evaluate.choose_protocol(EvaluateOptions(run=tmp_path), record)
+    assert protocol.reference == (-40.0, -4.0)
+    assert protocol.reference_horizon == protocol.horizon == 50
+    elsewhere = EvaluateOptions(run=tmp_path, env="Pusher-v5")
+    assert evaluate.choose_protocol(elsewhere, record).reference is None
+    of_task = EvaluateOptions(run=tmp_path, task="hopper-medium-expert")
+    assert evaluate.choose_protocol(of_task, record).reference[1] == 3234.3
+
+
 @pytest.mark.parametrize(
     ("task", "env", "horizon", "expected"),
     [
@@ -113,6 +127,9 @@ def test_a_plain_environment_has_no_score(run):
         ("hopper-medium-replay", None, "full", ("hopper-medium-replay-v5", 1000)),
         (None, "ramac_jax/walker2d-medium-expert-v4", None, ("expert-v4", 500)),
         (None, "Hopper-v5", None, ("Hopper-v5", 1000)),
+        (None, "Reacher-v5", None, ("Reacher-v5", 50)),  # its own time limit
+        (None, "Reacher-v5", "full", ("Reacher-v5", 1000)),
+        (None, "ramac_jax/RiskyBandit-v0", None, ("RiskyBandit-v0", 1000)),
         ("hopper-medium-expert", "Hopper-v4", "70", ("Hopper-v4", 70)),
     ],
 )

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -11,17 +13,18 @@ from ramac_jax.cli import process, report
 from ramac_jax.cli.runs.protocol import make_protocol
 from ramac_jax.cli.runs.results import write_evaluation
 from ramac_jax.evaluation import Episodes
+from tests import episodes
 
 TASK, SEEDS = "hopper-medium-expert", [3, 4]
 
 
-def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
+def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None, **options):
     """Write what `ramac train` writes: two seeds, episodes of two steps."""
     returns = np.asarray(returns, float)
     failed = np.isnan(returns)
     monitored = np.full((*returns.shape, 4), np.nan, np.float32)
     monitored[..., 0], monitored[..., 1] = 0.0, 0.25  # safe, then risky
-    episodes = Episodes(
+    played = Episodes(
         episode_seed=np.tile(np.arange(returns.shape[1]), (2, 1)),
         returns=returns,
         length=np.full(returns.shape, 2),
@@ -31,9 +34,10 @@ def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None):
         failed=failed,
         monitored=monitored,
     )
-    protocol = make_protocol(task, env, "4", episodes=returns.shape[1])
+    options |= {"episodes": returns.shape[1]}
+    protocol = make_protocol(task, env, "4", **options)
     run = {"preset": preset}
-    write_evaluation(folder, episodes, SEEDS, protocol, command="evaluate", run=run)
+    write_evaluation(folder, played, SEEDS, protocol, command="evaluate", run=run)
     return str(folder)
 
 
@@ -145,13 +149,69 @@ def test_constant_and_failed_returns_are_drawn(constant, tmp_path):
     assert ("33.7 [33.7, 33.7]" in text) == (constant == 33.7)
 
 
-def test_a_run_without_a_task_is_refused(tmp_path, capsys):
-    run = write_run(tmp_path / "a", np.ones((2, 10)), task=None, env="Hopper-v5")
-    with pytest.raises(SystemExit):
-        out = ["--out", str(tmp_path / "report")]
-        with process.exit_status("ramac"):
-            report.main([run, *out])
-    assert "was evaluated without a task" in capsys.readouterr().err
+def write_own(folder, env, **options):
+    """Write a run without a task."""
+    returns = np.full((2, 10), 25.0)
+    return write_run(folder, returns, preset=None, task=None, env=env, **options)
+
+
+def test_runs_without_a_task_are_grouped_by_their_environment(runs, tmp_path):
+    out = tmp_path / "report"
+    bandit = "ramac_jax/RiskyBandit-v0"
+    own = write_own(tmp_path / "own", bandit, reference=(20.0, 30.0))
+    report.main([*runs, own, "--out", str(out)])
+    text = (out / "report.md").read_text()
+    row = next(x for x in text.splitlines() if x.startswith(f"| {bandit} | own |"))
+    assert "| 50.0 [50.0, 50.0] |" in row  # halfway between the references
+    assert {x.name for x in out.glob("*bandit*")} | {
+        x.name for x in out.glob("*Bandit*")
+    } == {f"ramac_jax-RiskyBandit-v0-{x}.png" for x in ("returns", "risk-return")}
+    assert (out / f"{TASK}-monitored.png").exists()
+
+
+def test_other_environments_of_one_name_are_not_compared(tmp_path):
+    other = gymnasium.make("Hopper-v5", reset_noise_scale=0.1).spec
+    same = [write_own(tmp_path / "a", "Hopper-v5"), write_own(tmp_path / "b", other)]
+    with pytest.raises(InputError, match="in Hopper-v5 with kwargs {'reset_noise_sca"):
+        report.main([*same, "--out", str(tmp_path / "report")])
+    assert not (tmp_path / "report").exists()
+
+
+def set_mujoco(run, version):
+    episodes.edit_json(
+        Path(run, "evaluation.json"), versions={"mujoco": version, "numpy": "1.0"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "why"),
+    [
+        (("3.4.1", "3.10.0"), "from 3.5.0 on a contact begins at the sum of two"),
+        (("3.5.0", "4.0.0"), "another version may compute contacts differently"),
+        (("4.0.0", "4.0.0"), None),
+        ((None, "4.0.0"), None),
+    ],
+)
+def test_other_versions_of_mujoco_are_warned_of(runs, versions, why, tmp_path, capsys):
+    for run, version in zip(runs, versions, strict=True):
+        set_mujoco(run, version)
+    report.main([*runs, "--out", str(tmp_path / "report")])
+    said = capsys.readouterr().err
+    text = (tmp_path / "report" / "report.md").read_text()
+    if why is None:
+        assert "MuJoCo" not in said + text
+        return
+    for place in (said, text):
+        assert why in place
+        assert f"MuJoCo {versions[0]} (radac) and {versions[1]} (bc-diff" in place
+
+
+def test_versions_of_mujoco_do_not_matter_to_other_simulators(tmp_path, capsys):
+    pair = [write_own(tmp_path / x, "Pendulum-v1") for x in "ab"]
+    for run, version in zip(pair, ("3.4.0", "4.0.0"), strict=True):
+        set_mujoco(run, version)
+    report.main([*pair, "--out", str(tmp_path / "report")])
+    assert "MuJoCo" not in capsys.readouterr().err
 
 
 def test_other_horizons_are_not_compared(runs, tmp_path):

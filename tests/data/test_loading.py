@@ -134,6 +134,7 @@ def test_an_unknown_id_names_the_nearest_first(monkeypatch):
     def unreachable(dataset_id):
         raise OSError("no network\nand more")
 
+    monkeypatch.setenv("MINARI_REMOTE", "gcp://a-bucket")
     monkeypatch.setattr("minari.storage.hosting.download_dataset", unreachable)
     make("other/walker-v0", [FALLING])
     make("made/hopper-v0", [FALLING])
@@ -330,6 +331,7 @@ def test_reading_leaves_logging_as_it_is(monkeypatch):
         raise OSError("no network")
 
     levels = [logging.root.manager.disable]
+    monkeypatch.setenv("MINARI_REMOTE", "gcp://a-bucket")
     monkeypatch.setattr("minari.storage.hosting.download_dataset", unreachable)
     refusal("made/absent-v0")
     assert levels == [logging.NOTSET, logging.NOTSET]

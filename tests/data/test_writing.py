@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import minari
 import numpy as np
@@ -12,11 +14,13 @@ from minari.namespace import list_local_namespaces
 from typer.testing import CliRunner
 
 from ramac_jax import InputError
+from ramac_jax.data import room
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import is_local, open_dataset
 from ramac_jax.data.writing import move_into_place
 from tests import episodes
 from tests.episodes import listing
+from tests.layers import ROOT
 
 ID = "made/pendulum/small-v0"
 
@@ -161,3 +165,59 @@ def test_a_folder_that_cannot_be_written_is_refused(folder, monkeypatch):
     for refused in (write, lambda: is_local(ID), lambda: open_dataset(ID)):
         with pytest.raises(InputError, match="no folder for datasets"):
             refused()
+
+
+FILL = """
+import resource, sys
+import numpy as np
+from ramac_jax import InputError
+from tests import episodes
+many = [episodes.sway(seed, 1000) for seed in range(20)]
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    episodes.write("made/big-v0", iter(many), overwrite=True)
+except InputError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+def test_a_full_disk_is_one_line_and_the_process_lives(folder):
+    write("made/big-v0")
+    before = listing(folder)
+    run = subprocess.run(
+        [sys.executable, "-c", FILL],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.splitlines() == [
+        "refused: cannot write dataset made/big-v0 ([Errno 27] File too large): make "
+        "room, or set RAMAC_JAX_DATASETS_PATH to a folder of your own"
+    ]
+    assert listing(folder) == before
+    assert rewards("made/big-v0") == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 3), (3, 400)])
+def test_the_room_that_is_asked_for_is_enough(folder, size, monkeypatch):
+    asked = []
+    monkeypatch.setattr(room, "check_room", lambda _, size, more: asked.append(size))
+    number, steps = size
+    episodes.write(ID, [episodes.sway(seed, steps) for seed in range(number)])
+    assert len(asked) == number
+    written = (folder / ID / "data/main_data.hdf5").stat().st_size
+    assert 0.5 * asked[-1] < written < asked[-1]
+
+
+def test_a_file_system_that_reserves_nothing_is_written_to(tmp_path, monkeypatch):
+    def unsupported(*args):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
+    write()
+    assert rewards() == [0.0, 1.0]
+    monkeypatch.delattr(os, "posix_fallocate")
+    write(overwrite=True)
+    assert rewards() == [0.0, 1.0]

@@ -158,3 +158,16 @@ def test_an_end_of_the_hazard_terminates_the_episode():
 def test_a_coordinate_beyond_the_observation_is_refused():
     with pytest.raises(InputError, match="coordinate 11 of observations"):
         charged(LEANING._replace(coordinate=11))
+
+
+def test_a_reward_that_is_an_array_of_one_number_is_charged():
+    class ArrayReward(gymnasium.RewardWrapper):
+        def reward(self, reward):
+            return np.array([reward])
+
+    hazard = LEANING._replace(probability=1.0)
+    plain = roll(charged(hazard), 30)
+    array = roll(HazardousReward(ArrayReward(gymnasium.make(ROBOT)), hazard), 30)
+    assert [x[1] for x in array] == [x[1] for x in plain]
+    assert {type(x[1]) for x in array} == {float}
+    assert [x[3]["base_reward"] for x in array] == [x[3]["base_reward"] for x in plain]

@@ -36,10 +36,10 @@ def test_a_robot_without_its_simulator_names_the_extra(monkeypatch):
         raise gymnasium.error.DependencyNotInstalled("no MuJoCo; run pip")
 
     robot = EnvSpec("Robot-v0", entry_point=lacks_mujoco)
-    with pytest.raises(rj.InputError, match="cannot make Robot-v0: no MuJoCo; run pip"):
+    with pytest.raises(
+        rj.InputError, match="cannot make Robot-v0 .*no MuJoCo; run pip"
+    ):
         Environments(robot, horizon=1)
     monkeypatch.setitem(sys.modules, "mujoco", None)
-    with pytest.raises(
-        rj.InputError, match="cannot make Robot-v0: .* needs mujoco: pip"
-    ):
+    with pytest.raises(rj.InputError, match="a robot of Gymnasium needs mujoco: pip"):
         Environments(robot, horizon=1)

@@ -7,6 +7,7 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
 from ramac_jax.acting import ActingOptions
@@ -18,6 +19,9 @@ from tests.evaluation.counters import (
     COUNTER,
     HAZARDOUS,
     HOPPER,
+    Counter,
+    Hazardous,
+    assert_same_rows,
     constant_policy,
     play,
 )
@@ -116,3 +120,38 @@ def test_bad_input_is_refused_in_one_line(options, message):
     with pytest.raises(rj.InputError, match=message) as refused:
         play(constant_policy(0.0), **settings)
     assert "\n" not in str(refused.value)
+
+
+class ArrayReward(gymnasium.Wrapper):
+    """Pays an array of `size` numbers, as some simulators do."""
+
+    size = 1
+
+    def step(self, action):
+        observation, reward, *rest = self.env.step(action)
+        return observation, np.full(self.size, reward), *rest
+
+
+class PairOfRewards(ArrayReward):
+    size = 2
+
+
+@pytest.mark.parametrize(
+    ("plain", "array"),
+    [
+        (Counter, lambda: ArrayReward(Counter())),
+        (lambda: Hazardous(Counter()), lambda: Hazardous(ArrayReward(Counter()))),
+    ],
+)
+def test_a_reward_that_is_an_array_of_one_number_is_that_number(plain, array):
+    policy = constant_policy(0.5, 0.25)
+    specs = [EnvSpec("Own-v0", entry_point=make) for make in (plain, array)]
+    one, other = (play(policy, spec, 2, seed=3) for spec in specs)
+    assert not one.failed.any()
+    assert_same_rows(one, other)
+
+
+def test_a_reward_of_several_numbers_fails_its_episode():
+    pair = EnvSpec("Pair-v0", entry_point=lambda **_: PairOfRewards(Counter()))
+    with pytest.warns(RuntimeWarning, match="Pair-v0: ValueError: .* size 1"):
+        assert play(constant_policy(0.5), pair, 2, seed=3).failed.all()

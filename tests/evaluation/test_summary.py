@@ -68,7 +68,19 @@ def test_a_tail_of_few_episodes_is_noted():
 def test_a_score_of_another_horizon_is_noted():
     episodes = make_episodes(np.ones((2, 100)), horizon=200)
     (note,) = summarise(episodes, [0, 1], reference=(0.0, 1.0))["notes"]
-    assert note.startswith("the normalized score compares 200 steps with penalties")
+    assert note.startswith(
+        "the normalized score compares 200 steps to references of 1000 steps: "
+    )
+    charged = episodes._replace(penalties=-np.ones((2, 100)))
+    (note,) = summarise(charged, [0, 1], reference=(0.0, 1.0))["notes"]
+    assert "200 steps with penalties to references of 1000 steps without:" in note
+
+
+@pytest.mark.parametrize("known", [200, None])
+def test_a_score_of_the_references_own_horizon_is_not_noted(known):
+    episodes = make_episodes(np.ones((2, 100)), horizon=200)
+    options = {"reference": (0.0, 1.0), "reference_horizon": known}
+    assert summarise(episodes, [0, 1], **options)["notes"] == []
 
 
 def test_failed_episodes_are_counted_and_left_out():

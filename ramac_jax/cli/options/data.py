@@ -81,6 +81,7 @@ def parse(argv: Sequence[str]) -> Convert | Relabel:
         | Annotated[Relabel, tyro.conf.subcommand("relabel")],
         argv,
         prog="ramac data",
-        description="Make datasets in the folder MINARI_DATASETS_PATH.",
+        description="Make datasets in the folder RAMAC_JAX_DATASETS_PATH, or else "
+        "MINARI_DATASETS_PATH.",
         config=(tyro.conf.FlagCreatePairsOff,),
     )

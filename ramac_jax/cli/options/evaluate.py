@@ -27,7 +27,8 @@ class EvaluateOptions:
     episodes: int = 100
     """Episodes of each seed; each seed plays its own, the same in every run."""
     horizon: str | None = None
-    """paper (the task's), full (1000) or steps; None: paper, without a task full."""
+    """paper (the task's), full (1000) or steps; None: paper, without a task the
+    environment's time limit, or else full."""
     level: float = 0.1
     """Level of the CVaR."""
     seed: int = FIRST_EPISODE_SEED

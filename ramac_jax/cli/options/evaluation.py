@@ -41,6 +41,6 @@ class EvaluationOptions(ActingFlags):
     """Level of the CVaR of the episodes."""
     horizon: str | None = None
     """Steps of an evaluation episode: paper (the task's own), full (1000) or a number;
-    None: paper for a task, full otherwise."""
+    None: paper for a task, otherwise the environment's time limit, or else full."""
     workers: int = 0
     """Processes that step the simulators of an evaluation; 0: this process."""

@@ -12,7 +12,7 @@ from ramac_jax.cli import folders
 from ramac_jax.cli.options.words import read_words
 
 DESCRIPTION = """Write tables and figures of evaluated runs: report.md, report.tex,
-report.json, and three figures for each task."""
+report.json, and figures for each task, or each environment where there is no task."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,7 +79,8 @@ def markdown(runs: Sequence[Run], level: float) -> str:
         f"{pipes(head, rows)}\n\n"
         "Brackets: 95 % bootstrap intervals over the episodes of these seeds. CVaR: of "
         "all episodes together; CVaR per seed: the mean over seeds of each one's own. "
-        f"Score: D4RL's, in percent.\n\n{notes}\n"
+        f"Score: normalized by the returns of a random and of an expert policy, in "
+        f"percent: those of D4RL for a task, otherwise those of the data.\n\n{notes}\n"
     )
 
 

@@ -55,6 +55,7 @@ def plan_data(spec: DatasetSpec) -> DataPlan:
 def find_or_make(spec: DatasetSpec) -> tuple[str, ...]:
     """Return the Minari ids to train on; make the stochastic dataset if need be."""
     plan = plan_data(spec)
+    announce_downloads(plan.missing())
     if plan.made_from:
         facts = find_task(str(spec.task))
         (dataset_id,) = plan.ids
@@ -63,6 +64,14 @@ def find_or_make(spec: DatasetSpec) -> tuple[str, ...]:
         )
         print_made(made)
     return plan.ids
+
+
+def announce_downloads(missing: Sequence[str]) -> None:
+    """Print which datasets are not on this machine, before they are looked for."""
+    if missing:
+        console.note(
+            f"looking on the public hub for {', '.join(missing)}: not on this machine"
+        )
 
 
 def load_data(spec: DatasetSpec) -> OfflineDataset:

@@ -10,6 +10,7 @@ import jax
 from ramac_jax.cli.runs.results import EVALUATION, read_evaluation
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import summarise
+from ramac_jax.evaluation.summary import D4RL_HORIZON
 
 RUN_FIELDS = (
     "task",
@@ -17,6 +18,7 @@ RUN_FIELDS = (
     "num_steps",
     "env_id",
     "env",
+    "reference",
     "datasets",
     "selection",
     "git_commit",
@@ -70,6 +72,7 @@ def describe_evaluation(run: Path, member: int) -> dict[str, Any] | None:
         record["seeds"][member : member + 1],
         level=settings["level"],
         reference=None if reference is None else tuple(reference),
+        reference_horizon=settings.get("reference_horizon", D4RL_HORIZON),
     )
     return {
         "settings": {name: settings[name] for name in SETTINGS if name in settings},

@@ -14,9 +14,10 @@ from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.envs.registration import find_hazard
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation.simulators import find_spec
+from ramac_jax.evaluation.summary import D4RL_HORIZON
 from ramac_jax.tasks import Hazard, env_id, find_task, hazard_to_json, task_of_env
 
-FULL_HORIZON = 1000  # steps of an episode of Gymnasium's robots
+FULL_HORIZON = 1000  # steps of an episode of most of Gymnasium's robots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,8 @@ class EvaluationProtocol:
     task: str | None = None
     reference: tuple[float, float] | None = None
     """Returns of a random and of an expert policy."""
+    reference_horizon: int | None = D4RL_HORIZON
+    """Steps of the episodes behind these returns; None: unknown."""
 
     @property
     def hazard(self) -> Hazard | None:
@@ -66,6 +69,7 @@ def make_protocol(
     task: str | None,
     env: str | EnvSpec | None,
     horizon: str | None = None,
+    reference: tuple[float, float] | None = None,
     **others: Any,
 ) -> EvaluationProtocol:
     """Make the protocol from the names of the command line.
@@ -73,7 +77,8 @@ def make_protocol(
     Args:
       task: its name; None: the task whose environment `env` is, if any.
       env: Gymnasium id or spec; None: the task's own, on robots of version 5.
-      horizon: "paper", "full", a number; None: "paper" for a task, "full" otherwise.
+      horizon: as in `find_horizon`.
+      reference: returns of a random and of an expert policy where there is no task.
       others: further fields of `EvaluationProtocol`.
 
     Raises `InputError` for unknown names and a protocol that makes no evaluation.
@@ -86,22 +91,29 @@ def make_protocol(
     known = find_task(task) if task is not None else task_of_env(spec.id)
     protocol = EvaluationProtocol(
         env=spec,
-        horizon=find_horizon(horizon, known.horizon if known else None),
+        horizon=find_horizon(
+            horizon, known.horizon if known else None, spec.max_episode_steps
+        ),
         task=known.name if known else None,
-        reference=known.reference_returns if known else None,
+        reference=known.reference_returns if known else reference,
+        reference_horizon=D4RL_HORIZON if known else spec.max_episode_steps,
         **others,
     )
     check_protocol(protocol)
     return protocol
 
 
-def find_horizon(word: str | None, paper: int | None) -> int:
+def find_horizon(word: str | None, paper: int | None, limit: int | None) -> int:
     """Return the steps of an episode; `InputError` where the word says none.
 
     Args:
-      word: "paper", "full", a number; None: "paper" where there is one, else "full".
+      word: "paper", "full", a number; None: "paper" where there is one, else the time
+        limit of the environment, else "full".
       paper: steps of the task's episodes in the paper; None: there is no task.
+      limit: the environment's own time limit, None or -1 where it has none.
     """
+    if word is None and paper is None and limit is not None and limit > 0:
+        return limit
     if word is None:
         word = "full" if paper is None else "paper"
     if word == "paper" and paper is None:
@@ -142,8 +154,9 @@ def find_protocol(
     """
     evaluation, task = options.evaluation, options.data.task
     env: str | EnvSpec | None = None
+    reference = None
     if dataset is not None:
-        env = dataset.env_spec
+        env, reference = dataset.env_spec, dataset.reference
     elif task is not None:
         env = env_id(task)
     if env is None or not evaluation.episodes:
@@ -153,6 +166,7 @@ def find_protocol(
             task,
             env,
             evaluation.horizon,
+            reference,
             episodes=evaluation.episodes,
             level=evaluation.eval_level,
             seed=evaluation.eval_seed,

@@ -49,6 +49,7 @@ def describe_run(
         "dataset_records": [read_record(source.id) for source in dataset.sources],
         "env_id": env.id if env else None,
         "env": env.to_json() if env else None,
+        "reference": dataset.reference,
         "evaluation": protocol.record() if protocol else None,
         "scaling": {name: np.asarray(x).tolist() for name, x in scaling},
         **provenance(),

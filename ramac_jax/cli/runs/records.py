@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ramac_jax.evaluation import Episodes, summarise
+from ramac_jax.evaluation.summary import D4RL_HORIZON
 from ramac_jax.tasks import Hazard
 
 
@@ -16,11 +17,11 @@ class Scored(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run that was evaluated on a task."""
+    """A run that was evaluated."""
 
-    task: str
+    task: str  # or the id of its environment where there is no task
     horizon: int  # steps of an episode
-    hazard: Hazard
+    hazard: Hazard | None
     scored: Scored
     record: Mapping[str, Any]  # the contents of evaluation.json
 
@@ -31,6 +32,7 @@ def score_episodes(
     seeds: Sequence[int],
     level: float,
     reference: tuple[float, float] | None,
+    reference_horizon: int | None = D4RL_HORIZON,
 ) -> Scored:
     """Summarise the episodes of a run.
 
@@ -40,6 +42,13 @@ def score_episodes(
       seeds: of the agents [P].
       level: of the CVaR.
       reference: returns of a random and of an expert policy; None: unknown.
+      reference_horizon: steps behind these returns; None: unknown.
     """
-    summary = summarise(episodes, seeds, level=level, reference=reference)
+    summary = summarise(
+        episodes,
+        seeds,
+        level=level,
+        reference=reference,
+        reference_horizon=reference_horizon,
+    )
     return Scored(name=name, episodes=episodes, summary=summary)

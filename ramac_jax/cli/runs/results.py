@@ -65,6 +65,7 @@ def write_evaluation(
         seeds,
         protocol.level,
         protocol.reference,
+        protocol.reference_horizon,
     )
     folders.writable_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as drafts:
