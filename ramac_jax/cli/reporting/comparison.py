@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.options.presets import read_table
-from ramac_jax.cli.reporting.tables import cell, pipes
+from ramac_jax.cli.reporting.tables import cell, pipes, size_note
 from ramac_jax.cli.runs.comparison import Row
 from ramac_jax.evaluation.intervals import OVER_SEEDS
 
@@ -69,13 +69,24 @@ def markdown(rows: Sequence[Row], level: float) -> str:
     for title, columns in (("Results", RESULTS), ("Out of distribution", OOD)):
         head, *lines = table_of(rows, columns, level)
         parts += [f"{title}:", pipes(head, lines)]
+    parts += [f"Note: {note}." for note in notes(rows)]
     return "\n\n".join(parts)
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what a reader of the CVaRs of one task must know."""
+    sizes = [(row.agent, f"{row.num_seeds} x {row.num_episodes}") for row in rows]
+    return size_note(rows[0].task, sizes)
 
 
 def terminal(rows: Sequence[Row], level: float) -> Table:
     """Return the results of one task for a terminal."""
     head, *lines = table_of(rows, RESULTS, level)
-    table = Table(title=f"{rows[0].task}, value [95 % over seeds]")
+    table = Table(
+        title=f"{rows[0].task}, value [95 % over seeds]",
+        caption="\n".join(f"note: {escape(note)}" for note in notes(rows)) or None,
+        caption_justify="left",
+    )
     for title in head:
         table.add_column(title, justify="left" if title == "agent" else "right")
     for line in lines:

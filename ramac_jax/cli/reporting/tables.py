@@ -53,19 +53,28 @@ def size(run: Run) -> str:
     return "{} x {}".format(*run.scored.episodes.returns.shape)
 
 
+def size_note(task: str, sizes: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a note where CVaRs of a task are of different numbers of episodes.
+
+    Args:
+      task: of all.
+      sizes: name, and seeds x episodes, of each CVaR.
+    """
+    if len({text for _, text in sizes}) < 2:
+        return []
+    listed = ", ".join(f"{name} {text}" for name, text in sizes)
+    return [
+        f"the CVaRs of {task} are of different numbers of episodes (seeds x episodes: "
+        f"{listed}): of few, a part of the bias remains, so compare CVaRs of equally "
+        "many"
+    ]
+
+
 def size_notes(runs: Sequence[Run]) -> list[str]:
-    """Return which tasks have CVaRs of different numbers of episodes."""
-    found = []
-    for task in dict.fromkeys(run.task for run in runs):
-        of_task = [run for run in runs if run.task == task]
-        if len({size(run) for run in of_task}) > 1:
-            sizes = ", ".join(f"{run.scored.name} {size(run)}" for run in of_task)
-            found.append(
-                f"the CVaRs of {task} are of different numbers of episodes (seeds x "
-                f"episodes: {sizes}): of few, a part of the bias remains, so compare "
-                "CVaRs of equally many"
-            )
-    return found
+    """Return the notes of `size_note` about all tasks."""
+    tasks = {run.task: [x for x in runs if x.task == run.task] for run in runs}
+    sizes = {k: [(x.scored.name, size(x)) for x in some] for k, some in tasks.items()}
+    return [note for task, each in sizes.items() for note in size_note(task, each)]
 
 
 def titles(level: float) -> list[str]:

@@ -21,6 +21,7 @@ class Row(NamedTuple):
     num_seeds: int
     frozen: int = 0  # seeds that diverged
     acting: str = ""  # acting options in words; "": as trained
+    num_episodes: int | None = None  # of each seed; None: samples of the bandit
 
 
 def run_row(
