@@ -108,7 +108,8 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     rates = ood_rates(ood_evaluator, policy, options=acting)
     statistics = figures_of(episodes, level)
     row = run_row(plan.task, plan.agent, statistics, rates, len(diverged))
-    return row._replace(acting=describe(acting))
+    num_episodes = episodes.returns.shape[-1]
+    return row._replace(acting=describe(acting), num_episodes=num_episodes)
 
 
 def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:

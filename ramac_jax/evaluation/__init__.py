@@ -19,10 +19,15 @@ if TYPE_CHECKING:
         nearest_detector,
     )
     from ramac_jax.evaluation.environments import Environments
+    from ramac_jax.evaluation.estimates import (
+        Estimate,
+        per_seed_cvar,
+        pooled_cvar,
+    )
     from ramac_jax.evaluation.intervals import (
         Interval,
+        jackknife_interval,
         mean_interval,
-        stratified_bootstrap,
     )
     from ramac_jax.evaluation.ood_evaluator import (
         OODEvaluator,
@@ -32,11 +37,10 @@ if TYPE_CHECKING:
     from ramac_jax.evaluation.ranking import Ranked, rank
     from ramac_jax.evaluation.rollouts import Cancelled, Episodes, evaluate
     from ramac_jax.evaluation.statistics import (
+        corrected_cvar,
         cvar,
         iqm,
         normalized_score,
-        per_seed_cvar,
-        pooled,
     )
     from ramac_jax.evaluation.summary import summarise
 
@@ -48,11 +52,12 @@ _NAMES = {
     ),
     "detectors": ("Detector", "density_detector", "nearest_detector"),
     "environments": ("Environments",),
-    "intervals": ("Interval", "mean_interval", "stratified_bootstrap"),
+    "estimates": ("Estimate", "per_seed_cvar", "pooled_cvar"),
+    "intervals": ("Interval", "jackknife_interval", "mean_interval"),
     "ood_evaluator": ("OODEvaluator", "make_ood_evaluator", "ood_rates"),
     "ranking": ("Ranked", "rank"),
     "rollouts": ("Cancelled", "Episodes", "evaluate"),
-    "statistics": ("cvar", "iqm", "normalized_score", "per_seed_cvar", "pooled"),
+    "statistics": ("corrected_cvar", "cvar", "iqm", "normalized_score"),
     "summary": ("summarise",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -63,24 +68,26 @@ __all__ = [
     "Detector",
     "Environments",
     "Episodes",
+    "Estimate",
     "Interval",
     "OODEvaluator",
     "Ranked",
     "bounds",
     "calibrate",
+    "corrected_cvar",
     "cvar",
     "density_detector",
     "evaluate",
     "iqm",
+    "jackknife_interval",
     "make_ood_evaluator",
     "mean_interval",
     "nearest_detector",
     "normalized_score",
     "ood_rates",
     "per_seed_cvar",
-    "pooled",
+    "pooled_cvar",
     "rank",
-    "stratified_bootstrap",
     "summarise",
     "summarise_calibration",
 ]

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.intervals import bootstrap_interval
+from ramac_jax.evaluation.estimates import mean, pooled_cvar
+from ramac_jax.evaluation.intervals import jackknife_interval
 from ramac_jax.evaluation.rollouts import Episodes
-from ramac_jax.evaluation.statistics import cvar, pooled
+from ramac_jax.evaluation.statistics import cvar
 from ramac_jax.losses import least
 from ramac_jax.normalization import normalize_observation
 from ramac_jax.policy import Policy
@@ -72,7 +73,7 @@ def summarise_calibration(found: Calibration, level: float) -> dict[str, Any]:
     """Return figures of a calibration for strict JSON, and notes for the reader.
 
     "predicted" and "observed" hold mean and CVaR of the return over the starts of
-    episodes; the observed ones with the bounds of `bootstrap_interval`. A note says
+    episodes; the observed ones with the bounds of `jackknife_interval`. A note says
     where a prediction lies outside these bounds.
 
     Args:
@@ -87,8 +88,8 @@ def summarise_calibration(found: Calibration, level: float) -> dict[str, Any]:
         "cvar": float(cvar(everything, level)),
     }
     observed = {
-        "mean": bootstrap_interval(rows, pooled(lambda x: x.mean(axis=-1))),
-        "cvar": bootstrap_interval(rows, pooled(lambda x: cvar(x, level))),
+        "mean": jackknife_interval(rows, mean),
+        "cvar": jackknife_interval(rows, pooled_cvar(level)),
     }
     names = {"mean": "mean return", "cvar": f"CVaR_{level:g}"}
     return {
@@ -100,7 +101,7 @@ def summarise_calibration(found: Calibration, level: float) -> dict[str, Any]:
             f"of an episode, and episodes gave {bounds.value:.4g} [{bounds.low:.4g}, "
             f"{bounds.high:.4g}] (discounted by {found.discount:g})"
             for key, bounds in observed.items()
-            if not bounds.low <= predicted[key] <= bounds.high
+            if predicted[key] < bounds.low or predicted[key] > bounds.high
         ],
     }
 

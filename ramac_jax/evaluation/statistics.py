@@ -1,36 +1,39 @@
 """Statistics of observed returns.
 
-Several seeds are a list of arrays, one for each seed: seeds may have different numbers
-of episodes that count.
+CVaR and the mean of the middle half are weighted sums of the ordered returns: their
+weights are functions of the number of returns alone.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
 from ramac_jax.errors import InputError
-
-Statistic = Callable[[list[np.ndarray]], np.ndarray]
-"""Rows of each seed [R, M, ...] -> one figure for each of R resamples [R]."""
 
 
 def cvar(returns: np.ndarray, level: float) -> np.ndarray:
     """Return the mean of the worst `level` share of returns [..., M], last axis.
 
     This is the empirical CVaR: where `level` M is not a whole number, the last return
-    counts by its fraction. Raises `InputError` for no returns, a scalar, and a level
-    outside (0, 1].
+    counts by its fraction. Of few returns it is too high on average: see
+    `corrected_cvar`. Raises `InputError` for no returns, a scalar, and a level outside
+    (0, 1].
     """
-    returns = np.asarray(returns, np.float64)
-    size = returns.shape[-1] if returns.ndim else 0
-    if not 0.0 < level <= 1.0 or not size:
-        found = f"{size} returns" if returns.ndim else "a scalar"
-        raise InputError(
-            f"CVaR of {found} at level {level:g}: give at least "
-            "one return and a level above 0 and at most 1"
-        )
-    weight = np.clip(level * size - np.arange(size), 0.0, 1.0)
-    return np.sort(returns, axis=-1) @ weight / (level * size)
+    returns = check_returns(returns, level)
+    return np.sort(returns, axis=-1) @ cvar_weights(returns.shape[-1], level)
+
+
+def corrected_cvar(returns: np.ndarray, level: float) -> np.ndarray:
+    """Return the CVaR of returns [..., M] without the bias of few returns, last axis.
+
+    The expectation of the empirical CVaR exceeds the CVaR of the policy. The bootstrap
+    estimates this bias as the difference between the mean CVaR of all resamples, which
+    has a closed form, and the CVaR of the returns; here it is subtracted. The result
+    may be lower than the worst return. Raises `InputError` as `cvar` does.
+    """
+    returns = check_returns(returns, level)
+    size = returns.shape[-1]
+    resampled = resampled_weights(level, np.zeros(size, int))
+    weight = 2.0 * cvar_weights(size, level) - resampled
+    return np.sort(returns, axis=-1) @ weight
 
 
 def iqm(returns: np.ndarray) -> np.ndarray:
@@ -42,9 +45,7 @@ def iqm(returns: np.ndarray) -> np.ndarray:
     size = np.shape(returns)[-1] if np.ndim(returns) else 0
     if not size:
         raise InputError("the mean of the middle half needs at least one return")
-    cut = size // 4
-    ordered = np.partition(returns, (cut, size - cut - 1), axis=-1)
-    return np.mean(ordered[..., cut : size - cut], axis=-1)
+    return np.sort(np.asarray(returns, np.float64), axis=-1) @ iqm_weights(size)
 
 
 def normalized_score(
@@ -55,17 +56,56 @@ def normalized_score(
     return 100.0 * (returns - random_return) / (expert_return - random_return)
 
 
-def pooled(function: Callable[[np.ndarray], np.ndarray]) -> Statistic:
-    """Turn a function of returns [R, M] into a statistic of all seeds together."""
-    return lambda rows: function(np.concatenate(rows, axis=1))
+def check_returns(returns: np.ndarray, level: float) -> np.ndarray:
+    """Return the returns [..., M] in float64; `InputError` where they have no CVaR."""
+    returns = np.asarray(returns, np.float64)
+    size = returns.shape[-1] if returns.ndim else 0
+    if not 0.0 < level <= 1.0 or not size:
+        found = f"{size} returns" if returns.ndim else "a scalar"
+        raise InputError(
+            f"CVaR of {found} at level {level:g}: give at least "
+            "one return and a level above 0 and at most 1"
+        )
+    return returns
 
 
-def per_seed_cvar(level: float) -> Statistic:
-    """Return the statistic: CVaR of each seed's own episodes, then mean over seeds."""
-    return lambda rows: np.mean([cvar(row, level) for row in rows], axis=0)
+def cvar_weights(size: int, level: float) -> np.ndarray:
+    """Return the weight [M] of each of M ordered returns in their CVaR."""
+    return np.clip(level * size - np.arange(size), 0.0, 1.0) / (level * size)
 
 
-def ratio(rows: list[np.ndarray]) -> np.ndarray:
-    """Return the sum of the first column over that of the second; rows [R, M, 2]."""
-    part, whole = np.moveaxis(np.concatenate(rows, axis=1).sum(axis=1), -1, 0)
-    return part / whole
+def iqm_weights(size: int) -> np.ndarray:
+    """Return the weight [M] of each of M ordered returns in the mean of the middle."""
+    cut, place = size // 4, np.arange(size)
+    return ((place >= cut) & (place < size - cut)) / (size - 2 * cut)
+
+
+def resampled_weights(level: float, seed: np.ndarray) -> np.ndarray:
+    """Return the weight [N] of each of N ordered returns in the CVaR of resamples.
+
+    Of the resampled returns, B_j are among the j lowest. The mean over all resamples of
+    the share min(B_j, tail) / tail of the tail is the sum of the first j weights. For
+    one seed, B_j is binomial. For several, each resampled within itself, B_j is a sum
+    of binomials: seeds that are whole among the j lowest give all of theirs, and the
+    rest is nearly the binomial with its mean and variance.
+
+    Args:
+      level: of the CVaR; the tail is level N returns.
+      seed: number of the seed of each return [N], from 0 on.
+    """
+    from scipy.special import betainc  # takes a fifth of a second to import
+
+    of_seeds = np.cumsum(seed[:, None] == np.arange(seed.max() + 1), axis=0)  # [N, K]
+    share = of_seeds / of_seeds[-1]
+    some = np.where(share < 1.0, of_seeds, 0)  # of seeds that are not whole
+    mean, variance = some.sum(axis=-1), (some * (1.0 - share)).sum(axis=-1)
+    tail = level * len(seed) - np.where(share < 1.0, 0, of_seeds).sum(axis=-1)
+    last, failure = np.floor(tail), variance / np.maximum(mean, 1)
+    beyond = mean / (1.0 - failure) - last  # trials of the binomial, less `last`
+    a, b = np.maximum(beyond, 1e-9), np.maximum(last, 0.0)
+    few = np.where(beyond > 0.0, betainc(a, b + 1.0, failure), 1.0)  # B <= last
+    # B - 1 of one trial fewer is at most last - 1:
+    fewer = np.where(beyond > 0.0, betainc(a, np.maximum(b, 1.0), failure), 1.0)
+    missing = np.maximum(tail, 0.0) * few - mean * np.where(last > 0.0, fewer, 0.0)
+    below = 1.0 - missing / (level * len(seed))  # mean of max(tail - B, 0) is missing
+    return np.diff(np.where(tail > 0.0, below, 1.0), prepend=0.0)

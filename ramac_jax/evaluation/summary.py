@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.intervals import bootstrap_interval
-from ramac_jax.evaluation.rollouts import Episodes
-from ramac_jax.evaluation.statistics import (
+from ramac_jax.evaluation.estimates import (
     Statistic,
-    cvar,
-    iqm,
-    normalized_score,
+    mean,
     per_seed_cvar,
-    pooled,
+    pooled_cvar,
+    pooled_iqm,
     ratio,
 )
+from ramac_jax.evaluation.intervals import OVER_EPISODES, jackknife_interval
+from ramac_jax.evaluation.rollouts import Episodes
+from ramac_jax.evaluation.statistics import normalized_score
 
-FEW = 10  # episodes in a tail below which its mean is not reliable
+FEW = 10  # episodes in a tail below which its interval is not to be trusted
 D4RL_HORIZON = 1000  # steps behind D4RL's reference returns
 
 Figure = tuple[list[np.ndarray], Statistic]
@@ -33,7 +33,6 @@ def summarise(
     level: float = 0.1,
     reference: tuple[float, float] | None = None,
     reference_horizon: int | None = D4RL_HORIZON,
-    num_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> dict[str, Any]:
     """Summarise the episodes of a population; failed episodes are counted, not used.
@@ -44,11 +43,11 @@ def summarise(
       level: of the CVaR, in (0, 1].
       reference: returns of the random and the expert policy; None: no score.
       reference_horizon: steps behind these returns; None: unknown.
-      num_resamples: of the bootstrap.
-      confidence: of its intervals.
+      confidence: of the intervals.
 
-    Returns an object for strict JSON. Each figure is {"value", "low", "high"} with the
-    bounds of `stratified_bootstrap`, and None where no episode determines it.
+    Returns an object for strict JSON. Each figure is {"value", "low", "high"} by
+    `jackknife_interval`, with None for what the episodes do not determine; "intervals"
+    names the method.
 
     Raises `InputError` for another number of seeds, and a level outside (0, 1].
     """
@@ -58,10 +57,13 @@ def summarise(
     if not 0.0 < level <= 1.0:
         raise InputError(f"level is {level:g}: give one above 0 and at most 1")
     summary: dict[str, Any] = {
-        name: bootstrap_interval(rows, statistic, num_resamples, confidence).to_json()
+        name: jackknife_interval(rows, statistic, confidence)
         for name, (rows, statistic) in figures(episodes, level, reference).items()
     }
+    summary["risky_share"] = summary["risky_share"].clipped(0.0, 1.0)
+    summary = {name: interval.to_json() for name, interval in summary.items()}
     return summary | {
+        "intervals": OVER_EPISODES,
         "num_failed": int(episodes.failed.sum()),
         "num_episodes": population * num_episodes,
         "num_seeds": population,
@@ -84,13 +86,12 @@ def figures(
         [table[:, column] for table in tables] for column in range(3)
     )
     of_steps = [np.stack(pair, -1) for pair in zip(risky, length, strict=True)]
-    mean = pooled(lambda x: x.mean(axis=-1))
     scores = [normalized_score(x, *reference) for x in returns] if reference else []
     return {
         "mean": (returns, mean),
-        "pooled_cvar": (returns, pooled(lambda x: cvar(x, level))),
+        "pooled_cvar": (returns, pooled_cvar(level)),
         "per_seed_cvar": (returns, per_seed_cvar(level)),
-        "iqm": (returns, pooled(iqm)),
+        "iqm": (returns, pooled_iqm),
         "normalized_score": (scores, mean),
         "risky_share": (of_steps, ratio),
         "length": (length, mean),
@@ -135,15 +136,27 @@ def failure_notes(episodes: Episodes, seeds: Sequence[int]) -> list[str]:
 
 
 def tail_notes(episodes: Episodes, level: float) -> list[str]:
-    """Return which CVaRs are means of too few episodes."""
+    """Return which CVaRs have intervals that are not to be trusted."""
     finished = (~episodes.failed).sum(axis=-1)
     sizes = {"pooled": finished.sum(), "per-seed": finished[finished > 0].min()}
     if len(finished) == 1:
         del sizes["per-seed"]
-    return [
-        f"{name} CVaR_{level:g} of {size} episodes is the mean of the worst "
-        f"{max(level * size, 1):.3g}: give {math.ceil(FEW / level)} or more for a "
-        "reliable figure"
+    found = [
+        f"{name} CVaR_{level:g} of {size} episodes is of the worst "
+        f"{max(level * size, 1):.3g}, and its interval is not to be trusted: give "
+        f"{math.ceil(FEW / level)} or more"
         for name, size in sizes.items()
         if level * size < FEW
     ]
+    ordered = np.sort(episodes.returns[~episodes.failed])
+    tail = math.ceil(level * ordered.size)
+    if (
+        level * ordered.size >= FEW
+        and ordered[0] == ordered[min(tail, ordered.size - 1)]
+    ):
+        found.append(
+            f"the worst {tail} of {ordered.size} episodes have the same return: "
+            f"CVaR_{level:g} and its interval do not speak of worse episodes that are "
+            "too rare to be among them"
+        )
+    return found

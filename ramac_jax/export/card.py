@@ -56,19 +56,20 @@ def front_matter(record: Mapping[str, Any]) -> str:
 
 
 def metric_lines(evaluation: Mapping[str, Any]) -> list[str]:
-    """Return the figures of an evaluation in YAML, the interval in their names."""
+    """Return the figures of an evaluation in YAML, known bounds in their names."""
     lines = []
     for key, name in FIGURES.items():
         figure = evaluation["figures"].get(key)
         if figure is None or figure["value"] is None:
             continue
-        interval = f"95 % interval {figure['low']:.4g} to {figure['high']:.4g}"
         if key == "pooled_cvar":
             name = f"{name} at level {evaluation['settings']['level']:g}"
+        if figure["low"] is not None:
+            name += f" (95 % interval {figure['low']:.4g} to {figure['high']:.4g})"
         lines += [
             f"    - type: {key}",
             f"      value: {figure['value']:.6g}",
-            f"      name: {json.dumps(f'{name} ({interval})')}",
+            f"      name: {json.dumps(name)}",
         ]
     return lines
 
@@ -95,12 +96,15 @@ def evaluation_section(
     if evaluation is None:
         return "## Evaluation\n\nThe run holds no evaluation of this policy."
     settings = evaluation["settings"]
-    rows = ["| figure | value | 95 % of resampled episodes |", "|---|---|---|"]
+    rows = ["| figure | value | 95 % over episodes |", "|---|---|---|"]
     for key, name in FIGURES.items():
         figure = evaluation["figures"].get(key)
         if figure is not None and figure["value"] is not None:
-            value, low, high = (f"{figure[x]:.4g}" for x in ("value", "low", "high"))
-            rows.append(f"| {name} | {value} | [{low}, {high}] |")
+            limits = [
+                f"{x:.4g}" for x in (figure["low"], figure["high"]) if x is not None
+            ]
+            between = f"[{', '.join(limits)}]" if limits else "-"
+            rows.append(f"| {name} | {figure['value']:.4g} | {between} |")
     how = describe(recorded_options(settings)) or "one action drawn as in training"
     text = (
         f"{settings['episodes']} episodes of {settings['horizon']} steps in "

@@ -12,6 +12,7 @@ from ramac_jax.cli import process
 BAD_OPTIONS = {
     "acting": "--calls 0",
     "checkpoints": "--repeats 0",
+    "coverage": "--trials 0",
     "data": "--steps 0",
     "evaluation": "--workers -1",
     "fractions": "--level 2",

@@ -68,6 +68,7 @@ def test_one_row_for_each_agent_and_task(out):
     rows = read(out)["rows"]
     assert [(row["task"], row["agent"]) for row in rows] == [(TASK, x) for x in AGENTS]
     for row in rows:
+        assert row["num_episodes"] == 3
         names = {"mean", "cvar", "risky_share", "ood_nearest", "ood_density"}
         assert row["figures"].keys() == names
         for figure in row["figures"].values():
@@ -230,6 +231,19 @@ def test_a_table_equals_one_made_by_hand():
         ["agent", "by neighbour, %", "paper, %"],
         ["oraac (1 of 3 diverged)", "5.10", "11.6"],
     ]
+
+
+def test_cvars_of_different_numbers_of_episodes_are_not_compared_without_a_word():
+    """As after `ramac evaluate --episodes` of some of the runs."""
+    row = Row(TASK, "radac", {"cvar": Interval(1.0, 0.0, 2.0)}, 2, num_episodes=100)
+    rows = [row, row._replace(agent="bc-vae", num_episodes=20)]
+    note = f"the CVaRs of {TASK} are of different numbers of episodes"
+    text = comparison.markdown(rows, 0.1)
+    assert f"Note: {note} (seeds x episodes: radac 2 x 100, bc-vae 2 x 20)" in text
+    assert comparison.terminal(rows, 0.1).caption.startswith(f"note: {note}")
+    for same in (rows[:1] * 2, [row._replace(num_episodes=None)] * 2):
+        assert "Note" not in comparison.markdown(same, 0.1)
+        assert comparison.terminal(same, 0.1).caption is None
 
 
 def test_every_number_of_the_paper_belongs_to_a_task_and_an_agent():

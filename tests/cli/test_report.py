@@ -13,6 +13,7 @@ from ramac_jax.cli import process, report
 from ramac_jax.cli.runs.protocol import make_protocol
 from ramac_jax.cli.runs.results import write_evaluation
 from ramac_jax.evaluation import Episodes
+from ramac_jax.evaluation.intervals import OVER_EPISODES
 from tests import episodes
 
 TASK, SEEDS = "hopper-medium-expert", [3, 4]
@@ -41,6 +42,11 @@ def write_run(folder, returns, preset=f"{TASK}/radac", task=TASK, env=None, **op
     return str(folder)
 
 
+def flat(printed):
+    """Text of a terminal without its line breaks."""
+    return " ".join(printed.split())
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
@@ -62,10 +68,11 @@ def test_the_table_has_the_numbers_of_a_calculation_by_hand(runs, tmp_path, caps
     first, second = (out / "report.md").read_text().splitlines()[2:4]
     titles = (out / "report.md").read_text().splitlines()[0].split(" | ")
     cells = dict(zip(titles, second.split(" | "), strict=True))
-    # Both seeds: the mean of -300, 100 and 18 times 200; the worst two of twenty.
+    # Both seeds: the mean of -300, 100 and 18 times 200; the worst two of twenty, less
+    # the bias of few episodes. The spread of two or fewer is unknown.
     assert cells["mean"].startswith("170 [")
-    assert cells["CVaR 0.1"].startswith("-100 [")
-    assert cells["CVaR 0.1 per seed"].startswith("-100 [")
+    assert cells["CVaR 0.1"] == "-143"
+    assert cells["CVaR 0.1 per seed"] == "-205"
     assert cells["IQM"].startswith("200 [")
     assert cells["risky steps, %"] == "50.0 [50.0, 50.0]"
     assert cells["policy"] == "bc-diffusion"
@@ -90,8 +97,34 @@ def test_another_level_and_other_names(runs, tmp_path):
     text = (out / "report.md").read_text()
     assert "CVaR 0.5" in text
     assert "| x |" in text
-    # The worst half of twenty: -300, 100 and eight times 200.
+    # The worst half of twenty: -300, 100 and eight times 200, almost without bias.
     assert "140 [" in text.splitlines()[3]
+
+
+def test_cvars_of_different_numbers_of_episodes_are_not_compared_without_a_word(
+    runs, tmp_path, capsys
+):
+    more = write_run(tmp_path / "c", np.arange(400).reshape(2, 200), f"{TASK}/oraac")
+    out = tmp_path / "report"
+    report.main([runs[0], more, "--out", str(out)])
+    note = (
+        f"the CVaRs of {TASK} are of different numbers of episodes (seeds x episodes: "
+        "radac 2 x 10, oraac 2 x 200)"
+    )
+    assert f"- All: {note}" in (out / "report.md").read_text()
+    assert f"% Note: {note}" in (out / "report.tex").read_text()
+    assert "of different numbers of episodes" in flat(capsys.readouterr().out)
+    report.main([*runs, "--out", str(out)])
+    assert "different numbers" not in (out / "report.md").read_text()
+    assert "different numbers" not in flat(capsys.readouterr().out)
+
+
+def test_the_brackets_are_named_by_their_method(runs, tmp_path):
+    out = tmp_path / "report"
+    report.main([*runs, "--out", str(out)])
+    brackets = f"Brackets: {OVER_EPISODES}."
+    assert brackets in (out / "report.md").read_text()
+    assert f"% {brackets}" in (out / "report.tex").read_text()
 
 
 def test_failed_episodes_are_left_out_with_a_note(tmp_path):

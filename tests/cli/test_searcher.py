@@ -127,7 +127,7 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
     assert ranking == [(4, 60.0, 1), (1, 50.0, 0)]
     scores = [x.score["mean"].value for x in found.ranked]
     assert scores == [61.5, 51.5]
-    assert [x.score["cvar"].value for x in found.ranked] == [41.5, 51.0]
+    assert [x.score["cvar"].value for x in found.ranked] == [31.5, 50.75]
     assert found.eliminated == [
         {"setting": number, "label": label, "num_steps": 1, "chosen_by": chosen_by}
         for number, label, chosen_by in (
@@ -150,7 +150,10 @@ def test_a_search_goes_from_rung_to_rung_by_what_the_selection_plays(scene, tmp_
 def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
     scene, tmp_path
 ):
-    """The worst episodes of 4 are 20 below its mean: others go on in its place."""
+    """The worst episodes of 4 are 20 below its mean: others go on in its place.
+
+    The CVaR of two episodes is the lower one, less a quarter of their distance.
+    """
     options = ("--select", "cvar", "--selection-seeds", "2")
     found = scene.searcher(tmp_path, *options).run()
     assert [agents for agents, _ in scene.played] == [
@@ -161,9 +164,9 @@ def test_the_search_goes_by_the_measure_and_the_seeds_that_were_asked_for(
         [(1, 12)],
         [(3, 12)],
     ]
-    assert [(x.setting, x.chosen_by) for x in found.ranked] == [(3, 70.5), (1, 50.0)]
+    assert [(x.setting, x.chosen_by) for x in found.ranked] == [(3, 70.5), (1, 49.75)]
     eliminated = [(x["setting"], x["chosen_by"]) for x in found.eliminated]
-    assert eliminated == [(0, 1.5), (4, -12.5), (5, 99.5), (2, None)]
+    assert eliminated == [(0, 1.5), (4, -22.5), (5, 99.5), (2, None)]
 
 
 def test_what_another_host_does_not_see_is_played_again_by_all(tmp_path, monkeypatch):

@@ -39,7 +39,8 @@ def test_the_table_shows_selections_and_scores():
         "| 2 | 0: x=0 | 4.50 | 2.0 [-10.7, 14.7] | 3.0 [-9.7, 15.7] "
         "| 2.0 [-10.7, 14.7] | 1 |"
     )
-    assert "\n\nSeeds 0 and 1 chose.\n\nBrackets: Student's t" in text
+    explained = "\n\nSeeds 0 and 1 chose.\n\nBrackets: 95 % intervals over the seeds"
+    assert explained in text
     assert text.endswith(
         "\n- Setting 1: its score leaves out 2 of its agents, without "
         "a finite figure.\n"

@@ -6,16 +6,15 @@ import pytest
 from ramac_jax import InputError
 from ramac_jax.evaluation import (
     Interval,
-    iqm,
+    jackknife_interval,
     mean_interval,
     per_seed_cvar,
-    pooled,
-    stratified_bootstrap,
+    pooled_cvar,
 )
-from ramac_jax.evaluation.intervals import UNKNOWN, bootstrap_interval
+from ramac_jax.evaluation.estimates import mean, pooled_iqm, ratio
+from ramac_jax.evaluation.intervals import LONGEST, UNKNOWN
 
 NAN, INF = float("nan"), float("inf")
-MEAN = pooled(lambda returns: returns.mean(axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -45,62 +44,93 @@ def test_students_interval_covers_the_mean_as_often_as_it_states():
     assert abs(covered - 0.95) < 4.0 * (0.95 * 0.05 / trials) ** 0.5
 
 
+@pytest.mark.parametrize("size", [50, 100])
+def test_the_interval_of_a_cvar_covers_the_truth_as_often_as_it_states(size):
+    """Minus an exponential: its CVaR_0.1 is -(1 + log 10)."""
+    draw, truth = np.random.default_rng(0), -1.0 - np.log(10.0)
+    found = [
+        jackknife_interval([-draw.exponential(size=size)], pooled_cvar(0.1))
+        for _ in range(400)
+    ]
+    assert np.mean([x.low <= truth <= x.high for x in found]) > 0.93
+    values = np.array([x.value for x in found])
+    assert abs(values.mean() - truth) < 3.0 * values.std() / 20.0
+
+
+def test_the_mean_cvar_of_many_seeds_is_covered_though_each_has_few_episodes():
+    """The bias of each seed stays in their mean, and the interval shrinks."""
+    draw, level = np.random.default_rng(0), 0.1
+    fell = draw.random((200, 20, 50)) < 0.3
+    returns = np.where(fell, draw.uniform(0, 900, fell.shape), 1000.0)
+    truth, covered = 150.0, 0  # the worst third of the falls
+    for rows in returns:
+        low, high = jackknife_interval([*rows], per_seed_cvar(level))[1:]
+        covered += low <= truth <= high
+    assert covered > 0.93 * len(returns)
+
+
 def test_the_interval_of_constants_is_a_point():
     rows = [np.full(5, 0.25)] * 3
-    for statistic in (MEAN, per_seed_cvar(0.3), pooled(iqm)):
-        assert stratified_bootstrap(rows, statistic) == (0.25, 0.25)
+    for statistic in (mean, per_seed_cvar(0.5), pooled_cvar(0.3), pooled_iqm):
+        expected = pytest.approx((0.25, 0.25, 0.25), abs=1e-12)
+        assert jackknife_interval(rows, statistic) == expected
 
 
-def test_resampling_stays_within_the_seeds():
-    """Seeds at 0 and at 1 are two strata: their mean never moves, pooled it would."""
-    rows = [np.zeros(6), np.ones(6)]
-    assert stratified_bootstrap(rows, MEAN) == (0.5, 0.5)
-    low, high = stratified_bootstrap([np.concatenate(rows)], MEAN)
-    assert low < 0.3 < 0.7 < high
+def test_the_interval_of_a_mean_is_students_within_the_seeds():
+    """Seeds at 0 and at 1 are two strata: only the spread within them counts."""
+    rows = [np.array([-1.0, 0.0, 1.0]), np.array([9.0, 10.0, 11.0])]
+    reach = 2.776445 * (2.0 * 3.0 * 1.0) ** 0.5 / 6.0  # t of 4; variance 1 in each
+    found = jackknife_interval(rows, mean)
+    assert found == pytest.approx((5.0, 5.0 - reach, 5.0 + reach), rel=1e-6)
+    low, high = jackknife_interval([np.concatenate(rows)], mean)[1:]
+    assert high - low > 4.0 * reach
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
-    """Means of two seeds of 30 normal returns, at means 0 and 4: the truth is 2."""
-    draw = np.random.default_rng(0)
-    covered = 0
-    for trial in range(400):
-        rows = [draw.normal(mean, 1.0, 30) for mean in (0.0, 4.0)]
-        low, high = stratified_bootstrap(
-            rows, MEAN, num_resamples=200, confidence=0.9, seed=trial
-        )
-        covered += low <= 2.0 <= high
-    assert 0.84 < covered / 400 < 0.94  # 3 deviations are .045
+def test_the_interval_is_longer_on_the_side_of_the_skew():
+    falls = np.array([0.0] * 3 + [10.0] * 37)
+    value, low, high = jackknife_interval([falls], mean)
+    assert 1.2 < (value - low) / (high - value) < np.exp(LONGEST)
+    mirrored = jackknife_interval([-falls], mean)
+    assert mirrored == pytest.approx((-value, -high, -low))
 
 
-def test_an_interval_is_repeatable_and_narrower_for_less_confidence():
-    rows = [np.random.default_rng(0).normal(size=20)]
-    wide = stratified_bootstrap(rows, MEAN)
-    assert wide == stratified_bootstrap(rows, MEAN)
-    assert wide != stratified_bootstrap(rows, MEAN, seed=1)
-    low, high = stratified_bootstrap(rows, MEAN, confidence=0.5)
-    assert wide[0] < low < high < wide[1]
+def test_an_interval_is_narrower_for_less_confidence():
+    rows = [np.random.default_rng(0).normal(size=100)]
+    wide = jackknife_interval(rows, pooled_cvar(0.1))
+    narrow = jackknife_interval(rows, pooled_cvar(0.1), confidence=0.5)
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+    assert narrow.value == wide.value
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "message"),
+    ("rows", "statistic"),
     [
-        ([], {}, "at least one episode of every seed"),
-        ([np.ones(2), np.ones(0)], {}, "at least one episode of every seed"),
-        ([np.ones(2)], {"num_resamples": 0}, "num_resamples is 0"),
-        ([np.ones(2)], {"confidence": 1.0}, "confidence 1: give"),
+        ([np.ones(1)], mean),
+        ([np.ones(1), np.ones(1)], mean),
+        ([np.ones((1, 2))], ratio),
+        ([np.ones(1)], pooled_iqm),
+        ([np.arange(19.0)], pooled_cvar(0.1)),  # a tail of less than two episodes
+        ([np.arange(10.0)] * 20, per_seed_cvar(0.1)),
     ],
 )
-def test_a_bootstrap_of_no_episodes_or_no_resamples_is_refused(rows, options, message):
-    with pytest.raises(InputError, match=message):
-        stratified_bootstrap(rows, MEAN, **options)
+def test_too_few_episodes_have_a_value_and_no_bounds(rows, statistic):
+    found = jackknife_interval(rows, statistic)
+    assert np.isfinite(found.value)
+    assert np.isnan(found[1:]).all()
 
 
-def test_a_bootstrap_interval_has_the_value_and_the_bounds():
-    rows = [np.array([1.0, 2.0, 6.0]), np.array([5.0, 6.0])]
-    found = bootstrap_interval(rows, MEAN, 100, 0.9)
-    bounds = stratified_bootstrap(rows, MEAN, num_resamples=100, confidence=0.9)
-    assert found == (4.0, *bounds)
-    assert bootstrap_interval([], MEAN) is UNKNOWN
+def test_no_episodes_are_refused_or_unknown():
+    assert jackknife_interval([], mean) is UNKNOWN
+    with pytest.raises(InputError, match="at least one episode of every seed"):
+        jackknife_interval([np.ones(2), np.ones(0)], mean)
+    with pytest.raises(InputError, match="confidence is 1: give one between 0 and 1"):
+        jackknife_interval([np.ones(2)], mean, confidence=1.0)
+
+
+def test_an_interval_is_clipped_to_the_range_of_its_figure():
+    assert Interval(0.5, -0.1, 1.2).clipped(0.0, 1.0) == (0.5, 0.0, 1.0)
+    unknown = UNKNOWN._replace(value=0.5).clipped(0.0, 1.0)
+    assert unknown == pytest.approx((0.5, NAN, NAN), nan_ok=True)
 
 
 def test_strict_json_holds_an_interval():

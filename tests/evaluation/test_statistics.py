@@ -5,8 +5,7 @@ import pytest
 import scipy.stats
 
 from ramac_jax import InputError
-from ramac_jax.evaluation import cvar, iqm, normalized_score, per_seed_cvar, pooled
-from ramac_jax.evaluation.statistics import ratio
+from ramac_jax.evaluation import cvar, iqm, normalized_score
 
 
 @pytest.mark.parametrize(
@@ -57,21 +56,9 @@ def test_iqm_of_nothing_is_refused(returns):
 def test_iqm_is_scipys_trimmed_mean(shape):
     returns = np.random.default_rng(len(shape)).normal(size=shape)
     expected = scipy.stats.trim_mean(returns, 0.25, axis=-1)
-    np.testing.assert_array_equal(iqm(returns), expected)
+    np.testing.assert_allclose(iqm(returns), expected, atol=1e-15)
 
 
 def test_normalized_score_is_in_percent():
     scores = normalized_score(np.array([-20.0, 180.0, 80.0]), -20.0, 180.0)
     np.testing.assert_allclose(scores, [0.0, 100.0, 50.0])
-
-
-def test_the_mean_of_per_seed_cvars_differs_from_the_pooled_cvar():
-    rows = [np.array([[0.0, 1.0]]), np.array([[10.0, 12.0, 14.0, 16.0]])]
-    np.testing.assert_allclose(per_seed_cvar(0.5)(rows), [5.5])  # (0 + 11) / 2
-    whole = pooled(lambda returns: cvar(returns, 0.5))(rows)
-    np.testing.assert_allclose(whole, [11 / 3])  # (0 + 1 + 10) / 3
-
-
-def test_a_ratio_is_of_the_sums():
-    rows = [np.array([[[1.0, 10.0], [2.0, 10.0]]]), np.array([[[0.0, 20.0]]])]
-    np.testing.assert_allclose(ratio(rows), [3 / 40])

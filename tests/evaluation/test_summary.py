@@ -34,8 +34,8 @@ def test_a_summary_is_that_of_a_table_by_hand():
     assert values == pytest.approx(
         {
             "mean": 3.5,
-            "pooled_cvar": 1.5,  # 0 1 2 3
-            "per_seed_cvar": 2.5,  # (.5 + 4.5) / 2
+            "pooled_cvar": 1.5,  # 0 1 2 3, all of one seed: its resamples are the tail
+            "per_seed_cvar": 2.2578125,  # (.5 + 4.5) / 2, less the bias 31/128
             "iqm": 3.5,
             "normalized_score": 35.0,
             "risky_share": 28 / 80,
@@ -52,21 +52,52 @@ def test_a_summary_is_that_of_a_table_by_hand():
 
 
 def test_a_tail_of_few_episodes_is_noted():
-    few = summarise(make_episodes(np.ones((2, 20))), [0, 1])
+    returns = np.arange(200.0).reshape(2, 100)
+    few = summarise(make_episodes(returns[:, :20]), [0, 1])
     assert few["normalized_score"]["value"] is None
     assert few["notes"] == [
-        "pooled CVaR_0.1 of 40 episodes is the mean of the worst 4: give 100 or more "
-        "for a reliable figure",
-        "per-seed CVaR_0.1 of 20 episodes is the mean of the worst 2: give 100 or more "
-        "for a reliable figure",
+        "pooled CVaR_0.1 of 40 episodes is of the worst 4, and its interval is not to "
+        "be trusted: give 100 or more",
+        "per-seed CVaR_0.1 of 20 episodes is of the worst 2, and its interval is not "
+        "to be trusted: give 100 or more",
     ]
-    assert summarise(make_episodes(np.ones((2, 100))), [0, 1])["notes"] == []
-    alone = summarise(make_episodes(np.ones((1, 20))), [0])
+    assert summarise(make_episodes(returns), [0, 1])["notes"] == []
+    alone = summarise(make_episodes(returns[:1, :20]), [0])
     assert len(alone["notes"]) == 1
 
 
+@pytest.mark.parametrize("num_worse", [0, 11])
+def test_a_tail_of_equal_returns_is_noted(num_worse):
+    """No interval sees what is too rare to have happened."""
+    returns = np.ones((1, 100))
+    returns[0, :num_worse] = -5.0
+    summary = summarise(make_episodes(returns), [0])
+    value = -5.0 if num_worse else 1.0
+    assert summary["pooled_cvar"]["high"] >= value >= summary["pooled_cvar"]["low"]
+    assert summary["notes"] == [
+        "the worst 10 of 100 episodes have the same return: CVaR_0.1 and its interval "
+        "do not speak of worse episodes that are too rare to be among them"
+    ]
+
+
+def test_a_tail_of_less_than_two_episodes_has_no_bounds():
+    summary = summarise(make_episodes(np.arange(19.0)[None]), [0])
+    tail = summary["pooled_cvar"]
+    assert (tail["low"], tail["high"]) == (None, None)
+    assert tail["value"] < 1 / 19 * 10  # of the worst, and a tenth of the next less
+    assert summary["mean"]["low"] is not None
+
+
+def test_shares_stay_between_0_and_1_and_the_method_is_named():
+    episodes = make_episodes([[0.0] * 19 + [4.0]])
+    summary = summarise(episodes, [0])
+    assert summary["risky_share"]["value"] == pytest.approx(0.02)
+    assert summary["risky_share"]["low"] == 0.0
+    assert summary["intervals"].startswith("95 % intervals over the episodes")
+
+
 def test_a_score_of_another_horizon_is_noted():
-    episodes = make_episodes(np.ones((2, 100)), horizon=200)
+    episodes = make_episodes(np.arange(200).reshape(2, 100), horizon=200)
     (note,) = summarise(episodes, [0, 1], reference=(0.0, 1.0))["notes"]
     assert note.startswith(
         "the normalized score compares 200 steps to references of 1000 steps: "

@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.options.presets import read_table
-from ramac_jax.cli.reporting.tables import cell, pipes
+from ramac_jax.cli.reporting.tables import cell, pipes, size_note
 from ramac_jax.cli.runs.comparison import Row
+from ramac_jax.evaluation.intervals import OVER_SEEDS
 
 RESULTS = {
     "mean": ("mean", 1.0),
@@ -27,7 +28,8 @@ PAPER_NOTE = (
     "The paper's numbers are for orientation and cannot be equal to ours: they result "
     "from other data (D4RL's), penalties of an unseeded generator, other versions of "
     "the robots and the simulator, 2,000,000 updates, and 10 episodes for each of 5 "
-    "seeds, so that CVaR_0.1 is the single worst episode. The horizon of an episode is "
+    "seeds, so that CVaR_0.1 is the single worst episode, which is too high on average "
+    "(by .2 standard deviations of normal returns). The horizon of an episode is "
     "that of the authors' release, which may differ from the paper's. Which data "
     "calibrated the paper's OOD rate is unknown."
 )
@@ -67,13 +69,24 @@ def markdown(rows: Sequence[Row], level: float) -> str:
     for title, columns in (("Results", RESULTS), ("Out of distribution", OOD)):
         head, *lines = table_of(rows, columns, level)
         parts += [f"{title}:", pipes(head, lines)]
+    parts += [f"Note: {note}." for note in notes(rows)]
     return "\n\n".join(parts)
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what a reader of the CVaRs of one task must know."""
+    sizes = [(row.agent, f"{row.num_seeds} x {row.num_episodes}") for row in rows]
+    return size_note(rows[0].task, sizes)
 
 
 def terminal(rows: Sequence[Row], level: float) -> Table:
     """Return the results of one task for a terminal."""
     head, *lines = table_of(rows, RESULTS, level)
-    table = Table(title=f"{rows[0].task}, value [95 % confidence interval]")
+    table = Table(
+        title=f"{rows[0].task}, value [95 % over seeds]",
+        caption="\n".join(f"note: {escape(note)}" for note in notes(rows)) or None,
+        caption_justify="left",
+    )
     for title in head:
         table.add_column(title, justify="left" if title == "agent" else "right")
     for line in lines:
@@ -112,11 +125,13 @@ def page(
         rates = ", ".join(f"{k} {x:.1%}" for k, x in false_positives[task].items())
         parts.append(f"False-positive rate on the data's own actions: {rates}.")
     parts.append(
-        "Every number is the mean over the seeds; brackets: 95 % confidence interval "
-        "(Student's t over seeds). Risky: the share of steps on robots, and of actions "
-        "on the ring on the bandit. Out of distribution: the share of one action at "
-        "each state of episodes that are held out from the detectors, not from the "
-        "agents, by `ramac_jax.evaluation.nearest_detector` and `density_detector`."
+        f"Every number is the mean over the seeds; brackets: {OVER_SEEDS}. CVaR: of "
+        "each seed's own episodes, by `ramac_jax.evaluation.corrected_cvar`; on the "
+        "bandit, whose samples are many, by `cvar`. Risky: the share of steps on "
+        "robots, and of actions on the ring on the bandit. Out of distribution: the "
+        "share of one action at each state of episodes that are held out from the "
+        "detectors, not from the agents, by `ramac_jax.evaluation.nearest_detector` "
+        "and `density_detector`."
     )
     if any(row.task in paper_figures() for row in rows):
         parts.append(PAPER_NOTE)

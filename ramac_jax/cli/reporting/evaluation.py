@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.acting import describe
+from ramac_jax.cli.reporting import tables
 from ramac_jax.cli.runs.calibration import Calibrated
 from ramac_jax.cli.runs.frontier import Frontier
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
@@ -32,12 +33,12 @@ def print_summary(
     )
     acting = describe(protocol.acting)
     table = Table(title=f"{heading}, {acting}" if acting else heading)
-    for name in ("figure", "value", "95 % of resampled episodes"):
+    for name in ("figure", "value", "95 % over episodes"):
         table.add_column(name, justify="left" if name == "figure" else "right")
     for name, figure in summary.items():
         if isinstance(figure, dict) and figure["value"] is not None:
-            value, low, high = (f"{x:.4g}" for x in figure.values())
-            table.add_row(title(name, protocol.level), value, f"[{low}, {high}]")
+            value, _, interval = bracketed(figure).partition(" ")
+            table.add_row(title(name, protocol.level), value, interval or "-")
     output = Console()
     files, notes = list(FILES), list(summary["notes"])
     if frontier is not None:
@@ -45,6 +46,7 @@ def print_summary(
         files += FRONTIER
         notes.append(frontier.sentence())
     output.print(table, markup=False)
+    output.print(f"brackets: {summary['intervals']}", soft_wrap=True, markup=False)
     if calibrated is not None:
         output.print(calibration_table(calibrated.summary, protocol.level))
         files.append(CALIBRATION)
@@ -59,8 +61,8 @@ def frontier_table(frontier: Frontier) -> Table:
     shown, asked = ("mean", "pooled_cvar"), frontier.selection
     varied = frontier.varied()
     table = Table(
-        title=f"{asked.selection_episodes} episodes of each seed to select on, with "
-        "95 % of resampled episodes",
+        title=f"{asked.selection_episodes} episodes of each seed to select on, "
+        "value [95 % over episodes]",
         caption="*: selected",
         caption_justify="left",
     )
@@ -76,10 +78,10 @@ def frontier_table(frontier: Frontier) -> Table:
 
 
 def bracketed(figure: Mapping[str, float | None]) -> str:
-    """Return a figure with its bounds; "-" where no episode determines it."""
-    if None in figure.values():
-        return "-"
-    return "{:.4g} [{:.4g}, {:.4g}]".format(*figure.values())
+    """Return a figure with the bounds that are known; "-" where it is unknown."""
+    return tables.bracketed(
+        [f"{x:.4g}" for x in figure.values() if x is not None] or "-"
+    )
 
 
 def calibration_table(summary: Mapping[str, Any], level: float) -> Table:
@@ -90,9 +92,8 @@ def calibration_table(summary: Mapping[str, Any], level: float) -> Table:
     for name in ("figure", "critics predict", "episodes gave"):
         table.add_column(name, justify="left" if name == "figure" else "right")
     for key, name in (("mean", "mean"), ("cvar", f"CVaR_{level:g}")):
-        value, low, high = (f"{x:.4g}" for x in summary["observed"][key].values())
         predicted = f"{summary['predicted'][key]:.4g}"
-        table.add_row(name, predicted, f"{value} [{low}, {high}]")
+        table.add_row(name, predicted, bracketed(summary["observed"][key]))
     return table
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ramac_jax.cli.reporting.tables import cell, pipes, rounded
 from ramac_jax.evaluation import Ranked
-from ramac_jax.evaluation.intervals import UNKNOWN
+from ramac_jax.evaluation.intervals import OVER_SEEDS, UNKNOWN
 
 COLUMNS = {
     "cvar": ("CVaR", 1.0),
@@ -71,9 +71,10 @@ def markdown(
         for place, entry in enumerate(ranked, start=1)
     ]
     explanation = (
-        f"{how}\n\nBrackets: Student's t 95 % intervals over the scoring "
-        "seeds. A setting with a selection agent that diverged or has no finite figure "
-        "comes after every one without."
+        f"{how}\n\nBrackets: {OVER_SEEDS} that report. CVaR: the mean over the seeds "
+        "of each one's own, without the bias of few episodes. A setting with a "
+        "selection agent that diverged or has no finite figure comes after every one "
+        "without."
     )
     notes = [
         f"- Setting {entry.setting}: its score leaves out {entry.unscored} of its "

@@ -1,6 +1,5 @@
 """Tables of evaluated runs, in Markdown, in LaTeX and for a terminal."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from ramac_jax.cli.runs.records import Run
 from ramac_jax.evaluation import Interval
+from ramac_jax.evaluation.intervals import OVER_EPISODES
 
 COLUMNS = {
     "mean": ("mean", 1.0),
@@ -23,27 +23,58 @@ COLUMNS = {
 
 
 def rounded(figure: Mapping[str, float | None], factor: float) -> list[str]:
-    """Return a value and its interval with digits that suit their size."""
+    """Return a value and its known bounds, with digits that suit their size."""
     if figure["value"] is None:
-        return ["-"] * 3
+        return ["-"]
     values = [factor * value for value in figure.values() if value is not None]
     largest = max(map(abs, values))
     digits = 0 if largest >= 100.0 else 1 if largest >= 10.0 else 2
     return [f"{value:.{digits}f}" for value in values]
 
 
+def bracketed(numbers: Sequence[str], between: str = " ") -> str:
+    """Return a value with its bounds in brackets, if there are any."""
+    value, *bounds = numbers
+    return f"{value}{between}[{', '.join(bounds)}]" if bounds else value
+
+
 def cell(interval: Interval, factor: float, between: str = " ") -> str:
     """Return a value with its bounds, if they are known."""
-    value, *bounds = rounded(interval.to_json(), factor)
-    has_bounds = math.isfinite(interval.low)
-    return f"{value}{between}[{', '.join(bounds)}]" if has_bounds else value
+    return bracketed(rounded(interval.to_json(), factor), between)
 
 
-def cells(run: Run) -> Iterable[tuple[str, str, str]]:
-    """Yield the value, the lower and the upper bound of each column."""
-    for name, (_, factor) in COLUMNS.items():
-        value, low, high = rounded(run.scored.summary[name], factor)
-        yield value, low, high
+def cells(run: Run) -> list[list[str]]:
+    """Return the value of each column and the bounds that are known."""
+    return [rounded(run.scored.summary[k], x) for k, (_, x) in COLUMNS.items()]
+
+
+def size(run: Run) -> str:
+    """Return the numbers of seeds and of episodes of each."""
+    return "{} x {}".format(*run.scored.episodes.returns.shape)
+
+
+def size_note(task: str, sizes: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a note where CVaRs of a task are of different numbers of episodes.
+
+    Args:
+      task: of all.
+      sizes: name, and seeds x episodes, of each CVaR.
+    """
+    if len({text for _, text in sizes}) < 2:
+        return []
+    listed = ", ".join(f"{name} {text}" for name, text in sizes)
+    return [
+        f"the CVaRs of {task} are of different numbers of episodes (seeds x episodes: "
+        f"{listed}): of few, a part of the bias remains, so compare CVaRs of equally "
+        "many"
+    ]
+
+
+def size_notes(runs: Sequence[Run]) -> list[str]:
+    """Return the notes of `size_note` about all tasks."""
+    tasks = {run.task: [x for x in runs if x.task == run.task] for run in runs}
+    sizes = {k: [(x.scored.name, size(x)) for x in some] for k, some in tasks.items()}
+    return [note for task, each in sizes.items() for note in size_note(task, each)]
 
 
 def titles(level: float) -> list[str]:
@@ -63,24 +94,26 @@ def markdown(runs: Sequence[Run], level: float) -> str:
     head = ["task", "policy", *titles(level), "seeds x episodes x steps"]
     rows = []
     for run in runs:
-        figures = [f"{value} [{low}, {high}]" for value, low, high in cells(run)]
-        population, num_episodes = run.scored.episodes.returns.shape
-        size = f"{population} x {num_episodes} x {run.horizon}"
-        rows.append([run.task, run.scored.name, *figures, size])
+        figures = [bracketed(numbers) for numbers in cells(run)]
+        steps = f"{size(run)} x {run.horizon}"
+        rows.append([run.task, run.scored.name, *figures, steps])
     policies: dict[str, list[str]] = {}
     for run in runs:
         for note in run.scored.summary["notes"]:
             policies.setdefault(note, []).append(f"{run.task} {run.scored.name}")
-    notes = "\n".join(
+    lines = [f"- All: {note}." for note in size_notes(runs)]
+    lines += [
         f"- {'All' if len(names) == len(runs) else ', '.join(names)}: {note}."
         for note, names in policies.items()
-    )
+    ]
+    notes = "\n".join(lines)
     return (
         f"{pipes(head, rows)}\n\n"
-        "Brackets: 95 % bootstrap intervals over the episodes of these seeds. CVaR: of "
-        "all episodes together; CVaR per seed: the mean over seeds of each one's own. "
-        f"Score: normalized by the returns of a random and of an expert policy, in "
-        f"percent: those of D4RL for a task, otherwise those of the data.\n\n{notes}\n"
+        f"Brackets: {OVER_EPISODES}. CVaR: of all episodes together; CVaR per seed: "
+        "the mean over seeds of each one's own; the bias of few episodes is subtracted "
+        "from both. Score: normalized by the returns of a random and of an expert "
+        "policy, in percent: those of D4RL for a task, otherwise those of the data."
+        f"\n\n{notes}\n"
     )
 
 
@@ -88,30 +121,39 @@ def latex(runs: Sequence[Run], level: float) -> str:
     """Return the table in LaTeX, for the package booktabs."""
     head = ["task", "policy", *titles(level)]
     lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
+    notes = "".join(f"% Note: {note}.\n" for note in size_notes(runs))
     for run in runs:
         row = [
-            rf"${value}$ {{\scriptsize $[{low}, {high}]$}}"
-            for value, low, high in cells(run)
+            rf"${value}$"
+            + (rf" {{\scriptsize $[{', '.join(limits)}]$}}" * bool(limits))
+            for value, *limits in cells(run)
         ]
         name = re.sub(r"([_&#%$])", r"\\\1", run.scored.name)
         lines.append(" & ".join([run.task, name, *row]) + r" \\")
     body = "\n".join(lines)
     return (
+        f"{notes}% Brackets: {OVER_EPISODES}.\n"
         f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
         "\\bottomrule\n\\end{tabular}\n"
     )
 
 
 def terminal(runs: Sequence[Run], level: float) -> Table:
-    """Return the main columns of runs on one task, narrow enough for a terminal."""
-    table = Table(title=f"{runs[0].task}, value [95 % of resampled episodes]")
+    """Return the main columns of runs on one task, narrow enough for a terminal.
+
+    Below it are the notes on the numbers of episodes.
+    """
+    table = Table(
+        title=f"{runs[0].task}, value [95 % over episodes]",
+        caption="\n".join(f"note: {escape(note)}" for note in size_notes(runs)) or None,
+        caption_justify="left",
+    )
     shown = {name: COLUMNS[name] for name in ("mean", "pooled_cvar", "risky_share")}
     for title in ("policy", *(title for title, _ in shown.values())):
         table.add_column(title.replace("CVaR", f"CVaR {level:g}"))
     for run in runs:
         row = []
         for name, (_, factor) in shown.items():
-            value, low, high = rounded(run.scored.summary[name], factor)
-            row.append(escape(f"{value} [{low}, {high}]"))
+            row.append(escape(bracketed(rounded(run.scored.summary[name], factor))))
         table.add_row(escape(run.scored.name), *row)
     return table

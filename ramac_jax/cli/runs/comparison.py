@@ -21,6 +21,7 @@ class Row(NamedTuple):
     num_seeds: int
     frozen: int = 0  # seeds that diverged
     acting: str = ""  # acting options in words; "": as trained
+    num_episodes: int | None = None  # of each seed; None: samples of the bandit
 
 
 def run_row(
@@ -68,10 +69,5 @@ def bandit_row(policy: Mapping[str, Any]) -> Row:
 
 
 def share_interval(values: np.ndarray) -> Interval:
-    """Return the mean of shares [P] with Student's interval, clipped to [0, 1]."""
-    interval = mean_interval(values)
-    return Interval(
-        value=min(max(interval.value, 0.0), 1.0),
-        low=min(max(interval.low, 0.0), 1.0),
-        high=min(max(interval.high, 0.0), 1.0),
-    )
+    """Return the mean of shares [P] with its interval over seeds, within [0, 1]."""
+    return mean_interval(values).clipped(0.0, 1.0)

@@ -13,7 +13,7 @@ from ramac_jax.acting import ActingParams
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, without_evaluation
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation import Environments, Episodes, cvar
+from ramac_jax.evaluation import Environments, Episodes, corrected_cvar
 from ramac_jax.policy import Policy, PolicySpec, build_actor, build_critic
 from ramac_jax.population import Callbacks, Members
 from ramac_jax.types import Actor, Critic
@@ -115,7 +115,10 @@ def open_evaluator(
 
 
 def figures_of(episodes: Episodes, level: float) -> dict[str, np.ndarray]:
-    """Summarise the episodes of each agent [P]; failed ones are counted, not used."""
+    """Summarise the episodes of each agent [P]; failed ones are counted, not used.
+
+    The CVaR is `corrected_cvar`: the mean over agents would keep the bias of each one.
+    """
     rows = []
     for returns, failed, length, risky in zip(
         episodes.returns,
@@ -125,8 +128,9 @@ def figures_of(episodes: Episodes, level: float) -> dict[str, np.ndarray]:
         strict=True,
     ):
         kept = returns[~failed]
-        scores = (kept.mean(), float(cvar(kept, level))) if kept.size else (np.nan,) * 2
-        rows.append((*scores, risky.sum() / max(length.sum(), 1)))
+        tail = float(corrected_cvar(kept, level)) if kept.size else np.nan
+        mean = kept.mean() if kept.size else np.nan
+        rows.append((mean, tail, risky.sum() / max(length.sum(), 1)))
     columns = np.asarray(rows, np.float64).T
     figures = dict(zip(FIGURES, columns, strict=False))
     return figures | {"failed": episodes.failed.sum(axis=-1)}

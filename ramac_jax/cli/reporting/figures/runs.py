@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle
 from ramac_jax.cli.runs.records import Scored
-from ramac_jax.evaluation import cvar
 from ramac_jax.tasks import QUANTITIES, Hazard
 
 TALLEST = 8.0  # inches of the rows of a figure
@@ -44,7 +43,12 @@ def draw_learning(
 
 
 def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
-    """Draw the histogram of each run's episode returns, with the mean and the CVaR."""
+    """Draw the histogram of each run's episode returns, with the mean and the CVaR.
+
+    Args:
+      runs: with the CVaRs in their summaries.
+      risk_level: of these CVaRs.
+    """
     height = min(len(runs), TALLEST)
     figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
@@ -53,7 +57,7 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
     for axis, run, returns, colour in zip(axes, runs, finite, cycle(runs), strict=True):
         axis.hist(returns, bins=edges, color=colour)
         if returns.size:
-            tail, mean = float(cvar(returns, risk_level)), returns.mean()
+            tail, mean = run.summary["pooled_cvar"]["value"], returns.mean()
             label = f"CVaR$_{{{risk_level:g}}}$ {tail:.0f}"
             axis.axvline(tail, color="black", linewidth=1.2, label=label)
             label = f"mean {mean:.0f}"

@@ -1,5 +1,6 @@
 """Colours, markers and sizes that all figures share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,11 @@ def cycle(runs: Sequence[Any]) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
 
 
-def reach(figure: Mapping[str, float]) -> list[list[float]]:
-    """Return the lengths of an interval below and above its value, at least 0."""
-    below, above = figure["value"] - figure["low"], figure["high"] - figure["value"]
-    return [[max(below, 0.0)], [max(above, 0.0)]]
+def reach(figure: Mapping[str, float | None]) -> list[list[float]]:
+    """Return the lengths of an interval below and above its value, at least 0.
+
+    They are NaN, and nothing is drawn, where there are no bounds.
+    """
+    known = {name: math.nan if x is None else x for name, x in figure.items()}
+    value, low, high = known["value"], known["low"], known["high"]
+    return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
