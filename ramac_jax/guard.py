@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from ramac_jax.broadcasting import lift
 from ramac_jax.errors import InputError
 from ramac_jax.types import Array
 
@@ -53,6 +54,7 @@ def ood_score(guard: Guard | None, observation: Array) -> Array:
     if guard is None:
         score = jnp.zeros(observation.shape[:-1], observation.dtype)
     else:
-        deviations = jnp.abs((observation - guard.mean) / guard.std)
+        mean, std = (lift(x, observation.ndim) for x in (guard.mean, guard.std))
+        deviations = jnp.abs((observation - mean) / std)
         score = jnp.max(deviations, axis=-1)
     return jnp.where(finite, score, jnp.inf)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 class Hyperparams(NamedTuple):
     """Every number that may differ between the members of one vmapped population.
 
-    Each leaf is a traced scalar: another value never recompiles, and values stacked
-    along a leading axis (see `grid`) are a sweep. Give floats, not integers: JAX
-    compiles once more for another dtype. The defaults are the settings tuned on the
-    hopper tasks, for rewards scaled so that returns are some tens. Lengths are counted
-    in updates, values in returns.
+    Each leaf is a traced scalar: another value never recompiles, be it a float, an
+    integer or a number of NumPy, and values stacked along a leading axis (see `grid`)
+    are a sweep. An array of JAX is another type of argument than a number. The defaults
+    are the settings tuned on the hopper tasks, for rewards scaled so that returns are
+    some tens. Lengths are counted in updates, values in returns.
     """
 
     actor_learning_rate: float = 3e-4

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ramac_jax.broadcasting import lift
 from ramac_jax.types import Array, ReturnLaw, Scalar
 
 
@@ -47,7 +48,7 @@ def cross_entropy(
     num_bins = log_probability.shape[-1]
     centres = bin_centres(low, high, num_bins)
     inside = jnp.clip(target, centres[0], centres[-1])
-    distance = jnp.abs(inside[:, None] - centres) * (num_bins / (high - low))
+    distance = jnp.abs(inside[:, None] - centres[None, :]) * (num_bins / (high - low))
     near = jnp.maximum(0.0, 1.0 - distance)  # [M, K]
     return -jnp.sum((probability @ near) * log_probability)
 
@@ -98,7 +99,7 @@ def join_steps(reward: Array, steps: Array, discount: Scalar) -> tuple[Array, Ar
 
     reward [..., n'] is 0 after the first `steps` [...], which are n.
     """
-    weights = discount ** jnp.arange(reward.shape[-1])
+    weights = lift(discount ** jnp.arange(reward.shape[-1]), reward.ndim)
     return jnp.sum(weights * reward, axis=-1), discount**steps
 
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ramac_jax.broadcasting import lift
 from ramac_jax.types import Array
 
 
@@ -19,18 +20,27 @@ class Scaling(NamedTuple):
 
 def normalize_observation(scaling: Scaling, observation: Array) -> Array:
     """Observation [..., O] in the environment's units -> in the agent's."""
-    return (observation - scaling.observation_mean) / scaling.observation_std
+    mean, std = scaling.observation_mean, scaling.observation_std
+    return (observation - lift(mean, observation.ndim)) / lift(std, observation.ndim)
 
 
 def scale_action(scaling: Scaling, action: Array) -> Array:
     """Action [..., A] in [low, high] -> in [-1, 1]."""
-    middle = 0.5 * (scaling.action_low + scaling.action_high)
-    half_range = 0.5 * (scaling.action_high - scaling.action_low)
+    middle, half_range = middle_and_half_range(scaling, action.ndim)
     return ((action - middle) / half_range).clip(-1.0, 1.0)
 
 
 def unscale_action(scaling: Scaling, action: Array) -> Array:
     """Action [..., A] in [-1, 1] -> in [low, high]."""
+    middle, half_range = middle_and_half_range(scaling, action.ndim)
+    low, high = (
+        lift(x, action.ndim) for x in (scaling.action_low, scaling.action_high)
+    )
+    return (middle + half_range * action).clip(low, high)
+
+
+def middle_and_half_range(scaling: Scaling, ndim: int) -> tuple[Array, Array]:
+    """Middle and half width of the box of actions, for actions of so many axes."""
     middle = 0.5 * (scaling.action_low + scaling.action_high)
     half_range = 0.5 * (scaling.action_high - scaling.action_low)
-    return (middle + half_range * action).clip(scaling.action_low, scaling.action_high)
+    return lift(middle, ndim), lift(half_range, ndim)

@@ -19,6 +19,7 @@ One convention of sign: *the smaller the level, the more averse to risk*.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from jax.scipy.stats import norm
@@ -40,13 +41,19 @@ class RiskMeasure:
         """Return the fractions [N] that the measure reads for uniform ones [N]."""
         return self.distort(tau, level)
 
+    def __reduce__(self) -> Any:
+        """Pickle a decorated distortion by its name in a module, as functions do."""
+        name = vars(self).get("__qualname__")
+        return name or (RiskMeasure, (self.distort, self.levels))
+
 
 def with_levels(levels: Range) -> Callable[[RiskMeasureFn], RiskMeasure]:
     """Decorate a distortion: build the `RiskMeasure` that allows these levels."""
 
     def build(distort: RiskMeasureFn) -> RiskMeasure:
         measure = RiskMeasure(distort=distort, levels=levels)
-        object.__setattr__(measure, "__doc__", distort.__doc__)
+        for name in ("__doc__", "__module__", "__qualname__"):
+            object.__setattr__(measure, name, getattr(distort, name, None))
         return measure
 
     return build

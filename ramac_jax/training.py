@@ -48,7 +48,7 @@ def sample_batch(
         return batch
     left = known_steps(target_steps, dataset)
     steps = jnp.minimum(left[first], target_steps).astype(jnp.int32)
-    offset = jnp.arange(target_steps)
+    offset = jnp.arange(target_steps)[None, :]
     reward = dataset.reward[jnp.minimum(first[:, None] + offset, size - 1)]  # [B, n]
     last = first + steps - 1
     return batch._replace(

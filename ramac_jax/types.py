@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ramac_jax.hyperparams import Hyperparams
@@ -26,6 +27,32 @@ MeanFn = Callable[[Any], Any]
 hashable, so that a jitted update can be traced once for each mean."""
 MicroBatchFn = Callable[[int, int], int | None]
 """(rows of a batch, fractions) -> rows to compute at a time; None: all of them."""
+
+
+def as_float(value: Any) -> Any:
+    """Return a number of Python or NumPy as a float; anything else as it is."""
+    alone = isinstance(value, np.ndarray) and value.ndim == 0
+    number = isinstance(value, bool | int | float | np.number | np.bool_) or alone
+    return float(value) if number else value
+
+
+def hyperparams_leaves(hyperparams: Hyperparams) -> tuple[Any, ...]:
+    """Return the fields as JAX traces them: an integer as a float.
+
+    A field that is None marks the axes of `jax.vmap`, whose integers stay.
+    """
+    if any(x is None for x in hyperparams):
+        return tuple(hyperparams)
+    return tuple(map(as_float, hyperparams))
+
+
+HYPERPARAMS_KEYS = tuple(map(jax.tree_util.GetAttrKey, Hyperparams._fields))
+jax.tree_util.register_pytree_with_keys(  # as any named tuple, but for integers
+    Hyperparams,
+    lambda x: (zip(HYPERPARAMS_KEYS, hyperparams_leaves(x), strict=True), None),
+    lambda _, leaves: Hyperparams(*leaves),
+    lambda x: (hyperparams_leaves(x), None),
+)
 
 
 class ReturnLaw(NamedTuple):

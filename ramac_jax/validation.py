@@ -70,7 +70,7 @@ def check_transitions(dataset: "Transition") -> None:
     tables = ("observation", "action", "next_observation")
     axes = {name: 2 if name in tables else 1 for name in arrays}
     for name, value in arrays.items():
-        if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
+        if not np.can_cast(value.dtype, np.float64, "same_kind"):
             raise InputError(f"{name} has dtype {value.dtype}: give numbers")
         if value.ndim != axes[name] or value.shape[:1] != size or not value.size:
             raise InputError(
@@ -97,7 +97,7 @@ def check_transitions(dataset: "Transition") -> None:
 
 def check_steps(steps: np.ndarray, terminated: np.ndarray) -> None:
     """Raise `InputError` unless `steps` [D] count down to 1 at the end of episodes."""
-    following = np.append(steps[1:], 0)  # 0: the data end
+    following = np.append(steps[1:], np.zeros_like(steps[:1]))  # 0: the data end
     goes_on = (steps > 1) & (following == steps - 1) & (terminated == 0)
     right = (steps == 1) | goes_on
     advice = "count down to 1 at the end of each episode, which no later row continues"

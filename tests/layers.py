@@ -15,8 +15,10 @@ LIBRARIES = {"jax", "flax", "optax", "numpy", "ramac_jax"}
 CORE = [
     "version",
     "errors",
+    "pickling",
     "hyperparams",
     "registry",
+    "broadcasting",
     "types",
     "risk",
     "losses",
@@ -57,6 +59,7 @@ STANDARD = {  # modules of Python that the core imports: none of them asks the m
     "itertools",
     "math",
     "operator",
+    "types",
     "typing",
 }
 FORBIDDEN_NAMES = {"print", "open", "input", "exec", "eval", "jit", "pmap"}

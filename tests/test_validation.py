@@ -40,6 +40,14 @@ def test_good_data_passes(rows):
     rj.check_transitions(jax.tree.map(jnp.asarray, rows))
     rj.check_transitions(spoiled(rows, "action", (0, 0), 1.0 + 1e-6))  # rounding
     rj.check_transitions(rows._replace(terminated=rows.terminated.astype(bool)))
+    rj.check_transitions(jax.tree.map(lambda x: jnp.asarray(x, jnp.bfloat16), rows))
+
+
+@pytest.mark.parametrize("dtype", [complex, str, object, "datetime64[s]"])
+def test_rewards_of_another_type_are_refused(rows, dtype):
+    reward = np.zeros(6, dtype)
+    message = refused(rj.check_transitions, rows._replace(reward=reward))
+    assert message == f"reward has dtype {reward.dtype}: give numbers"
 
 
 @pytest.mark.parametrize("name", rj.Transition._fields)

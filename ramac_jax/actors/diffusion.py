@@ -12,6 +12,7 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import check_counts
 from ramac_jax.networks.vector_field import UNROLLED_STEPS, VectorField
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 
@@ -57,6 +58,7 @@ def denoising_steps(beta: np.ndarray) -> tuple[np.ndarray, ...]:
     return alpha_bar, clean_weight, noisy_weight, stddev
 
 
+@picklable
 def diffusion_actor(
     action_dim: int,
     num_steps: int = 5,

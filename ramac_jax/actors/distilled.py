@@ -10,9 +10,11 @@ from ramac_jax.actors.flow import flow_actor
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import InputError, check_counts, check_kind
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 
+@picklable
 def distilled_actor(
     teacher: Actor, action_dim: int, *, widths: Sequence[int] = (128, 128)
 ) -> Actor:

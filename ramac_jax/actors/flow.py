@@ -10,9 +10,11 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import check_counts
 from ramac_jax.networks.vector_field import UNROLLED_STEPS, VectorField
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 
+@picklable
 def flow_actor(
     action_dim: int,
     num_steps: int = 10,

@@ -8,11 +8,13 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import check_counts
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 LOG_STD_RANGE = (-5.0, 2.0)
 
 
+@picklable
 def gaussian_actor(action_dim: int, *, widths: Sequence[int] = (256, 256)) -> Actor:
     """Build a Gaussian `Actor`; its noise z is [..., A], a = clip(mu(s) + sigma(s) z).
 

@@ -12,9 +12,11 @@ from ramac_jax.actors.vae import vae_actor
 from ramac_jax.compute.flat_params import Network, functional
 from ramac_jax.errors import InputError, check_counts, check_kind
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 
+@picklable
 def perturbed_actor(
     prior: Actor, radius: float = 0.25, *, widths: Sequence[int] = (256, 256)
 ) -> Actor:

@@ -9,11 +9,13 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import check_counts
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Actor, Array, Key, Params
 
 LOG_STD_RANGE = (-4.0, 15.0)  # of the encoder, as BCQ clips it
 
 
+@picklable
 def vae_actor(
     action_dim: int,
     *,

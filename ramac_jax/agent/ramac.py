@@ -13,6 +13,7 @@ from ramac_jax.agent.config import AgentConfig
 from ramac_jax.agent.optimizer import ADAM
 from ramac_jax.compute import whole_batch
 from ramac_jax.errors import InputError, check_counts, check_kind
+from ramac_jax.pickling import picklable
 from ramac_jax.types import (
     Actor,
     Agent,
@@ -29,6 +30,7 @@ from ramac_jax.types import (
 )
 
 
+@picklable
 def ramac_agent(
     actor: Actor,
     critic: Critic,

@@ -40,9 +40,10 @@ from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data
 from ramac_jax.cli.runs.evaluated import read_run
 from ramac_jax.cli.runs.evaluator import figures_of
-from ramac_jax.cli.runs.folder import TRAIN, read_record_of, run_folder
+from ramac_jax.cli.runs.folder import TRAIN, run_folder
 from ramac_jax.cli.runs.protocol import find_protocol
 from ramac_jax.cli.runs.results import read_evaluation
+from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.evaluation.ood_evaluator import (
     OODEvaluator,
@@ -67,7 +68,7 @@ class Comparison(NamedTuple):
 def compare_bandit(options: BanditArguments) -> Comparison:
     """Train the agents of the bandit unless they are trained; return their rows."""
     if bandit.is_finished(options):
-        record = read_record_of(options.out / RECORD)
+        record = read_record(options.out / RECORD)
     else:
         record = bandit.run(options)
     rows = [bandit_row(x) for x in record["policies"] if x["name"] in options.names]
@@ -100,7 +101,7 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     """Return the row of a run that is trained and scored."""
     out, level = plan.options.output.out, plan.options.evaluation.eval_level
     record, episodes = read_evaluation(out)
-    diverged = read_record_of(out / "run.json").get("diverged", [])
+    diverged = read_record(out / "run.json").get("diverged", [])
     acting, policy = (
         recorded_options(record["settings"]),
         load_policy(out / "checkpoint"),

@@ -12,7 +12,6 @@ replaced. Exit status 2: bad input, and nothing is written.
 
 import dataclasses
 import functools
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,32 +32,31 @@ from ramac_jax.cli.runs.frontier import (
 )
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, make_protocol
 from ramac_jax.cli.runs.results import write_evaluation
+from ramac_jax.cli.runs.stored import check_record, read_record, seeds_of
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Environments, Episodes
 from ramac_jax.export import ExportedPolicy, is_exported, load_exported
+from ramac_jax.export.reader import RECORD as EXPORT
 from ramac_jax.policy import Policy, load_policy
+from ramac_jax.policy.hub import HUB, local_folder
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """Read run.json, {} if there is none; `InputError` where it is damaged."""
     path = folder / "run.json"
-    if not path.exists():
-        return {}
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is no record of a run: it holds no object")
-    if not isinstance(record.get("seeds", []), list):
-        raise InputError(f"{path} is damaged: its seeds are no list")
-    return record
+    return read_record(path) if path.exists() else {}
 
 
 def choose_protocol(
-    options: EvaluateOptions, record: dict[str, Any]
+    options: EvaluateOptions, record: dict[str, Any], source: Path
 ) -> EvaluationProtocol:
-    """Return the protocol, by default in the environment of the run."""
+    """Return the protocol, by default in the environment of the run.
+
+    Args:
+      options: of the command.
+      record: of the run.
+      source: the folder that holds it.
+    """
     task, env = options.task, options.env
     others = {
         name: getattr(options, name)
@@ -69,14 +67,14 @@ def choose_protocol(
     task, written = record.get("task"), record.get("env")
     if task is None and written is None:
         raise InputError(
-            f"{options.run / 'run.json'} names no task and no environment: "
+            f"{source / 'run.json'} names no task and no environment: "
             "give --task NAME or --env ID"
         )
     try:
         spec = EnvSpec.from_json(written) if written is not None else None
     except Exception as error:  # damage may take any form
         raise InputError(
-            f"{options.run / 'run.json'} is damaged ({first_line(error)}): give "
+            f"{source / 'run.json'} is damaged ({first_line(error)}): give "
             "--task NAME or --env ID"
         ) from None
     reference = record.get("reference")
@@ -89,9 +87,10 @@ def open_policy(folder: Path) -> tuple[Policy | ExportedPolicy, dict[str, Any]]:
     """Return the policy of a run or of an export, and the record of its run."""
     if is_exported(folder):
         exported = load_exported(folder)
+        check_record(exported.record["run"], folder / EXPORT)
         return exported, dict(exported.record["run"])
     record = read_run(folder)
-    return load_policy(folder / "checkpoint"), record
+    return load_policy(folder), record
 
 
 def play_all(
@@ -125,17 +124,20 @@ def play_all(
 
 def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     """Run the command."""
-    policy, record = open_policy(options.run)
+    if options.run.startswith(HUB) and options.out is None:
+        raise InputError(f"{options.run} is on the hub: give --out for the results")
+    source = local_folder(options.run)
+    policy, record = open_policy(source)
     if isinstance(policy, ExportedPolicy) and options.num_candidates == 1:
         options = dataclasses.replace(options, num_candidates=policy.num_candidates)
-    protocol = choose_protocol(options, record)
-    seeds = record.get("seeds", list(range(policy.population)))
+    protocol = choose_protocol(options, record, source)
+    seeds = seeds_of(record, policy.population)
     if record.get("selection"):
         console.warn(
             "these agents are of a sweep, and some of them selected the setting, so "
             f"its figures are too high. {record['selection']}"
         )
-    folder = options.out or options.run
+    folder = options.out or source
     folders.check_writable(folder)
     protocol, episodes, frontier = play_all(policy, seeds, protocol, options)
     calibrated = None

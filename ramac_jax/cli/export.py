@@ -12,6 +12,7 @@ from ramac_jax.cli import folders
 from ramac_jax.cli.evaluate import read_run
 from ramac_jax.cli.options.export import Arguments, parse
 from ramac_jax.cli.runs.exports import describe_evaluation, describe_run, hashes
+from ramac_jax.cli.runs.stored import seeds_of
 from ramac_jax.errors import InputError
 from ramac_jax.export import ExportOptions, export_policy
 from ramac_jax.export.folder import FORMATS, check_request
@@ -31,7 +32,7 @@ def check_finished(run: Path, record: Mapping[str, Any]) -> None:
 def check_member(record: Mapping[str, Any], member: int) -> None:
     """Raise `InputError` for an agent that diverged."""
     seeds = record.get("seeds", [])
-    diverged = {x.get("seed"): x.get("step") for x in record.get("diverged", [])}
+    diverged = {x["seed"]: x["step"] for x in record.get("diverged", [])}
     if 0 <= member < len(seeds) and seeds[member] in diverged:
         raise InputError(
             f"--member {member} has seed {seeds[member]}, which diverged at step "
@@ -57,12 +58,7 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     policy = load_policy(run / "checkpoint")
     policy.check_member(member)
     check_member(record, member)
-    seeds = record.get("seeds", list(range(policy.population)))
-    if len(seeds) != policy.population:
-        raise InputError(
-            f"run.json names {len(seeds)} seeds and the checkpoint holds "
-            f"{policy.population} agents: they are not of one run"
-        )
+    seeds = seeds_of(record, policy.population)
     about = {
         "hashes": hashes(run, record),
         "evaluation": describe_evaluation(run, member),

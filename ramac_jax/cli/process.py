@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ramac_jax.cli.jax_start import fault_of_jax
 from ramac_jax.errors import InputError
 from ramac_jax.extras import advice
 
@@ -25,8 +26,8 @@ class Terminated(KeyboardInterrupt):
 def exit_status(command: str) -> Iterator[None]:
     """End the process with one line on stderr where the body raises.
 
-    Status 2 for an `InputError` and for a package that is not installed; 128 plus the
-    number of a signal.
+    Status 2 for an `InputError`, for a package that is not installed and for a JAX that
+    cannot start; 128 plus the number of a signal.
 
     Args:
       command: its name, for the message about a missing package.
@@ -44,6 +45,11 @@ def exit_status(command: str) -> Iterator[None]:
             raise
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if (line := fault_of_jax(error)) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
 
 
 def set_up(
@@ -57,6 +63,8 @@ def set_up(
       many_cores: make each core of a CPU a device.
     """
     if many_hosts or many_cores:
+        import jax
+
         from ramac_jax.devices.hosts import initialize_hosts
         from ramac_jax.devices.mesh import use_every_core
 
@@ -64,6 +72,7 @@ def set_up(
             initialize_hosts()
         if many_cores:
             use_every_core()
+            jax.devices()  # raises where there are none, before any work
     signal.signal(signal.SIGTERM, terminate)  # after JAX, which installs its own
     if keep_programs:
         use_cache()

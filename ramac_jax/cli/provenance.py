@@ -1,6 +1,7 @@
 """What a result depends on besides its options: versions, commit and device."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,17 @@ PACKAGES = (
     "orbax-checkpoint",
     "scipy",
 )
+
+
+OTHER_REPOSITORY = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)
+"""Variables by which a git hook names its own repository."""
 
 
 def provenance() -> dict[str, Any]:
@@ -47,17 +59,24 @@ def versions() -> dict[str, str]:
 def git_commit() -> str | None:
     """Return the commit of this checkout, with -dirty where it was edited.
 
-    None where the library is not in a git checkout.
+    None where the library is not in a git checkout, or in one of another project.
     """
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        run = subprocess.run(
-            command,
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        run_git("ls-files", "--error-unmatch", Path(__file__).name)
+        return run_git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def run_git(*words: str) -> str:
+    """Return what git prints in the folder of this file, of no other repository."""
+    environment = {k: v for k, v in os.environ.items() if k not in OTHER_REPOSITORY}
+    run = subprocess.run(
+        ["git", *words],
+        cwd=Path(__file__).parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return run.stdout.strip()

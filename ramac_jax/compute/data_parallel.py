@@ -11,6 +11,7 @@ import jax
 
 from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import Hyperparams
+from ramac_jax.pickling import picklable
 from ramac_jax.types import (
     Agent,
     Array,
@@ -22,6 +23,7 @@ from ramac_jax.types import (
 )
 
 
+@picklable
 def data_parallel(agent: Agent, axis_name: str) -> Agent:
     """Build the agent whose devices along a mapped axis share every batch.
 

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ramac_jax.broadcasting import lift
 from ramac_jax.compute.flat_params import functional
 from ramac_jax.errors import InputError, check_counts
 from ramac_jax.losses import bin_centres, cross_entropy
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Array, Critic, Key, Params, ReturnLaw, Scalar
 
 SOFTENING = 1e-3
 """Least fraction over which a bin fills up; see `histogram_quantiles`."""
 
 
+@picklable
 def categorical_critic(
     low: float,
     high: float,
@@ -132,7 +135,8 @@ def histogram_quantiles(
     width = (high - low) / probabilities.shape[-1]
     middle = jnp.cumsum(probabilities, axis=-1) - 0.5 * probabilities
     rise = jnp.maximum(probabilities, SOFTENING)
+    fraction = lift(tau[:, None], middle.ndim + 1)
     filled = jnp.clip(
-        0.5 + (tau[:, None] - middle[..., None, :]) / rise[..., None, :], 0.0, 1.0
+        0.5 + (fraction - middle[..., None, :]) / rise[..., None, :], 0.0, 1.0
     )
     return low + width * jnp.sum(filled, axis=-1)

@@ -3,9 +3,11 @@
 import jax.numpy as jnp
 
 from ramac_jax.critics.quantile_loss import quantile_loss
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Array, Critic, Key, Params
 
 
+@picklable
 def constant_critic() -> Critic:
     """Build the critic for which every return is 0.
 

@@ -9,9 +9,11 @@ from ramac_jax.critics.quantile_loss import quantile_loss
 from ramac_jax.errors import check_counts
 from ramac_jax.networks.heads import HeadFn, plain_head
 from ramac_jax.networks.quantile_network import CRITIC_NORMAL, QuantileNetwork
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Array, Critic, Key, Params
 
 
+@picklable
 def iqn_critic(
     num_critics: int = 2,
     *,

@@ -10,9 +10,11 @@ from ramac_jax.critics.quantile_loss import quantile_loss
 from ramac_jax.errors import check_counts
 from ramac_jax.losses import squared_error
 from ramac_jax.networks.layers import MLP
+from ramac_jax.pickling import picklable
 from ramac_jax.types import Array, Critic, Key, Params
 
 
+@picklable
 def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) -> Critic:
     """Build an ensemble of plain action values: every quantile is the mean.
 

@@ -1,5 +1,7 @@
 """Micro-batches whose activations fit the cache of a CPU."""
 
+from functools import partial
+
 import jax
 
 from ramac_jax.devices.mesh import divisors
@@ -23,15 +25,16 @@ def fit_cache(width: int) -> MicroBatchFn:
     micro-batch, a divisor of the rows; None: the whole batch. The function starts JAX
     and looks at its devices.
     """
+    return partial(fitting_rows, width)
 
-    def micro_batch(num_rows: int, num_fractions: int) -> int | None:
-        activations = num_fractions * width  # of each row
-        fitting, too_many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
-        if jax.default_backend() != "cpu" or num_rows * activations <= too_many:
-            return None
-        wanted = max(1, fitting // activations)
-        size = max(n for n in divisors(num_rows) if n <= wanted)
-        # A batch without a divisor of about that size stays whole.
-        return size if 2 * size > wanted else None
 
-    return micro_batch
+def fitting_rows(width: int, num_rows: int, num_fractions: int) -> int | None:
+    """Return the rows of a micro-batch; see `fit_cache`."""
+    activations = num_fractions * width  # of each row
+    fitting, too_many = ALL_CORES if jax.local_device_count() == 1 else ONE_CORE
+    if jax.default_backend() != "cpu" or num_rows * activations <= too_many:
+        return None
+    wanted = max(1, fitting // activations)
+    size = max(n for n in divisors(num_rows) if n <= wanted)
+    # A batch without a divisor of about that size stays whole.
+    return size if 2 * size > wanted else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ramac_jax.errors import InputError, check_names
+from ramac_jax.errors import InputError, check_names, first_line, shorten
 from ramac_jax.export import onnx, parity, readme, stablehlo
 from ramac_jax.export.program import Program, make_program
 from ramac_jax.export.reader import KIND, RECORD, VERSION, checksum, is_exported
@@ -62,8 +62,9 @@ def export_policy(
 
     Returns what `policy.json` holds.
 
-    Raises `InputError` for a folder that holds anything but an export, options that
-    cannot be had, and a program that does not act as the policy does.
+    Raises `InputError` for a folder that holds anything but an export or cannot be
+    written, options that cannot be had, and a program that does not act as the policy
+    does.
     """
     out = Path(out).absolute()
     check_request(out, options)
@@ -79,13 +80,22 @@ def export_policy(
         "parity_inputs": parity.NUM_INPUTS,
         **({"hashes": {}, "evaluation": None, "run": {}} | dict(about or {})),
     }
-    with replaced_folder(out) as new:
-        for name, content in contents.items():
-            (new / name).write_bytes(content)
-        write_json(new / RECORD, record | {"checksum": checksum(record)})
-        write_text(new / readme.FILE, readme.write(record, card=options.card))
-        if options.card:
-            save_acting(new / CHECKPOINT, own)
+    text = readme.write(record, card=options.card)
+    try:
+        with replaced_folder(out) as new:
+            for name, content in contents.items():
+                (new / name).write_bytes(content)
+            write_json(new / RECORD, record | {"checksum": checksum(record)})
+            write_text(new / readme.FILE, text)
+            if options.card:
+                save_acting(new / CHECKPOINT, own)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # Orbax raises the latter on a full disk
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(
+            f"cannot write {out} ({shorten(reason)}): make room, or give another folder"
+        ) from error
     return record
 
 

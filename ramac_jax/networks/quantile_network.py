@@ -33,7 +33,8 @@ class QuantileNetwork(nn.Module):
         feature = nn.relu(
             dense(pair, self.embedding_width, self.kernel_init)
         )  # [..., E]
-        cosines = jnp.cos(jnp.pi * jnp.arange(self.num_cosines) * tau[:, None])
+        turns = jnp.pi * jnp.arange(self.num_cosines)
+        cosines = jnp.cos(turns[None, :] * tau[:, None])
         weight = nn.relu(
             dense(cosines, self.embedding_width, self.kernel_init)
         )  # [N, E]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from ramac_jax.broadcasting import lift
 from ramac_jax.networks.layers import Layer, dense, mish
 from ramac_jax.types import Array
 
@@ -17,7 +18,7 @@ def sinusoidal_embedding(time: Array, width: int) -> Array:
     """Sines and cosines of time [..., 1] at max(width // 2, 1) frequencies."""
     half = max(width // 2, 1)
     frequency = 1e4 ** (-jnp.arange(half) / max(half - 1, 1))
-    angle = time * frequency
+    angle = time * lift(frequency, time.ndim)
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
@@ -32,9 +33,10 @@ class Field(NamedTuple):
     def vector(self, action: Array) -> Array:
         """The vector [..., A] at an action [..., A], in the dtype of the action."""
         cast = action.astype(self.from_action.dtype)
-        x = self.from_observation + self.from_time + cast @ self.from_action
+        observed = self.from_observation
+        x = observed + lift(self.from_time, observed.ndim) + cast @ self.from_action
         for kernel, bias in self.layers:
-            x = mish(x) @ kernel + bias
+            x = mish(x) @ kernel + lift(bias, x.ndim)
         return x.astype(action.dtype)
 
 
@@ -59,8 +61,9 @@ class VectorField(nn.Module):
         sizes = (inputs + self.time_width, *self.widths, action_dim)
         (kernel, bias), *layers = (Layer(*shape)() for shape in pairwise(sizes))
         cast = observation.astype(kernel.dtype)
+        part = cast @ kernel[:observation_dim]
         return Field(
-            from_observation=cast @ kernel[:observation_dim] + bias,
+            from_observation=part + lift(bias, part.ndim),
             from_time=embedded @ kernel[inputs:],
             from_action=kernel[observation_dim:inputs],
             layers=tuple(layers),

@@ -13,6 +13,7 @@ from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.population.history import History
 from ramac_jax.population.members import LARGEST_SEED, Members
+from ramac_jax.population.switches import check_switches
 from ramac_jax.types import Agent, State, Transition
 from ramac_jax.validation import (
     check_hyperparams,
@@ -138,6 +139,7 @@ def check_inputs(
                     f"the states are of {list(np.shape(leaf)[:1])} members, not {size}"
                 )
     check_hyperparams(members.hyperparams, agent.risk_measure)
+    check_switches(members.hyperparams)
     check_transitions(dataset)
     check_target_steps(agent.target_steps, dataset)
 

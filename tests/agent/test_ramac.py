@@ -128,3 +128,35 @@ def test_state_is_arrays_and_keeps_its_types(compiled):
 def test_buffers_of_a_fresh_state_are_all_its_own(compiled):
     leaves = jax.tree.leaves(compiled.agent.init(KEY, compiled.batch))
     assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
+
+
+def test_one_trace_serves_numbers_of_every_kind(make_agent, make_batch):
+    agent, batch, traces = make_agent(), make_batch(), []
+
+    @jax.jit
+    def update(*args):
+        traces.append(len(args))
+        return agent.update(*args)
+
+    state = jax.eval_shape(agent.init, KEY, batch)
+    for number in (
+        2.0,
+        2,
+        True,
+        np.float32(2),
+        np.float64(2),
+        np.int64(2),
+        np.array(2),
+    ):
+        hyperparams = STEADY._replace(risk_weight=number, risk_warmup=number)
+        update.eval_shape(state, batch, KEY, hyperparams)
+    assert len(traces) == 1
+
+
+def test_axes_of_hyperparams_stay_integers():
+    axes = rj.Hyperparams(*[None] * len(rj.Hyperparams._fields))
+    mapped = jax.vmap(
+        lambda x: x.discount * x.risk_level, in_axes=(axes._replace(risk_level=0),)
+    )
+    found = mapped(rj.Hyperparams(discount=0.5, risk_level=jnp.array([1.0, 2.0])))
+    np.testing.assert_array_equal(found, [0.5, 1.0])

@@ -168,12 +168,17 @@ def test_bad_input_is_one_line_and_touches_nothing(run, argv, message):
     [
         ("{", "cannot read .*run.json"),
         ("[]", "it holds no object"),
-        ('{"seeds": 3}', "its seeds are no list"),
+        ('{"seeds": 3}', "run.json is damaged: seeds is 3; restore the file"),
+        ('{"seeds": [null]}', r"damaged: seeds is \[None\]"),
+        ('{"task": 3}', "damaged: task is 3"),
+        ('{"task": "hopper-medium-expert", "selection": [1]}', "selection is"),
+        ('{"diverged": 3}', "damaged: diverged is 3"),
+        ('{"preset": true}', "damaged: preset is True"),
         ("{}", "names no task and no environment: give --task NAME or --env ID"),
         ('{"env": "Hopper"}', "run.json is damaged .*: give --task NAME or --env ID"),
         (
             '{"task": "hopper-medium-expert", "seeds": [1]}',
-            "2 agents and the run names 1 seeds",
+            "names 1 seeds and the checkpoint holds 2 agents",
         ),
     ],
 )

@@ -140,9 +140,13 @@ def test_bad_options_are_one_line_and_write_nothing(
             {"status": "diverged", "diverged": [{"seed": 5, "step": 70}]},
             "--member 0 has seed 5, which diverged at step 70: give another member",
         ),
-        ({"seeds": 3}, "its seeds are no list"),
+        ({"seeds": 3}, "run.json is damaged: seeds is 3; restore the file"),
+        ({"diverged": 3}, "run.json is damaged: diverged is 3"),
+        ({"diverged": [{"seed": 5}]}, "is damaged: diverged is [{'seed': 5}]"),
+        ({"status": None}, "is damaged: status is None"),
         ({"seeds": [1]}, "names 1 seeds and the checkpoint holds 2 agents: they are"),
-        ({"datasets": 7}, "is damaged"),
+        ({"datasets": 7}, "is damaged: datasets is 7"),
+        ({"datasets": [{"id": "a"}]}, "is damaged: datasets is [{'id': 'a'}]"),
     ],
 )
 def test_a_run_that_is_no_whole_run_is_refused(
@@ -199,3 +203,47 @@ def test_a_missing_extra_is_named(trained, tmp_path, capsys, monkeypatch):
     assert command(trained, "--out", tmp_path / "out") == 2
     line = "ramac_jax.export needs jax2onnx: pip install 'ramac_jax[export]'"
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "reason"),
+    [
+        ("write_json", OSError(28, "No space left on device"), "No space left on "),
+        ("save_acting", ValueError("RESOURCE_EXHAUSTED: full\nmore"), "RESOURCE_EXH"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_an_earlier_export_stays(
+    trained, exported, tmp_path, capsys, monkeypatch, function, error, reason
+):
+    def fail(*args):
+        raise error
+
+    out = shutil.copytree(exported, tmp_path / "policy")
+    before = {x.name: x.stat().st_mtime_ns for x in out.iterdir()}
+    monkeypatch.setattr(f"ramac_jax.export.folder.{function}", fail)
+    words = [trained, "--out", out, "--format", "stablehlo", "--card"]
+    assert command(*words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: cannot write {out} ({reason}")
+    assert line.endswith("): make room, or give another folder")
+    assert {x.name: x.stat().st_mtime_ns for x in out.iterdir()} == before
+    assert [x.name for x in tmp_path.iterdir()] == ["policy"]
+
+
+def test_an_export_on_the_hub_is_evaluated_by_its_name(exported, tmp_path, monkeypatch):
+    asked = []
+
+    def snapshot_download(repo_id, revision):
+        asked.append((repo_id, revision))
+        return str(exported)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    with pytest.raises(rj.InputError, match="hf://a/b is on the hub: give --out"):
+        evaluate.main(["hf://a/b", *ASKED])
+    assert not asked
+    words = ["hf://a/b@v1", *ASKED]
+    evaluate.main([*words, "--out", str(tmp_path / "hub")])
+    assert asked == [("a/b", "v1")]
+    evaluate.main([str(exported), *ASKED, "--out", str(tmp_path / "local")])
+    here, there = (tmp_path / x / "episodes.csv" for x in ("local", "hub"))
+    assert here.read_bytes() == there.read_bytes()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 import ramac_jax
@@ -149,3 +150,46 @@ def test_a_missing_package_is_one_line_with_its_extra(error, line, capsys):
 def test_a_missing_module_of_no_extra_is_an_error_of_the_program():
     with pytest.raises(ModuleNotFoundError), process.exit_status("ramac train"):
         raise ModuleNotFoundError("no", name="ramac_jax.nothing")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "advice"),
+    [
+        (
+            "cuda",
+            "JAX_PLATFORMS=cuda asks for devices that it does not have; unset it, or "
+            "install JAX for them",
+        ),
+        (None, "see the error of python -c 'import jax; jax.devices()'"),
+    ],
+)
+def test_a_jax_that_cannot_start_is_one_line(chosen, advice, monkeypatch, capsys):
+    def no_devices():
+        raise AssertionError  # as JAX 0.10 does without a GPU
+
+    monkeypatch.setattr(jax, "devices", no_devices)
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("JAX_PLATFORMS", chosen)
+    with pytest.raises(SystemExit) as ended, process.exit_status("ramac train"):
+        jax.devices()
+    assert ended.value.code == 2
+    line = f"error: JAX cannot start on this machine (AssertionError): {advice}\n"
+    assert capsys.readouterr().err == line
+
+
+def test_an_error_of_the_program_keeps_its_traceback():
+    with pytest.raises(AssertionError), process.exit_status("ramac train"):
+        raise AssertionError
+
+
+def test_a_platform_that_is_not_there_ends_a_command_before_any_work(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("JAX_PLATFORMS", "no_such")
+    ended = start("bandit", "--out", str(tmp_path / "run"))
+    printed, line = ended.communicate()
+    assert ended.returncode == 2 and printed == ""
+    assert line.count("\n") == 1 and "JAX_PLATFORMS=no_such" in line
+    assert not any(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Checkpoints act and resume as before they were saved; damage is refused."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -313,3 +314,16 @@ def test_a_population_in_training_stores_its_states_alike(flow, tmp_path):
         tmp_path / "7" / storage.STATE, {"actor_params": states.actor_params}
     )
     assert_same(jax.tree.map(jnp.asarray, acting["actor_params"]), states.actor_params)
+
+
+def test_a_policy_acts_in_another_process_as_in_this_one(flow):
+    policy = checkpoints.load_policy(flow[0])
+    other = pickle.loads(pickle.dumps(policy))
+    options = {"num_candidates": 2, "softmax_temperature": 0.5}
+    for member in (0, 1):
+        acted = (
+            each(OBSERVATION, jax.random.key(5), member, **options)
+            for each in (policy, other)
+        )
+        np.testing.assert_array_equal(*acted)
+    assert_same(other.spec.scaling, SCALING)

@@ -35,6 +35,7 @@ from ramac_jax.cli.options.bandit import (
 )
 from ramac_jax.cli.reporting import bandit_tables
 from ramac_jax.cli.runs import folder as run_folder
+from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.data.bandit import DATASET_ID, write_bandit_dataset
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.envs import bandit
@@ -60,8 +61,8 @@ def is_finished(arguments: Arguments) -> bool:
     path = arguments.out / RECORD
     if arguments.overwrite or not path.exists():
         return False
-    record = run_folder.read_record_of(path)
-    held = {x.get("name") for x in record.get("policies", ())}
+    record = read_record(path)
+    held = {x["name"] for x in record.get("policies", ())}
     if missing := [name for name in arguments.names if name not in held]:
         raise rj.InputError(
             f"{path} holds no run of {', '.join(missing)}: remove the folder, or give "

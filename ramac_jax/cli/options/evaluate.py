@@ -21,9 +21,9 @@ them is selected on episodes of their own, and reported on the others."""
 class EvaluateOptions:
     """The command line."""
 
-    run: tyro.conf.Positional[Path]
+    run: tyro.conf.Positional[str]
     """Folder of a run of ramac train, whose checkpoint/ and run.json are read, or of
-    ramac export."""
+    ramac export; or hf://OWNER/NAME, an export on the Hugging Face hub."""
     episodes: int = 100
     """Episodes of each seed; each seed plays its own, the same in every run."""
     horizon: str | None = None
@@ -53,7 +53,7 @@ class EvaluateOptions:
     selection_episodes: int = 100
     """Episodes of each seed to select on, where several settings are given."""
     out: Path | None = None
-    """Folder to write to; None: the run's."""
+    """Folder to write to; None: the run's, which must not be on the hub."""
     task: str | None = None
     """Task to act in; None: the run's own."""
     env: str | None = None

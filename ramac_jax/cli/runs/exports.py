@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from ramac_jax.cli.runs.results import EVALUATION, read_evaluation
-from ramac_jax.errors import InputError, first_line
+from ramac_jax.errors import InputError
 from ramac_jax.evaluation import summarise
 from ramac_jax.evaluation.summary import D4RL_HORIZON
 
@@ -28,19 +28,12 @@ SETTINGS = ("env_id", "episodes", "horizon", "level", "seed", "acting")
 
 
 def hashes(run: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return SHA-256 of the checkpoint and of each dataset of a run.
-
-    Raises `InputError` where run.json is damaged.
-    """
+    """Return SHA-256 of the checkpoint and of each dataset of a run."""
     checkpoint, folder = hashlib.sha256(), run / "checkpoint"
     for path in sorted(x for x in folder.rglob("*") if x.is_file()):
         checkpoint.update(path.relative_to(folder).as_posix().encode() + b"\0")
         checkpoint.update(hashlib.sha256(path.read_bytes()).digest())
-    try:
-        datasets = {x["id"]: x["sha256"] for x in record.get("datasets") or []}
-    except (KeyError, TypeError) as error:
-        line = first_line(error)
-        raise InputError(f"{run / 'run.json'} is damaged: {line}") from error
+    datasets = {x["id"]: x["sha256"] for x in record.get("datasets", [])}
     return {"checkpoint": checkpoint.hexdigest(), "datasets": datasets}
 
 

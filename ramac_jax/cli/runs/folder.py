@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +14,9 @@ from ramac_jax.cli.options.train import TrainOptions, lasting_options
 from ramac_jax.cli.runs import results, sinks
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.recording import LOGS
+from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.devices import is_first_host
-from ramac_jax.errors import InputError, first_line
+from ramac_jax.errors import InputError
 from ramac_jax.files import strict, write_json
 from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.population import Interrupted
@@ -106,7 +106,7 @@ class RunFolder:
 
     def is_unfinished(self, held: Sequence[str]) -> bool:
         """Return whether the files that exist are of a run that can be resumed."""
-        status = read_record_of(self.out / self.layout.record).get("status")
+        status = read_record(self.out / self.layout.record).get("status")
         begun = POPULATION in held or list(held) == [self.layout.record]
         return begun and status in ("running", "interrupted")
 
@@ -117,7 +117,7 @@ class RunFolder:
         """
         path = self.out / self.layout.record
         ended = ("finished", "diverged")
-        if not path.exists() or read_record_of(path).get("status") not in ended:
+        if not path.exists() or read_record(path).get("status") not in ended:
             return False
         check_options(path, self.settings)
         return True
@@ -139,7 +139,7 @@ class RunFolder:
         path = out / self.layout.record
         with lock_folder(out):
             if self.check():
-                earlier = read_record_of(path)
+                earlier = read_record(path)
                 again = [*earlier.get("resumed", ()), record["started"]]
                 record = {**earlier, "resumed": again, "status": "running"}
             else:
@@ -180,20 +180,9 @@ def run_folder(options: TrainOptions, layout: Layout) -> RunFolder:
 
 def check_options(path: Path, options: Mapping[str, Any]) -> None:
     """Raise `InputError` with the first of these options that differs in a record."""
-    record = read_record_of(path)
+    record = read_record(path)
     asked = {**record.get("options", {}), **strict(options)}
     check_settings(path, {"options": asked})
-
-
-def read_record_of(path: Path) -> dict[str, Any]:
-    """Read the record of a run; `InputError` where it is damaged."""
-    try:
-        record = dict(json.loads(path.read_text()))
-        if not isinstance(record.get("options", {}), dict):
-            raise TypeError("its options are no object")
-        return record
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"cannot read {path}: {first_line(error)}") from None
 
 
 def move(layout: Layout, source: Path, target: Path) -> None:

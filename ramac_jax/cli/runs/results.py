@@ -18,6 +18,7 @@ from ramac_jax.cli.runs.calibration import Calibrated
 from ramac_jax.cli.runs.frontier import Frontier
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.cli.runs.records import score_episodes
+from ramac_jax.cli.runs.stored import check_record
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Episodes
 from ramac_jax.evaluation.calibration import quantiles_of
@@ -159,6 +160,7 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
     """
     try:
         record = json.loads((folder / EVALUATION).read_text())
+        check_record(record["run"], folder / EVALUATION)
         rows = read_rows(folder / EPISODES)
         with np.load(folder / MONITORED) as archive:
             arrays = dict(archive)

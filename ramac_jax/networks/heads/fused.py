@@ -48,7 +48,7 @@ def fused_head(
         _pad(bias, columns),
         _pad(out_kernel[:, 0], columns),
     )
-    return quantiles.T[: feature.shape[0]] + out_bias
+    return quantiles.T[: feature.shape[0]] + out_bias[None, :]
 
 
 def _power_of_two(size: int) -> int:
@@ -78,8 +78,8 @@ def _quantiles_kernel(
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
     def fraction(n: Any, _: Any) -> Any:
-        before = matmul(rows * weight[n], columns) + offset
-        quantiles[n] = jnp.sum(jnp.maximum(before, 0.0) * slope, axis=1)
+        before = matmul(rows * weight[n][None, :], columns) + offset[None, :]
+        quantiles[n] = jnp.sum(jnp.maximum(before, 0.0) * slope[None, :], axis=1)
 
     jax.lax.fori_loop(0, weight.shape[0], fraction, None)
 
@@ -97,11 +97,12 @@ def _inputs_kernel(
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
     def fraction(n: Any, total: Any) -> Any:
-        before = matmul(rows * weight[n], columns) + offset
-        d_before = jnp.where(before > 0.0, cotangent[n][:, None] * slope, 0.0)
+        before = matmul(rows * weight[n][None, :], columns) + offset[None, :]
+        slant = cotangent[n][:, None] * slope[None, :]
+        d_before = jnp.where(before > 0.0, slant, 0.0)
         d_product = matmul(d_before.astype(columns.dtype), columns.T)  # [R, E]
         d_weight[n] = jnp.sum(d_product * rows, axis=0)
-        return total + d_product * weight[n]
+        return total + d_product * weight[n][None, :]
 
     start = jnp.zeros(feature.shape, jnp.float32)
     d_feature[...] = jax.lax.fori_loop(0, weight.shape[0], fraction, start)
@@ -121,10 +122,10 @@ def _parameters_kernel(
     rows, columns, offset, slope = feature[...], kernel[...], bias[...], out[...]
 
     def fraction(n: Any, totals: Any) -> Any:
-        product = rows * weight[n]
-        before = matmul(product, columns) + offset
+        product = rows * weight[n][None, :]
+        before = matmul(product, columns) + offset[None, :]
         slant = cotangent[n][:, None]
-        d_before = jnp.where(before > 0.0, slant * slope, 0.0)
+        d_before = jnp.where(before > 0.0, slant * slope[None, :], 0.0)
         changes = (
             matmul(product.T, d_before.astype(product.dtype)),
             jnp.sum(d_before, axis=0),

@@ -66,11 +66,21 @@ def plain_head(
 ) -> Array:
     """Let XLA compile it; it stores [B, N, E] and [B, N, W] for the gradient."""
     product = outer_product(feature, weight).reshape(-1, feature.shape[-1])
-    hidden = jax.nn.relu(product @ kernel + bias)  # [B N, W]
+    hidden = jax.nn.relu(product @ kernel + bias[None, :])  # [B N, W]
     quantiles = matmul(hidden, out_kernel)
-    quantiles += out_bias.astype(quantiles.dtype)
+    quantiles += out_bias[None, :].astype(quantiles.dtype)
     return quantiles.reshape(feature.shape[0], weight.shape[0])
 
 
-# Stores only the arguments, and recomputes the rest for the gradient.
-rematerialized_head: HeadFn = jax.checkpoint(plain_head)
+def rematerialized_head(
+    feature: Array,
+    weight: Array,
+    kernel: Array,
+    bias: Array,
+    out_kernel: Array,
+    out_bias: Array,
+) -> Array:
+    """Store only the arguments, and recompute the rest for the gradient."""
+    head = jax.checkpoint(plain_head)
+    quantiles: Array = head(feature, weight, kernel, bias, out_kernel, out_bias)
+    return quantiles
