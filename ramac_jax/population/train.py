@@ -18,6 +18,7 @@ from ramac_jax.population.callbacks import Callbacks
 from ramac_jax.population.chunks import choose_chunk, train_chunk
 from ramac_jax.population.history import join
 from ramac_jax.population.members import Members
+from ramac_jax.population.numerics import KEY, arithmetic, check_arithmetic
 from ramac_jax.population.phases import Chunk
 from ramac_jax.population.pretraining import Pretrainer
 from ramac_jax.population.programs import Programs
@@ -96,6 +97,8 @@ def train_population(
             folder = Path(storage.folder).absolute()
             record = describe(members, dataset, schedule, start, storage.settings)
             check_settings(folder / SETTINGS, record)
+            check_arithmetic(folder / SETTINGS)
+            record |= {KEY: arithmetic()}
             first_host_first(lambda: reserve(stack, folder, record))
         size, programs = choose_chunk(
             compile_for,
