@@ -86,6 +86,6 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error of another library, or the name of its class."""
     return next(iter(str(error).splitlines()), type(error).__name__)

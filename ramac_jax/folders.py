@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ramac_jax.errors import InputError, first_line, shorten
+from ramac_jax.differences import MISSING, first_difference
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.extras import require
 from ramac_jax.files import strict
 
@@ -16,7 +17,6 @@ require("filelock", __name__)
 import filelock  # noqa: E402 - after the check that it is there
 
 LOCK = ".lock"
-MISSING = "nothing"  # in place of a value that one side does not have
 
 
 def lock_folder(folder: Path) -> filelock.BaseFileLock:
@@ -79,27 +79,3 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
         f"{path.parent} holds a run with {name} {before}, not {now}: give {before}, or "
         "another folder"
     )
-
-
-def first_difference(
-    held: Any, wanted: Any, name: str = ""
-) -> tuple[str, str, str] | None:
-    """The first difference of two JSON values: dotted name, and both values in short.
-
-    None where the values are equal.
-    """
-    if isinstance(held, dict) and isinstance(wanted, dict):
-        for key in dict.fromkeys([*wanted, *held]):
-            inner = f"{name}.{key}" if name else str(key)
-            pair = held.get(key, MISSING), wanted.get(key, MISSING)
-            if (found := first_difference(*pair, inner)) is not None:
-                return found
-        return None
-    if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
-        return first_difference(dict(enumerate(held)), dict(enumerate(wanted)), name)
-    return None if held == wanted else (name, to_line(held), to_line(wanted))
-
-
-def to_line(value: Any) -> str:
-    """A JSON value in one short line."""
-    return MISSING if value == MISSING else shorten(json.dumps(value))

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ramac_jax.version import __version__
 
@@ -142,10 +142,26 @@ def run(name: str, argv: Sequence[str]) -> None:
 
     command = COMMANDS[name]
     with process.exit_status(f"ramac {name}"):
-        options = importlib.import_module(command.options).parse(argv)
-        process.set_up(many_hosts=command.many_hosts, many_cores=command.many_cores)
+        options = read_options(name, argv)
+        process.set_up(many_cores=command.many_cores)
         if command.simulators:
             quiet.quiet_libraries()
         module = importlib.import_module(command.module)
         with process.first_host_prints(command.many_hosts):
             module.execute(options, argv)
+
+
+def read_options(name: str, argv: Sequence[str]) -> Any:
+    """Read the options of a command, on several hosts those that all of them have."""
+    from ramac_jax.launchers import several_hosts, unjoined_tasks
+
+    command = COMMANDS[name]
+    parse = importlib.import_module(command.options).parse
+    if command.many_hosts and several_hosts():
+        from ramac_jax.cli.hosts import join_and_compare
+
+        return join_and_compare(name, parse, argv)
+    options = parse(argv)
+    if command.many_hosts and (remark := unjoined_tasks()):
+        print(remark, file=sys.stderr)
+    return options

@@ -36,7 +36,10 @@ def exit_status(command: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         print(str(error).lstrip(": ") or "interrupted", file=sys.stderr)
-        sys.exit(128 + getattr(error, "number", signal.SIGINT))
+        number = getattr(error, "number", signal.SIGINT)
+        if not saved_on_every_host(error):
+            end_alone(number)
+        sys.exit(128 + number)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -52,30 +55,47 @@ def exit_status(command: str) -> Iterator[None]:
         sys.exit(2)
 
 
-def set_up(
-    *, keep_programs: bool = True, many_hosts: bool = False, many_cores: bool = False
-) -> None:
-    """Prepare this process for a command; call it before anything else of JAX.
+def saved_on_every_host(error: KeyboardInterrupt) -> bool:
+    """Return whether the hosts stop together, in training, or this is the only one."""
+    jax = sys.modules.get("jax")
+    together = type(error) not in (KeyboardInterrupt, Terminated)
+    return together or jax is None or not jax.distributed.is_initialized()
+
+
+def end_alone(number: int) -> None:
+    """End by a signal, since JAX's own end waits minutes for the other hosts."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def set_up(*, keep_programs: bool = True, many_cores: bool = False) -> None:
+    """Prepare this process for a command; call it before anything else of JAX, but
+    after the hosts have joined.
 
     Args:
       keep_programs: keep compiled programs for the next process, and use those kept.
-      many_hosts: join the other hosts where a launcher started several.
       many_cores: make each core of a CPU a device.
     """
-    if many_hosts or many_cores:
+    if many_cores:
         import jax
 
-        from ramac_jax.devices.hosts import initialize_hosts
         from ramac_jax.devices.mesh import use_every_core
 
-        if many_hosts:
-            initialize_hosts()
-        if many_cores:
-            use_every_core()
-            jax.devices()  # raises where there are none, before any work
-    signal.signal(signal.SIGTERM, terminate)  # after JAX, which installs its own
+        use_every_core()
+        jax.devices()  # raises where there are none, before any work
+    handle_signals()
     if keep_programs:
         use_cache()
+
+
+def handle_signals() -> None:
+    """End this process by one line where a signal asks for it.
+
+    JAX installs a handler of its own when it joins hosts: call this function again.
+    """
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def terminate(number: int, frame: Any) -> None:

@@ -39,7 +39,7 @@ from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search, make_search
 from ramac_jax.cli.runs.searcher import Found, Searcher, Stage
 from ramac_jax.cli.runs.training import training_plan
-from ramac_jax.devices import first_host_first, is_first_host
+from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.errors import InputError
 from ramac_jax.files import write_json
 from ramac_jax.policy import PolicySpec, save_policy
@@ -194,7 +194,7 @@ def check_halving(options: SweepOptions, protocol: EvaluationProtocol | None) ->
 
 def execute(options: SweepOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
-    search = make_search(options)
+    search = on_every_host(lambda: make_search(options))
     folder = run_folder(options, LAYOUT)
     if options.settings.dry_run:
         rehearse(options, [x.agent for x in search.variants], folder, search.discounts)
@@ -207,8 +207,12 @@ def run(
     options: SweepOptions, search: Search, folder: RunFolder, argv: Sequence[str]
 ) -> Found:
     """Train, select and write."""
-    folder.check()
-    find_protocol(options, None)  # refuses before any data are made
+
+    def check() -> None:  # before any data are made
+        folder.check()
+        find_protocol(options, None)
+
+    on_every_host(check)
     dataset = load_data(options.data)
     protocol = find_protocol(options, dataset)
     check_halving(options, protocol)
@@ -219,7 +223,8 @@ def run(
     with contextlib.ExitStack() as stack:
         evaluators = sentence = None
         if protocol is not None:
-            evaluator = stack.enter_context(open_evaluator(specs[0], protocol))
+            opening = open_evaluator(specs[0], protocol)
+            evaluator = on_every_host(lambda: stack.enter_context(opening))
             numbers = [np.flatnonzero(search.variant == x) for x in range(len(specs))]
             evaluators = [
                 evaluator.for_policy(describe_policy(options, search, specs, x, rows))

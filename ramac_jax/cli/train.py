@@ -43,7 +43,7 @@ from ramac_jax.cli.runs.recording import recording
 from ramac_jax.cli.runs.results import read_rows, write_evaluation
 from ramac_jax.cli.runs.training import train_members, training_plan
 from ramac_jax.data.loading import OfflineDataset
-from ramac_jax.devices import first_host_first, is_first_host
+from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.evaluation import Episodes
 from ramac_jax.policy import PolicySpec, load_policy, save_policy
 
@@ -179,8 +179,12 @@ def repeating_command(folder: Path, protocol: EvaluationProtocol) -> str:
 def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     """Train and evaluate as the checked options say; `argv` repeats the run."""
     folder = run_folder(options, TRAIN)
-    folder.check()
-    find_protocol(options, None)  # refuses before any data are made
+
+    def check() -> None:  # before any data are made
+        folder.check()
+        find_protocol(options, None)
+
+    on_every_host(check)
     dataset = load_data(options.data)
     hyperparams = options.hyperparams
     agent = fit_to_data(options.agent, dataset.transitions, [hyperparams.discount])
@@ -191,7 +195,8 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     with contextlib.ExitStack() as stack:
         evaluator = None
         if protocol is not None:
-            evaluator = stack.enter_context(open_evaluator(spec, protocol))
+            opening = open_evaluator(spec, protocol)
+            evaluator = on_every_host(lambda: stack.enter_context(opening))
         record = describe_run(
             ["ramac", "train", *argv],
             recorded_options(options),
@@ -212,7 +217,7 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
 
 def execute(options: TrainOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a seed diverged."""
-    check_options(options)
+    on_every_host(lambda: check_options(options))
     if options.settings.dry_run:
         discounts = [options.hyperparams.discount]
         rehearse(options, [options.agent], run_folder(options, TRAIN), discounts)

@@ -1,15 +1,17 @@
 """Several hosts as one program: they join, agree on numbers and divide work."""
 
 import math
-import os
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from ramac_jax.errors import InputError
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.launchers import launch_options, several_hosts
 
 T = TypeVar("T")
 
@@ -17,37 +19,44 @@ T = TypeVar("T")
 def initialize_hosts() -> None:
     """Join the other hosts of this program, where a launcher started several.
 
-    Call the function before anything else of JAX. SLURM, Open MPI, indexed Kubernetes
-    jobs and Cloud TPU are recognised by their environment variables; any other launcher
-    sets JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
-    JAX_NUM_PROCESSES=1 disables joining.
+    Call the function before anything else of JAX. Open MPI, indexed Kubernetes jobs and
+    Cloud TPU are recognised by their environment variables. The tasks of a SLURM step
+    join where JAX_NUM_PROCESSES or JAX_COORDINATOR_ADDRESS is set, and otherwise run
+    alone, since many such steps are independent runs. Any other launcher sets
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. JAX_NUM_PROCESSES=1
+    disables joining.
 
     Raises `InputError` where the other hosts cannot be joined.
     """
-    environment = os.environ
-    disabled = environment.get("JAX_NUM_PROCESSES") == "1"
-    slurm_tasks = environment.get("SLURM_NTASKS", "1")
-    launched = (
-        "JAX_NUM_PROCESSES" in environment
-        or ("SLURM_STEP_NODELIST" in environment and slurm_tasks != "1")
-        or environment.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
-        or "JOB_COMPLETION_INDEX" in environment
-        or "," in environment.get("TPU_WORKER_HOSTNAMES", "")
-    )
-    if disabled or not launched:
+    if not several_hosts():
         return
-    options: dict[str, Any] = {}
     try:
-        if "JAX_NUM_PROCESSES" in environment:
-            options["num_processes"] = int(environment["JAX_NUM_PROCESSES"])
-            options["process_id"] = int(environment["JAX_PROCESS_ID"])
-        jax.distributed.initialize(**options)
+        options = launch_options()
+        interruptible(lambda: jax.distributed.initialize(**options))
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"the launcher started several hosts, which cannot be joined ({error}): "
-            "set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or "
-            "JAX_NUM_PROCESSES=1 to run alone"
+            "the launcher started several hosts, which cannot be joined "
+            f"({first_line(error)}): set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES "
+            "and JAX_PROCESS_ID, or JAX_NUM_PROCESSES=1 to run alone"
         ) from error
+
+
+def interruptible(wait: Callable[[], T]) -> T:
+    """Call a function that waits for other hosts, and handle signals meanwhile.
+
+    A wait inside of JAX keeps the main thread from the handlers of Python, so that the
+    call has a thread of its own; an exception of a handler leaves it behind.
+    """
+    result: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            result.set_result(wait())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=call, daemon=True, name="other-hosts").start()
+    return result.result()
 
 
 def is_first_host() -> bool:
@@ -66,29 +75,14 @@ def agree(values: Sequence[float], reduce: Callable[..., Any] = np.min) -> list[
     """
     if jax.process_count() == 1:
         return list(values)
-    everyone = multihost_utils.process_allgather(np.asarray(values, np.float32))
+    everyone = all_hosts(np.asarray(values, np.float32))
     return [float(x) for x in reduce(everyone, axis=0)]
 
 
-def first_host_first(make: Callable[[], T]) -> T:
-    """Call a function on the first host, and after its return on the other hosts.
-
-    Returns the result of this host's call. Raises `InputError` on every host where the
-    call on the first host raises it.
-    """
-    if jax.process_count() == 1:
-        return make()
-    if is_first_host():
-        try:
-            made = make()
-        except InputError:
-            agree([-1.0])
-            raise
-        agree([0.0])
-        return made
-    if agree([0.0])[0] < 0.0:
-        raise InputError("the first host refused the input: see its message")
-    return make()
+def all_hosts(array: np.ndarray) -> np.ndarray:
+    """Stack the arrays of all hosts, which have one shape: [...] becomes [H, ...]."""
+    gathered = interruptible(lambda: multihost_utils.process_allgather(array))
+    return np.asarray(gathered)
 
 
 def rows_of_host(size: int) -> np.ndarray:
@@ -112,7 +106,7 @@ def join_hosts(tree: Any, size: int) -> Any:
     def join(leaf: np.ndarray) -> np.ndarray:
         # As bytes: JAX would convert 64-bit numbers to 32-bit numbers.
         raw = np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8)
-        everyone = multihost_utils.process_allgather(raw)
+        everyone = all_hosts(raw)
         rows = np.ascontiguousarray(everyone.reshape(-1, raw.shape[1])[:size])
         return rows.view(leaf.dtype).reshape(size, *leaf.shape[1:])
 

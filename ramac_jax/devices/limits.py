@@ -15,9 +15,7 @@ MEMORY_FILES = (
 
 def count_cores() -> int:
     """Cores that this process may use: the affinity mask, cut by the CPU quota."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
+    cores = allowed_cores()
     quota, period = (
         cgroup_numbers("cpu.max")
         or (
@@ -27,6 +25,22 @@ def count_cores() -> int:
         or (0, 0)
     )
     return min(cores, math.ceil(quota / period)) if quota > 0 < period else cores
+
+
+def allowed_cores() -> int:
+    """Cores that the operating system schedules this process on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_threads() -> int:
+    """Threads among which XLA divides a computation on one CPU device.
+
+    XLA reads NPROC, and else counts the cores, whatever the CPU quota.
+    """
+    given = os.environ.get("NPROC", "")
+    return int(given) if given.isdecimal() and int(given) else allowed_cores()
 
 
 def free_host_bytes() -> int:

@@ -4,7 +4,7 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from ramac_jax.devices.placement import gather
-from ramac_jax.population import checkpoints
+from ramac_jax.population import checkpoints, numerics
 from ramac_jax.population.callbacks import on_cpu
 from ramac_jax.population.checkpoints import Carry
 from ramac_jax.population.history import History
@@ -20,7 +20,7 @@ class CheckpointWriter:
     def __init__(self, manager: ocp.CheckpointManager | None, mesh: Mesh) -> None:
         """Prepare to write; without a manager nothing is ever written."""
         self.manager = manager
-        self.machine = checkpoints.machine(mesh)
+        self.machine = numerics.machine(mesh)
         self.waiting: tuple[int, Carry] | None = None
 
     def update(

@@ -1,12 +1,12 @@
 """Checkpoints of a population: asynchronous, atomic and verified."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
-from jax.sharding import Mesh
 
 from ramac_jax.devices.hosts import agree
 from ramac_jax.devices.placement import gather
@@ -45,15 +45,6 @@ class Saved(NamedTuple):
     """The machine; None: not read from a checkpoint."""
 
 
-def machine(mesh: Mesh) -> str:
-    """A line on the JAX and the devices that the last bits of a run depend on."""
-    kinds = ", ".join(sorted({device.device_kind for device in mesh.devices.flat}))
-    shards = mesh.devices.shape[1]
-    sharded = f", {shards} for each batch" if shards > 1 else ""
-    count = f"{mesh.size} of {jax.device_count()}"
-    return f"JAX {jax.__version__} on {count} x {kinds}{sharded}"
-
-
 def open_manager(folder: Path) -> ocp.CheckpointManager:
     """Orbax's manager of the checkpoints in a folder, which is made if needed."""
     return ocp.CheckpointManager(
@@ -81,7 +72,7 @@ def save(
       step: updates tried.
       carry: what training continues from.
       history: the history up to this step.
-      written_by: the `machine` that made the numbers.
+      written_by: the `numerics.machine` that made the numbers.
     """
     if step in manager.all_steps():
         return
@@ -170,13 +161,19 @@ def restore_newest(
       warn: called for each damaged checkpoint, which is removed once another one is
         read.
 
-    Raises `InputError` where there are checkpoints and all are damaged.
+    Raises `InputError` where there are checkpoints and all are damaged, and where this
+    user may not read one.
     """
     damaged: dict[int, Exception] = {}
     for step in sorted(manager.all_steps(), reverse=True):
         try:
             saved = restore(manager, step, like)
         except Exception as error:
+            if closed := closed_file(Path(manager.directory, str(step))):
+                raise InputError(
+                    f"cannot read {closed}: permission denied; resume as the user who "
+                    "began the run, or give another folder"
+                ) from error
             damaged[step] = error
             continue
         for bad, fault in damaged.items():
@@ -193,6 +190,12 @@ def restore_newest(
             f"({cause(newest)}): give another folder, or start anew"
         ) from newest
     return None
+
+
+def closed_file(folder: Path) -> Path | None:
+    """A file that this user may not read, which is no damage; None: there is none."""
+    paths = [folder, *folder.rglob("*")]
+    return next((x for x in paths if not os.access(x, os.R_OK)), None)
 
 
 def cause(error: Exception) -> str:

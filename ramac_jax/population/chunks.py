@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ramac_jax.devices.hosts import agree, first_host_first, is_first_host
+from ramac_jax.devices.agreement import first_host_first
+from ramac_jax.devices.hosts import agree, is_first_host
 from ramac_jax.devices.memory import (
     TooLargeError,
     bytes_needed,

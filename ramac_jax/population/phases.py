@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from ramac_jax.devices.placement import spread
-from ramac_jax.population import checkpoints
+from ramac_jax.population import checkpoints, numerics
 from ramac_jax.population.callbacks import Callbacks
 from ramac_jax.population.checkpoints import Carry, Saved
 from ramac_jax.population.history import EMPTY
@@ -68,12 +68,13 @@ def restore_phase(chunk: Chunk, phase: Phase) -> Saved | None:
         return None
     warn = chunk.callbacks.warn
     saved = checkpoints.restore_newest(phase.manager, phase.programs.like, warn)
-    here = checkpoints.machine(chunk.mesh)
+    here = numerics.machine(chunk.mesh)
     if saved is None or saved.step >= phase.num_steps or saved.written_by == here:
         return saved
     warn(
         f"{phase.manager.directory} was written by {saved.written_by}, and {here} "
-        "resumes it: the last bits differ from those of an uninterrupted run"
+        "resumes it: the last bits differ from those of an uninterrupted run; "
+        "where they matter, resume it as before"
     )
     return saved
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from ramac_jax.devices.hosts import first_host_first, is_first_host
+from ramac_jax.devices.agreement import check_same, first_host_first, on_every_host
+from ramac_jax.devices.hosts import is_first_host
 from ramac_jax.devices.mesh import make_mesh
 from ramac_jax.devices.placement import pick, spread
+from ramac_jax.errors import InputError
 from ramac_jax.files import write_json
 from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.population.callbacks import Callbacks
 from ramac_jax.population.chunks import choose_chunk, train_chunk
 from ramac_jax.population.history import join
 from ramac_jax.population.members import Members
+from ramac_jax.population.numerics import KEY, arithmetic, check_arithmetic
 from ramac_jax.population.phases import Chunk
 from ramac_jax.population.pretraining import Pretrainer
 from ramac_jax.population.programs import Programs
@@ -35,6 +39,7 @@ from ramac_jax.types import Agent, Transition
 
 SETTINGS = "settings.json"  # of the run in a folder
 CHUNK = "chunk.json"  # its chunk size
+LATEST = 30.0  # seconds until another host sees a file
 NO_CALLBACKS = Callbacks()
 
 
@@ -83,7 +88,7 @@ def train_population(
     alone does not fit the memory; `Interrupted` once `callbacks.should_stop` returns a
     number, after everything is saved.
     """
-    check_inputs(agent, members, dataset, schedule, start)
+    on_every_host(lambda: check_inputs(agent, members, dataset, schedule, start))
     dataset = jax.tree.map(lambda x: np.asarray(x, np.float32), dataset)
 
     def compile_for(size: int, devices: int) -> Programs:
@@ -94,8 +99,11 @@ def train_population(
         folder = None
         if storage is not None:
             folder = Path(storage.folder).absolute()
-            record = describe(members, dataset, schedule, start, storage.settings)
-            check_settings(folder / SETTINGS, record)
+        if folder is not None or jax.process_count() > 1:
+            settings = {} if storage is None else storage.settings
+            record = describe(members, dataset, schedule, start, settings)
+            record |= {KEY: arithmetic()}
+            check_same({"folder": folder, **record})
             first_host_first(lambda: reserve(stack, folder, record))
         size, programs = choose_chunk(
             compile_for,
@@ -125,11 +133,31 @@ def train_population(
     )
 
 
-def reserve(stack: contextlib.ExitStack, folder: Path, record: dict[str, Any]) -> None:
-    """Lock the folder of a run and store its settings, on the first host."""
+def reserve(
+    stack: contextlib.ExitStack, folder: Path | None, record: dict[str, Any]
+) -> None:
+    """Check the folder of a run; on the first host, lock it and store the settings."""
+    if folder is None:
+        return
+    path = folder / SETTINGS
+    check_settings(path, {k: v for k, v in record.items() if k != KEY})
+    check_arithmetic(path)
     if is_first_host():
         stack.enter_context(lock_folder(folder))
-        write_json(folder / SETTINGS, record)
+        write_json(path, record)
+    elif not appears(path):
+        raise InputError(
+            f"this host does not see {path}, which the first host wrote: give a folder "
+            "that all hosts share"
+        )
+
+
+def appears(path: Path) -> bool:
+    """Whether a file of another host appears; a network may show it late."""
+    end = time.monotonic() + LATEST
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    return path.exists()
 
 
 def make_chunks(

@@ -247,3 +247,26 @@ def test_an_export_on_the_hub_is_evaluated_by_its_name(exported, tmp_path, monke
     evaluate.main([str(exported), *ASKED, "--out", str(tmp_path / "local")])
     here, there = (tmp_path / x / "episodes.csv" for x in ("local", "hub"))
     assert here.read_bytes() == there.read_bytes()
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_evaluated_or_exported(
+    trained, tmp_path, capsys
+):
+    run, out = shutil.copytree(trained, tmp_path / "run"), tmp_path / "out"
+    files = [x for x in (run / "checkpoint/state").rglob("d/*") if x.is_file()]
+    draw = np.random.default_rng(0)
+    for path in sorted(files, key=lambda x: -x.stat().st_size)[:3]:
+        content = bytearray(path.read_bytes())
+        content[draw.integers(len(content))] ^= 1 << draw.integers(8)
+        path.write_bytes(content)
+        for command in ("evaluate", "export"):
+            with pytest.raises(SystemExit) as ended:
+                main.main([command, str(run), "--out", str(out)])
+            name = path.relative_to(run / "checkpoint")
+            assert ended.value.code == 2
+            assert capsys.readouterr().err == (
+                f"error: checkpoint {run / 'checkpoint'} is damaged: its file {name} "
+                "has changed\n"
+            )
+            assert not out.exists()
+        shutil.copy(trained / path.relative_to(run), path)

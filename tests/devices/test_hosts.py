@@ -1,20 +1,30 @@
-"""The launchers that start several hosts, by their environment variables."""
+"""Hosts join where a launcher started several, and wait in reach of signals."""
+
+import os
+import signal
+import threading
+import time
 
 import jax
 import pytest
 
 import ramac_jax as rj
 from ramac_jax.devices import initialize_hosts
+from ramac_jax.devices.hosts import interruptible
+from ramac_jax.launchers import unjoined_tasks
 
 LAUNCHERS = (
     "SLURM_NTASKS",
     "SLURM_STEP_NODELIST",
+    "SLURM_STEP_NUM_TASKS",
+    "JAX_COORDINATOR_ADDRESS",
     "OMPI_COMM_WORLD_SIZE",
     "TPU_WORKER_HOSTNAMES",
     "JOB_COMPLETION_INDEX",
     "JAX_NUM_PROCESSES",
     "JAX_PROCESS_ID",
 )
+STEP = {"SLURM_STEP_NODELIST": "n[0-3]", "SLURM_STEP_NUM_TASKS": "4"}
 
 
 @pytest.fixture
@@ -31,8 +41,9 @@ def joined(monkeypatch):
     "environment",
     [
         {},
-        {"SLURM_STEP_NODELIST": "n0", "SLURM_NTASKS": "1"},
-        {"SLURM_NTASKS": "4"},  # a job in which srun started nothing
+        {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"},  # srun started nothing
+        STEP,  # independent runs
+        STEP | {"SLURM_STEP_NUM_TASKS": "1", "JAX_COORDINATOR_ADDRESS": "n0:1"},
         {"OMPI_COMM_WORLD_SIZE": "1"},
         {"TPU_WORKER_HOSTNAMES": "localhost"},
         {"JAX_NUM_PROCESSES": "1"},
@@ -49,7 +60,11 @@ def test_a_single_host_joins_no_other(joined, monkeypatch, environment):
 @pytest.mark.parametrize(
     ("environment", "arguments"),
     [
-        ({"SLURM_STEP_NODELIST": "n[0-3]", "SLURM_NTASKS": "4"}, {}),
+        (STEP | {"JAX_NUM_PROCESSES": "4"}, {"num_processes": 4}),
+        (
+            STEP | {"JAX_COORDINATOR_ADDRESS": "n0:1", "SLURM_NTASKS": "9"},
+            {"num_processes": 4},
+        ),
         ({"OMPI_COMM_WORLD_SIZE": "2"}, {}),
         ({"TPU_WORKER_HOSTNAMES": "t-0,t-1"}, {}),
         ({"JOB_COMPLETION_INDEX": "0"}, {}),
@@ -80,3 +95,39 @@ def test_hosts_that_cannot_be_joined_are_refused(joined, monkeypatch):
     with pytest.raises(rj.InputError, match="coordinator_address should be defined"):
         initialize_hosts()
     assert joined == []
+
+
+def test_tasks_that_run_alone_are_remarked(joined, monkeypatch):
+    assert unjoined_tasks() is None
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    remark = unjoined_tasks()
+    assert remark is not None and remark.startswith("SLURM started 4 tasks, and each")
+    assert "JAX_NUM_PROCESSES=4" in remark
+    for count in ("4", "1"):
+        monkeypatch.setenv("JAX_NUM_PROCESSES", count)
+        assert unjoined_tasks() is None
+
+
+def test_a_wait_for_other_hosts_returns_and_raises_as_the_call_does():
+    assert interruptible(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0)
+
+
+def test_a_signal_ends_a_wait_for_other_hosts():
+    never, before = threading.Event(), signal.getsignal(signal.SIGTERM)
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    begin = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interruptible(lambda: never.wait(20.0))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        never.set()
+    assert time.monotonic() - begin < 10.0

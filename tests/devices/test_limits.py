@@ -46,6 +46,16 @@ def test_a_quota_is_rounded_up_to_cores(cgroup, quota_line, cores):
     assert limits.count_cores() == cores
 
 
+def test_xla_counts_cores_without_the_quota_unless_it_is_told(cgroup, monkeypatch):
+    (cgroup / "cpu.max").write_text("200000 100000")
+    monkeypatch.delenv("NPROC", raising=False)
+    assert limits.count_threads() == 8
+    monkeypatch.setenv("NPROC", "3")
+    assert limits.count_threads() == 3
+    monkeypatch.setenv("NPROC", "many")
+    assert limits.count_threads() == 8
+
+
 @pytest.mark.parametrize(("limit", "used"), limits.MEMORY_FILES)
 def test_a_memory_limit_of_a_container_counts(cgroup, limit, used):
     (cgroup / limit).parent.mkdir(exist_ok=True)

@@ -157,4 +157,4 @@ def test_hosts_divide_rows_and_join_them(two_hosts):
         assert found["arrivals"] == ["0", "1"]
         assert found["least"] == [1.5, -2.0]
     assert results[0]["refused"] == "no"
-    assert "the first host refused" in results[1]["refused"]
+    assert results[1]["refused"] == "host 0 stopped: no"

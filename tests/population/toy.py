@@ -19,7 +19,7 @@ import numpy as np
 import ramac_jax as rj
 from ramac_jax import losses
 from ramac_jax.cli.signals import noted_signals
-from ramac_jax.devices import hosts, initialize_hosts
+from ramac_jax.devices import first_host_first, hosts, initialize_hosts
 from ramac_jax.devices.mesh import AXIS, make_mesh
 from ramac_jax.devices.placement import per_member, spread
 from ramac_jax.population import (
@@ -276,11 +276,11 @@ def exchange(out):
     def refuse():
         raise rj.InputError("no")
 
-    hosts.first_host_first(arrive)
+    first_host_first(arrive)
     hosts.agree([0.0])
     refused = None
     try:
-        hosts.first_host_first(refuse)
+        first_host_first(refuse)
     except rj.InputError as error:
         refused = str(error)
     with open(path) as file:

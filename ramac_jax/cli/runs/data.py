@@ -8,7 +8,7 @@ from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.data.loading import OfflineDataset, load_datasets
 from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.relabel import Relabelled, read_record, relabel_dataset
-from ramac_jax.devices import first_host_first
+from ramac_jax.devices import check_same, first_host_first, on_every_host
 from ramac_jax.errors import InputError
 from ramac_jax.tasks import find_task, hazard_to_json
 
@@ -75,9 +75,13 @@ def announce_downloads(missing: Sequence[str]) -> None:
 
 
 def load_data(spec: DatasetSpec) -> OfflineDataset:
-    """Load the data of a run, rewards scaled; the first host makes what is missing."""
+    """Load the data of a run, rewards scaled; the first host makes what is missing.
+
+    Raises `InputError` on every host where their data differ, or one has none.
+    """
     ids = first_host_first(lambda: find_or_make(spec))
-    dataset = load_datasets(ids, normalize=spec.normalize)
+    dataset = on_every_host(lambda: load_datasets(ids, normalize=spec.normalize))
+    check_same({f"the hash of {x.id}": x.sha256 for x in dataset.sources})
     transitions = dataset.transitions
     rewards = spec.reward_scale * transitions.reward
     return dataset._replace(transitions=transitions._replace(reward=rewards))
