@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
-from benchmarks import coverage
+from benchmarks.coverage import command as coverage
+from benchmarks.coverage.laws import LAWS, middles
 from ramac_jax.evaluation import Interval, cvar
 
 NAN = float("nan")
@@ -15,17 +16,17 @@ TRUTH = {"normal": -1.754983, "left-skewed": -1.0 - np.log(10.0), "two points": 
 
 @pytest.mark.parametrize("name", TRUTH)
 def test_the_law_of_the_middle_seed_has_its_closed_form(name):
-    returns = coverage.LAWS[name](coverage.middles(100_000), np.array(0.5))
+    returns = LAWS[name](middles(100_000), np.array(0.5))
     assert cvar(returns, 0.1) == pytest.approx(TRUTH[name], abs=1e-3)
 
 
 def test_a_robot_falls_as_often_as_its_seed_says():
-    fraction = coverage.middles(10_000)
+    fraction = middles(10_000)
     for seed, share in ((0.5, 0.06), (0.1, 0.012)):
-        returns = coverage.LAWS["hopper"](fraction, np.array(seed))
+        returns = LAWS["hopper"](fraction, np.array(seed))
         assert np.mean(returns < 250) == pytest.approx(share, abs=0.004)
         assert np.mean(returns > 900) == pytest.approx(0.76 - share, abs=0.004)
-    rare = coverage.LAWS["rare falls"](fraction, np.array(0.5))
+    rare = LAWS["rare falls"](fraction, np.array(0.5))
     assert np.mean(rare < 900) == pytest.approx(0.03, abs=0.001)
 
 
