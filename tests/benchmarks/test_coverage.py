@@ -1,6 +1,7 @@
 """The benchmark of coverage: its laws, its measurements and its record."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +103,22 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
     with pytest.raises(rj.InputError, match=message) as caught:
         coverage.main(words.split())
     assert "\n" not in str(caught.value)
+
+
+def test_the_recorded_coverage_is_that_of_the_guide():
+    """From 100 episodes on, intervals over episodes hold in 93 % or more."""
+    root = Path(__file__).parents[2]
+    record = json.loads((root / "benchmarks/results/coverage.json").read_text())
+    rows = record["rows"]
+    enough = [
+        row["coverage"]
+        for row in rows
+        if row["episodes"] >= 100 and row["interval"] != "per seed, over seeds"
+    ]
+    assert len(enough) == len(LAWS) * (5 + 4) * 2 and min(enough) >= 0.93
+    guide = (root / "docs/guides/evaluation.md").read_text()
+    for law in LAWS:
+        alone = [x for x in rows if (x["law"], x["seeds"]) == (law, 1)]
+        cells = [f"{100 * x['coverage']:.0f}" for x in alone]
+        cells.append(f"{100 * alone[2]['percentile_bootstrap']:.0f}")
+        assert f"| {law} | {' | '.join(cells)} |" in guide
