@@ -95,11 +95,14 @@ def resampled_weights(level: float, seed: np.ndarray) -> np.ndarray:
     """
     from scipy.special import betainc  # takes a fifth of a second to import
 
-    of_seeds = np.cumsum(seed[:, None] == np.arange(seed.max() + 1), axis=0)  # [N, K]
-    share = of_seeds / of_seeds[-1]
-    some = np.where(share < 1.0, of_seeds, 0)  # of seeds that are not whole
-    mean, variance = some.sum(axis=-1), (some * (1.0 - share)).sum(axis=-1)
-    tail = level * len(seed) - np.where(share < 1.0, 0, of_seeds).sum(axis=-1)
+    size, by_seed = np.bincount(seed), np.argsort(seed, kind="stable")
+    place = np.empty(len(seed), int)  # of a return among those of its seed, from 1 on
+    place[by_seed] = np.arange(len(seed)) - (np.cumsum(size) - size)[seed[by_seed]] + 1
+    total = size[seed]
+    whole = place == total  # from here on the seed is whole among the lowest
+    tail = level * len(seed) - np.cumsum(np.where(whole, total, 0))
+    mean = np.cumsum(np.where(whole, 1 - total, 1))
+    variance = np.maximum(np.cumsum(1.0 - (2 * place - 1) / total), 0.0)
     last, failure = np.floor(tail), variance / np.maximum(mean, 1)
     beyond = mean / (1.0 - failure) - last  # trials of the binomial, less `last`
     a, b = np.maximum(beyond, 1e-9), np.maximum(last, 0.0)

@@ -118,7 +118,9 @@ def evaluation_section(
         )
     chosen = [x for x in (evaluation.get("selection"), run.get("selection")) if x]
     text += "".join(f" {x if isinstance(x, str) else x['sentence']}" for x in chosen)
-    return "\n".join(["## Evaluation", "", text, "", *rows])
+    warnings = [f"- {note}" for note in evaluation.get("notes", [])]
+    parts = ["## Evaluation", text, "\n".join(rows), "\n".join(warnings)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def acts_alike(evaluation: Mapping[str, Any], acting: Mapping[str, Any]) -> bool:

@@ -1,12 +1,14 @@
 """The benchmark of coverage: its laws, its measurements and its record."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ramac_jax as rj
-from benchmarks import coverage
+from benchmarks.coverage import command as coverage
+from benchmarks.coverage.laws import LAWS, middles
 from ramac_jax.evaluation import Interval, cvar
 
 NAN = float("nan")
@@ -15,17 +17,17 @@ TRUTH = {"normal": -1.754983, "left-skewed": -1.0 - np.log(10.0), "two points": 
 
 @pytest.mark.parametrize("name", TRUTH)
 def test_the_law_of_the_middle_seed_has_its_closed_form(name):
-    returns = coverage.LAWS[name](coverage.middles(100_000), np.array(0.5))
+    returns = LAWS[name](middles(100_000), np.array(0.5))
     assert cvar(returns, 0.1) == pytest.approx(TRUTH[name], abs=1e-3)
 
 
 def test_a_robot_falls_as_often_as_its_seed_says():
-    fraction = coverage.middles(10_000)
+    fraction = middles(10_000)
     for seed, share in ((0.5, 0.06), (0.1, 0.012)):
-        returns = coverage.LAWS["hopper"](fraction, np.array(seed))
+        returns = LAWS["hopper"](fraction, np.array(seed))
         assert np.mean(returns < 250) == pytest.approx(share, abs=0.004)
         assert np.mean(returns > 900) == pytest.approx(0.76 - share, abs=0.004)
-    rare = coverage.LAWS["rare falls"](fraction, np.array(0.5))
+    rare = LAWS["rare falls"](fraction, np.array(0.5))
     assert np.mean(rare < 900) == pytest.approx(0.03, abs=0.001)
 
 
@@ -101,3 +103,22 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
     with pytest.raises(rj.InputError, match=message) as caught:
         coverage.main(words.split())
     assert "\n" not in str(caught.value)
+
+
+def test_the_recorded_coverage_is_that_of_the_guide():
+    """From 100 episodes on, intervals over episodes hold in 93 % or more."""
+    root = Path(__file__).parents[2]
+    record = json.loads((root / "benchmarks/results/coverage.json").read_text())
+    rows = record["rows"]
+    enough = [
+        row["coverage"]
+        for row in rows
+        if row["episodes"] >= 100 and row["interval"] != "per seed, over seeds"
+    ]
+    assert len(enough) == len(LAWS) * (5 + 4) * 2 and min(enough) >= 0.93
+    guide = (root / "docs/guides/evaluation.md").read_text()
+    for law in LAWS:
+        alone = [x for x in rows if (x["law"], x["seeds"]) == (law, 1)]
+        cells = [f"{100 * x['coverage']:.0f}" for x in alone]
+        cells.append(f"{100 * alone[2]['percentile_bootstrap']:.0f}")
+        assert f"| {law} | {' | '.join(cells)} |" in guide

@@ -119,6 +119,18 @@ def test_a_card_claims_no_figures_of_another_way_to_act(folder, change):
     assert card.numbers_of(record) == (1.0, record["acting"]["risk_level"])
 
 
+def test_a_card_shows_bounds_that_are_unknown_and_what_not_to_trust(folder):
+    record = json.loads((folder / "policy.json").read_text())
+    figures = record["evaluation"]["figures"]
+    figures["pooled_cvar"] |= {"low": None, "high": None}
+    record["evaluation"]["notes"] = ["its interval is not to be trusted"]
+    header = yaml.safe_load(card.front_matter(record).split("---")[1])
+    _, cvar = header["model-index"][0]["results"][0]["metrics"]
+    assert (cvar["name"], cvar["value"]) == ("CVaR of the return at level 0.1", 2.5)
+    text = card.sections(record)
+    assert "| CVaR of the return | 2.5 | - |\n\n- its interval is not" in text
+
+
 def test_a_card_without_figures_is_whole():
     record = {
         "acting": {"actor": "flow", "num_candidates": 1},
