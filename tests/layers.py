@@ -21,6 +21,7 @@ CORE = [
     "risk",
     "losses",
     "validation",
+    "observations",
     "normalization",
     "guard",
     "returns",

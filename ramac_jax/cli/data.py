@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.data import Convert, Relabel, parse
+from ramac_jax.cli.runs.data import report_clipping
 from ramac_jax.data.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
 from ramac_jax.data.penalties import Summary
 from ramac_jax.data.relabel import relabel_dataset, versions
@@ -146,10 +147,12 @@ def relabel(options: Relabel) -> None:
         task=options.task,
         robot=options.robot,
         robot_version=options.robot_version,
+        clip_actions=options.clip_actions,
         overwrite=options.overwrite,
     )
     if made.warning is not None:
         console.warn(made.warning)
+    report_clipping(made.sources)
     print_table(made.id, summary_facts(made.summary))
 
 

@@ -50,8 +50,8 @@ class Environments:
           horizon: largest number of steps of an episode.
           num_workers: processes that step the environments; 0: this process does.
 
-        Raises `InputError` for an unknown environment, and where observations or
-        actions are not vectors.
+        Raises `InputError` for an unknown environment, and where observations do not
+        become vectors or actions are none.
         """
         for name, count, least in (
             ("horizon", horizon, 1),
@@ -63,6 +63,7 @@ class Environments:
         self.rows = Rows(self.spec, horizon)
         self.observation_dim = self.rows.observation_dim
         self.action_dim = self.rows.action_dim
+        self.layout = self.rows.layout
         self.connections: list[Connection] = []
         self.workers: list[Any] = []
         spawn = multiprocessing.get_context("spawn")  # forking a process with JAX hangs

@@ -20,12 +20,13 @@ import gymnasium  # noqa: E402
 from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
+from ramac_jax.envs.spaces import flat_environment, is_flat, layout_before  # noqa: E402
 
 
 class Step(NamedTuple):
     """One step of N environments; rows that are not running are 0, `monitored` NaN."""
 
-    observation: np.ndarray  # [N, O] float32
+    observation: np.ndarray  # [N, O] float64
     reward: np.ndarray  # [N]
     base_reward: np.ndarray  # [N], the reward before any penalty
     penalty: np.ndarray  # [N], at most 0
@@ -38,7 +39,7 @@ class Step(NamedTuple):
 def empty_step(size: int, observation_dim: int) -> Step:
     """Return a step in which no environment runs."""
     return Step(
-        observation=np.zeros((size, observation_dim), np.float32),
+        observation=np.zeros((size, observation_dim)),
         reward=np.zeros(size),
         base_reward=np.zeros(size),
         penalty=np.zeros(size),
@@ -52,8 +53,10 @@ def empty_step(size: int, observation_dim: int) -> Step:
 def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     """Make one environment.
 
-    Raises `InputError` where Gymnasium cannot make it, and where observations or
-    actions are not vectors.
+    Its observations are vectors: dictionaries and tuples are flattened.
+
+    Raises `InputError` where Gymnasium cannot make it, and where observations do not
+    become vectors or actions are none.
     """
     try:
         made = make_environment(
@@ -61,11 +64,15 @@ def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
         )
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"cannot make {env.id}: {first_line(error)}") from error
-    for name in ("observation_space", "action_space"):
-        space = getattr(made, name)
-        if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
-            raise InputError(f"{env.id} has {name} {space}: it must be a box of [size]")
-    return made
+    if not is_flat(made.action_space):
+        raise InputError(
+            f"{env.id} has action_space {made.action_space}: it must be a box of [size]"
+        )
+    try:
+        return flat_environment(made)
+    except InputError as error:
+        made.close()
+        raise InputError(f"{env.id} has observation_space {error}") from None
 
 
 def find_spec(env: str | EnvSpec) -> EnvSpec:
@@ -95,6 +102,7 @@ class Rows:
         self.lanes = {0: [make(env, horizon)]}
         self.observation_dim = self.lanes[0][0].observation_space.shape[0]
         self.action_dim = self.lanes[0][0].action_space.shape[0]
+        self.layout = layout_before(self.lanes[0][0])
 
     def reset(self, lane: int, seeds: np.ndarray) -> Step:
         """Start an episode in each of N environments, with its own seed [N]."""
@@ -146,7 +154,9 @@ def warn_of_error(env: EnvSpec, error: Exception) -> None:
 
 def reject_failed(step: Step) -> Step:
     """Mark rows whose observation or reward is not finite as failed, and blank them."""
-    finite = np.isfinite(step.observation).all(axis=-1) & np.isfinite(step.reward)
+    with np.errstate(over="ignore"):  # beyond float32: inf
+        finite = np.isfinite(step.observation.astype(np.float32)).all(axis=-1)
+    finite &= np.isfinite(step.reward)
     failed = step.failed | ~finite
     for field in (step.observation, step.penalty, step.risky):
         field[failed] = 0

@@ -70,6 +70,8 @@ class Relabel:
     """Without a task, the robot that the sources must have; None: any."""
     robot_version: int | None = None
     """Version of Gymnasium's robot for evaluations; None: as the sources."""
+    clip_actions: bool = False
+    """Clip actions that are beyond their bounds; without it they are refused."""
     hazard: tyro.conf.OmitArgPrefixes[HazardOptions] = HazardOptions()
     """The hazard; with a task, these options replace fields of the task's hazard."""
 
