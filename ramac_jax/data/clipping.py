@@ -42,11 +42,13 @@ def clip_actions(
     return clipped, Clipping(len(excess), float(excess.max()))
 
 
-def reject_outside(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+def reject_outside(
+    action: np.ndarray, low: np.ndarray, high: np.ndarray, name: str = "action"
+) -> None:
     """Raise `InputError` for actions [T, A] beyond their bounds [A] and rounding."""
     outside = is_outside(action, low, high)
     advice = "fix the data, or clip them with --clip-actions (clip_actions=True)"
-    reject_rows("action", outside, action, "outside its space", advice)
+    reject_rows(name, outside, action, "outside its space", advice)
 
 
 def is_outside(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.cli import data, process
+from ramac_jax.cli import conversion, data, process
 from ramac_jax.cli.options.data import Convert, HazardOptions
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.runs import data as run_data
@@ -134,7 +134,7 @@ def test_conversion_warns_of_dropped_repeated_and_cut_steps(tmp_path, capsys):
     ],
 )
 def test_the_name_of_a_d4rl_file_determines_robot_and_id(name, robot, dataset_id):
-    got = data.name_conversion(Convert(Path("folder") / name))
+    got = conversion.name_conversion(Convert(Path("folder") / name))
     assert got == (robot, dataset_id)
 
 
