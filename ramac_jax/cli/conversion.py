@@ -1,7 +1,9 @@
 """`ramac data convert`: a file of steps becomes a Minari dataset."""
 
+import functools
+import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -18,6 +20,7 @@ from ramac_jax.data.d4rl import (
     read_family,
     robot_spaces,
 )
+from ramac_jax.data.ogbench import name_task, read_ogbench
 from ramac_jax.data.own_files import FileKeys, check_evaluable, read_own_file
 from ramac_jax.data.relabel import versions
 from ramac_jax.data.step_files import checksum
@@ -94,6 +97,20 @@ def described(options: Convert, robot: str) -> dict[str, Any]:
     }
 
 
+def convert_ogbench(options: Convert, env_id: str) -> Conversion:
+    """Read a file of OGBench."""
+    read = read_ogbench(options.file, env_id, clip=options.clip_actions)
+    return Conversion(
+        data=read.converted,
+        spaces=read.spaces,
+        env=read.env,
+        reference=None,
+        algorithm_name="see OGBench",
+        description=f"OGBench's {options.file.name} with the rewards of {env_id}.",
+        record={"task": env_id, "ogbench": importlib.metadata.version("ogbench")},
+    )
+
+
 def convert_own(options: Convert) -> Conversion:
     """Read a file of the user's own."""
     own = options.own
@@ -121,19 +138,29 @@ def convert_own(options: Convert) -> Conversion:
     )
 
 
+def find_reader(options: Convert) -> tuple[str, Callable[[], Conversion]]:
+    """Return the Minari id of a file's data, and the function that reads the file.
+
+    Raises `InputError` where neither the options nor the file's name say what it is.
+    """
+    if options.own.observations:
+        if options.id is None:
+            raise InputError("a file of your own needs a name for its data: give --id")
+        return options.id, functools.partial(convert_own, options)
+    if (task := name_task(options.file.name, options.ogbench_task)) is not None:
+        read = functools.partial(convert_ogbench, options, task.env_id)
+        return options.id or task.dataset_id, read
+    robot, dataset_id = name_conversion(options)
+    return dataset_id, functools.partial(convert_d4rl, options, robot)
+
+
 def convert(options: Convert) -> None:
     """Read a file, warn of changes to its data and write the dataset."""
     if options.robot_version not in VERSIONS:
         raise InputError(f"--robot-version is {options.robot_version}: give 4 or 5")
-    own = options.own.observations != ()
-    if own:
-        robot, dataset_id = "", options.id
-    else:
-        robot, dataset_id = name_conversion(options)
-    if dataset_id is None:
-        raise InputError("a file of your own needs a name for its data: give --id")
+    dataset_id, read = find_reader(options)
     check_target(dataset_id, overwrite=options.overwrite)
-    made = convert_own(options) if own else convert_d4rl(options, robot)
+    made = read()
     warn_of_ends(made.data)
     write(options, dataset_id, made)
     episodes = made.data.episodes

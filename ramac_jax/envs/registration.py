@@ -106,11 +106,15 @@ def update_spec(spec: EnvSpec) -> EnvSpec:
 
 
 def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
-    """Call `gymnasium.make`; raise `MissingExtra` where only MuJoCo is missing."""
+    """Call `gymnasium.make`; raise `MissingExtra` where only an extra is missing."""
     try:
         return gymnasium.make(env, **options)
     except gymnasium.error.DependencyNotInstalled:
         require("mujoco", "a robot of Gymnasium")
+        raise
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "ogbench":
+            require("ogbench", "an environment of OGBench")
         raise
 
 

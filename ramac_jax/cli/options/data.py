@@ -51,6 +51,8 @@ class Convert:
     robot_version: int = 4
     """Version of Gymnasium's robot for evaluations: 4 moves as D4RL's robots, 5 has
     corrected dynamics."""
+    ogbench_task: int = 1
+    """Of a file of OGBench: the single task, 1 to 5, whose rewards it gets."""
     clip_actions: bool = False
     """Clip actions that are beyond their bounds; without it they are refused."""
     own: tyro.conf.OmitArgPrefixes[OwnFile] = OwnFile()
