@@ -331,3 +331,16 @@ def test_the_command_itself_exits_with_status_2(folder):
 def test_every_field_of_a_hazard_is_an_option():
     options = [field.name for field in dataclasses.fields(HazardOptions)]
     assert options == list(Hazard._fields)
+
+
+def test_actions_of_the_sources_are_clipped_on_request(capsys, folder):
+    wide = episode()
+    wide.actions[3, 0] = 1.75
+    make(made=wide)
+    argv = [*RELABEL, SOURCE]
+    assert "action is outside its space in 1 of" in refusal(capsys, folder, *argv)
+    data.main([*argv, "--clip-actions"])
+    assert "exceeded by up to 0.75" in capsys.readouterr().err
+    (source,) = read_record(TARGET)["sources"]
+    assert (source["clipped_steps"], source["largest_excess"]) == (1, 0.75)
+    assert load_datasets([TARGET]).sources[0].clipped_steps == 0
