@@ -128,10 +128,17 @@ def spaces_of(
     return Spaces(space, actions, "the environment")
 
 
-def check_evaluable(spec: EnvSpec, env: gymnasium.Env, spaces: Spaces) -> None:
-    """Raise `InputError` where the environment has other observations than the data."""
-    space = env.observation_space
-    if not is_flat(space) or space.shape != spaces.observation.shape:
+def check_actions(spec: EnvSpec, space: gymnasium.Space) -> None:
+    """Raise `InputError` unless an environment's actions are vectors with bounds."""
+    if not is_flat(space) or not np.isfinite([space.low, space.high]).all():
+        raise InputError(
+            f"{spec.id} has actions {space}: an agent needs a flat Box with bounds"
+        )
+
+
+def check_observations(spec: EnvSpec, space: gymnasium.Space, spaces: Spaces) -> None:
+    """Raise `InputError` where an environment's observations are not the data's."""
+    if space.shape != spaces.observation.shape:
         raise InputError(
             f"the data have observations of {spaces.observation.shape[0]} numbers and "
             f"{spec.id} {space}: give the environment that they come from"

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ramac_jax.cli import conversion, data, process
+from ramac_jax.cli import data, process
 from ramac_jax.cli.options.data import Convert
+from ramac_jax.cli.runs import file_readers
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.relabel import read_record
@@ -86,6 +87,8 @@ def test_what_an_own_file_lacks_is_named(mine, capsys, folder):
     assert "the data have observations of 2 numbers and Pendulum-v1 Box" in line
     line = refusal(capsys, folder, mine, *KEYS, *name, "--env", "Nowhere-v0")
     assert "unknown environment 'Nowhere-v0'" in line
+    line = refusal(capsys, folder, mine, *KEYS, *name, "--env", "CartPole-v1")
+    assert "CartPole-v1 has actions Discrete(2): an agent needs a flat Box" in line
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_what_an_own_file_lacks_is_named(mine, capsys, folder):
     ],
 )
 def test_the_name_of_a_file_determines_family_and_id(name, robot, dataset_id):
-    got = conversion.name_conversion(Convert(Path("folder") / name))
+    got = file_readers.name_conversion(Convert(Path("folder") / name))
     assert got == (robot, dataset_id)
 
 
@@ -115,7 +118,7 @@ def test_the_name_of_a_file_determines_family_and_id(name, robot, dataset_id):
 )
 def test_other_names_of_d4rl_determine_the_family(name, robot, capsys, folder):
     options = Convert(Path(name), id="d4rl/any/thing-v0")
-    assert conversion.name_conversion(options)[0] == robot
+    assert file_readers.name_conversion(options)[0] == robot
     assert "give --id, or" in refusal(capsys, folder, name)
 
 

@@ -13,10 +13,11 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.cli import conversion, data, process
+from ramac_jax.cli import data, process
 from ramac_jax.cli.options.data import Convert, HazardOptions
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.runs import data as run_data
+from ramac_jax.cli.runs import file_readers
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
 from ramac_jax.tasks import Hazard
@@ -134,7 +135,7 @@ def test_conversion_warns_of_dropped_repeated_and_cut_steps(tmp_path, capsys):
     ],
 )
 def test_the_name_of_a_d4rl_file_determines_robot_and_id(name, robot, dataset_id):
-    got = conversion.name_conversion(Convert(Path("folder") / name))
+    got = file_readers.name_conversion(Convert(Path("folder") / name))
     assert got == (robot, dataset_id)
 
 
