@@ -10,6 +10,7 @@ INSTALLED_BY = {
     "minari": "data",
     "huggingface_hub": "export",
     "mujoco": "mujoco",
+    "ogbench": "ogbench",
     "jax2onnx": "export",
     "onnxruntime": "export",
     "matplotlib": "plots",

@@ -23,13 +23,13 @@ SHARE_ABOVE = 1e-3
 class Guard(NamedTuple):
     """What is known of the observations of the training data; all float32."""
 
-    mean: Array  # [O], in the environment's units
+    mean: Array  # [O], of centred observations, in the environment's units
     std: Array  # [O], at least `STD_FLOOR`
     threshold: Array  # [], the score that `SHARE_ABOVE` of the data exceeds
 
 
 def measure_guard(observation: Any) -> Guard:
-    """Return the guard of training data [D, O], in the environment's units.
+    """Return the guard of centred training data [D, O], in the environment's units.
 
     Raises `InputError` where there are no data, or not only finite ones.
     """
@@ -45,10 +45,11 @@ def measure_guard(observation: Any) -> Guard:
 
 
 def ood_score(guard: Guard | None, observation: Array) -> Array:
-    """Return the scores [...] of observations [..., O] in the environment's units.
+    """Return the scores [...] of centred observations [..., O].
 
-    max_j |s_j - mean_j| / std_j, and inf where an observation is not finite. Without a
-    guard, which an older checkpoint does not have, a finite observation scores 0.
+    max_j |s_j - mean_j| / std_j, in the environment's units, and inf where an
+    observation is not finite. Without a guard, which an older checkpoint does not have,
+    a finite observation scores 0.
     """
     finite = jnp.all(jnp.isfinite(observation), axis=-1)
     if guard is None:

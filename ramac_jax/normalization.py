@@ -1,6 +1,9 @@
 """Conversion between the units of an agent and of its environment."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
 
 from ramac_jax.broadcasting import lift
 from ramac_jax.types import Array
@@ -9,17 +12,35 @@ from ramac_jax.types import Array
 class Scaling(NamedTuple):
     """How an agent's units relate to the environment's; all float32.
 
-    Observations are shifted and divided, actions mapped from [low, high] to [-1, 1].
+    Observations are centred, shifted and divided, actions mapped from [low, high] to
+    [-1, 1].
     """
 
-    observation_mean: Array  # [O], 0 without normalisation
+    observation_mean: Array  # [O], of centred observations; 0 without normalisation
     observation_std: Array  # [O], 1 without normalisation
     action_low: Array  # [A]
     action_high: Array  # [A]
+    observation_centre: Array | None = None
+    """[O], subtracted in float64 before an observation is rounded to float32, where
+    rounding would lose its moves; None: float32 holds every coordinate as it is."""
+
+
+def centre_observation(scaling: Scaling, observation: Any) -> Any:
+    """Observation [..., O] in the environment's units -> centred, in the same units.
+
+    A NumPy array loses no digit to float32 before its centre is subtracted.
+    """
+    if scaling.observation_centre is None:
+        return observation
+    if isinstance(observation, jax.Array):
+        return observation - lift(scaling.observation_centre, observation.ndim)
+    centre = np.asarray(scaling.observation_centre, np.float64)
+    with np.errstate(over="ignore"):  # beyond float32: inf
+        return (np.asarray(observation, np.float64) - centre).astype(np.float32)
 
 
 def normalize_observation(scaling: Scaling, observation: Array) -> Array:
-    """Observation [..., O] in the environment's units -> in the agent's."""
+    """Centred observation [..., O] -> in the agent's units."""
     mean, std = scaling.observation_mean, scaling.observation_std
     return (observation - lift(mean, observation.ndim)) / lift(std, observation.ndim)
 

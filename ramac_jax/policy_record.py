@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.guard import Guard
 from ramac_jax.normalization import Scaling
+from ramac_jax.observations import Layout, Part
 from ramac_jax.storage import STATE
 
 RECORD = "policy.json"
@@ -52,6 +53,8 @@ class PolicySpec(NamedTuple):
     """The critics, which rank candidate actions; None: there are none, or unknown."""
     guard: Guard | None = None
     """The observations that the policy was trained on; None: they are not known."""
+    layout: Layout | None = None
+    """The parts of an observation, which the policy flattens; None: it is a vector."""
 
     @property
     def observation_dim(self) -> int:
@@ -98,13 +101,13 @@ def read_record(folder: Path) -> Record:
             f"checkpoint {folder} has format {version or 1}, and this version of "
             f"ramac_jax reads {FORMAT}: load it with the version that wrote it"
         )
-    scaling = {k: jnp.asarray(v, jnp.float32) for k, v in fields["scaling"].items()}
     spec = PolicySpec(
-        scaling=Scaling(**scaling),
+        scaling=Scaling(**read_arrays(fields["scaling"])),
         actor=fields["actor"],
         actor_options=fields["actor_options"],
         critic=read_critic_spec(fields.get("critic")),
         guard=read_guard(fields.get("guard")),
+        layout=read_layout(fields.get("observation_layout")),
     )
     return Record(
         spec=spec,
@@ -121,9 +124,21 @@ def read_critic_spec(fields: Mapping[str, Any] | None) -> CriticSpec | None:
 
 def read_guard(fields: Mapping[str, Any] | None) -> Guard | None:
     """Return the guard; None for a checkpoint that has none."""
-    if fields is None:
+    return None if fields is None else Guard(**read_arrays(fields))
+
+
+def read_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return float32 arrays by their names; None stays None."""
+    return {
+        k: None if v is None else jnp.asarray(v, jnp.float32) for k, v in fields.items()
+    }
+
+
+def read_layout(parts: Sequence[Mapping[str, Any]] | None) -> Layout | None:
+    """Return the layout of observations; None for vectors."""
+    if parts is None:
         return None
-    return Guard(**{k: jnp.asarray(v, jnp.float32) for k, v in fields.items()})
+    return tuple(Part(**{k: tuple(v) for k, v in part.items()}) for part in parts)
 
 
 def to_json(record: Record) -> str:
@@ -136,6 +151,7 @@ def to_json(record: Record) -> str:
         "critic": critic and critic._asdict() | {"options": dict(critic.options)},
         "scaling": as_lists(spec.scaling),
         "guard": spec.guard and as_lists(spec.guard),
+        **observation_layout(spec),
         "population": record.population,
         "layout": record.layout,
         "files": record.files,
@@ -147,9 +163,17 @@ def to_json(record: Record) -> str:
         raise InputError(f"the policy cannot be written as JSON: {error}") from error
 
 
+def observation_layout(spec: PolicySpec) -> dict[str, Any]:
+    """Return the field of a layout as JSON holds it; {} where there is none."""
+    if spec.layout is None:
+        return {}
+    return {"observation_layout": [part._asdict() for part in spec.layout]}
+
+
 def as_lists(arrays: Scaling | Guard) -> dict[str, Any]:
-    """Return arrays by their names, as JSON holds them."""
-    return {name: np.asarray(x).tolist() for name, x in arrays._asdict().items()}
+    """Return arrays by their names, as JSON holds them; None is left out."""
+    known = {name: x for name, x in arrays._asdict().items() if x is not None}
+    return {name: np.asarray(x).tolist() for name, x in known.items()}
 
 
 def text_checksum(fields: Mapping[str, Any]) -> int:

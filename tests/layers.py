@@ -23,6 +23,7 @@ CORE = [
     "risk",
     "losses",
     "validation",
+    "observations",
     "normalization",
     "guard",
     "returns",

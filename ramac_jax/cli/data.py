@@ -1,110 +1,23 @@
 """Make datasets: `ramac data convert` and `ramac data relabel`.
 
-`convert` turns a D4RL HDF5 file into a Minari dataset. `relabel` writes a new Minari
+`convert` turns a file of steps into a Minari dataset. `relabel` writes a new Minari
 dataset with the penalties of a hazard in the rewards. Both write to the folder
 RAMAC_JAX_DATASETS_PATH, or else MINARI_DATASETS_PATH. Exit status 2: bad input, and
 nothing was written.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import gymnasium
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
 
 from ramac_jax.cli import console
+from ramac_jax.cli.conversion import convert, print_table
 from ramac_jax.cli.options.data import Convert, Relabel, parse
-from ramac_jax.cli.runs.data import announce_downloads
-from ramac_jax.data.d4rl import D4RLEpisodes, read_d4rl, robot_spaces
+from ramac_jax.cli.runs.data import announce_downloads, report_clipping
 from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.penalties import Summary
-from ramac_jax.data.relabel import relabel_dataset, versions
+from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.sources import find_coordinate
-from ramac_jax.data.writing import check_target, write_dataset
 from ramac_jax.errors import InputError
-from ramac_jax.tasks import REFERENCE_RETURNS, VERSIONS, Hazard, find_task
-
-ROBOTS = {robot.lower(): robot for robot in REFERENCE_RETURNS}
-D4RL_NAME = re.compile(rf"({'|'.join(ROBOTS)})[_-](.+-v\d+)\.hdf5")
-
-
-def name_conversion(options: Convert) -> tuple[str, str]:
-    """Return the robot and the Minari id, from the options or the file's name."""
-    match = D4RL_NAME.fullmatch(options.file.name.lower())
-    robot, dataset_id = options.robot, options.id
-    if match is not None:
-        name = match[2].replace("_", "-")
-        robot = robot or ROBOTS[match[1]]
-        dataset_id = dataset_id or f"d4rl/{match[1]}/{name}"
-    if robot is None or dataset_id is None:
-        raise InputError(
-            f"{options.file.name} is not named as D4RL names its files, such as "
-            "hopper_medium_replay-v2.hdf5: give --robot and --id"
-        )
-    return robot, dataset_id
-
-
-def convert(options: Convert) -> None:
-    """Read a file, warn of changes to its data and write the dataset."""
-    robot, dataset_id = name_conversion(options)
-    if options.robot_version not in VERSIONS:
-        raise InputError(f"--robot-version is {options.robot_version}: give 4 or 5")
-    check_target(dataset_id, overwrite=options.overwrite)
-    data = read_d4rl(options.file, robot)
-    warn_of_ends(data)
-    observation_space, action_space = robot_spaces(robot)
-    write_dataset(
-        dataset_id,
-        data.episodes,
-        observation_space=observation_space,
-        action_space=action_space,
-        algorithm_name="see D4RL",
-        description=f"D4RL's {options.file.name}, for {robot}, as Minari episodes.",
-        env_spec=gymnasium.spec(f"{robot}-v{options.robot_version}"),
-        reference=REFERENCE_RETURNS.get(robot),
-        record=conversion_record(options, data),
-        overwrite=options.overwrite,
-    )
-    rewards = sum(float(x.rewards.sum(dtype=float)) for x in data.episodes)
-    facts = {
-        "episodes": f"{len(data.episodes)}",
-        "steps": f"{data.steps}",
-        "mean reward": f"{rewards / data.steps:.4g}",
-    }
-    print_table(dataset_id, facts)
-
-
-def conversion_record(options: Convert, data: D4RLEpisodes) -> dict[str, Any]:
-    """Return how a dataset was converted, for its metadata."""
-    return {
-        "file": options.file.name,
-        "sha256": data.sha256,
-        "splits": data.splits,
-        "dropped": data.dropped,
-        "repeated": data.repeated,
-        "versions": versions(),
-    }
-
-
-def warn_of_ends(data: D4RLEpisodes) -> None:
-    """Warn of episode ends that are not, or not fully, in the file."""
-    if data.splits:
-        console.warn(
-            f"{data.splits} episodes cut short, as truncated: the next observation is "
-            f"not the next row's in {data.split_share:.1%} of the rows inside episodes"
-        )
-    if data.dropped:
-        console.warn(
-            f"{data.dropped} last steps of truncated episodes dropped: the file has no "
-            "next_observations"
-        )
-    if data.repeated:
-        console.warn(
-            f"{data.repeated} terminated steps are followed by their own observation: "
-            "the file has no next_observations"
-        )
+from ramac_jax.tasks import Hazard, find_task
 
 
 def build_hazard(options: Relabel) -> Hazard:
@@ -150,10 +63,12 @@ def relabel(options: Relabel) -> None:
         task=options.task,
         robot=options.robot,
         robot_version=options.robot_version,
+        clip_actions=options.clip_actions,
         overwrite=options.overwrite,
     )
     if made.warning is not None:
         console.warn(made.warning)
+    report_clipping(made.sources)
     print_table(made.id, summary_facts(made.summary))
 
 
@@ -171,16 +86,6 @@ def summary_facts(summary: Summary) -> dict[str, str]:
         facts["episodes ended"] = f"{summary.ended}"
         facts["steps dropped"] = f"{summary.dropped}"
     return facts
-
-
-def print_table(dataset_id: str, facts: Mapping[str, str]) -> None:
-    """Print one line for each fact of a dataset."""
-    table = Table(show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(justify="right", overflow="fold")
-    for row in [("dataset", dataset_id), *facts.items()]:
-        table.add_row(*row)
-    Console().print(table)
 
 
 def execute(options: Convert | Relabel, argv: Sequence[str]) -> None:

@@ -219,7 +219,7 @@ def run(
     search = search.fitted(dataset.transitions)
     guard = dataset.guard()
     specs = [policy_spec(x.agent, dataset.scaling) for x in search.variants]
-    specs = [spec._replace(guard=guard) for spec in specs]
+    specs = [spec._replace(guard=guard, layout=dataset.layout) for spec in specs]
     with contextlib.ExitStack() as stack:
         evaluators = sentence = None
         if protocol is not None:

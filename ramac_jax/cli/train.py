@@ -190,7 +190,7 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
     agent = fit_to_data(options.agent, dataset.transitions, [hyperparams.discount])
     spec = policy_spec(agent, dataset.scaling)
     spec = with_critic(spec, agent, hyperparams, options.data.reward_scale)
-    spec = spec._replace(guard=dataset.guard())
+    spec = spec._replace(guard=dataset.guard(), layout=dataset.layout)
     protocol = find_protocol(options, dataset)
     with contextlib.ExitStack() as stack:
         evaluator = None

@@ -7,20 +7,22 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
+from minari import MinariDataset
 
+from ramac_jax.data.centring import Rounding
 from ramac_jax.data.environments import joint_env, reference_returns, warn_of_others
+from ramac_jax.data.episode import Reading, float32, identity_scaling
 from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.transitions import (
     Source,
-    float32,
-    identity_scaling,
     read_episodes,
     read_transitions,
 )
 from ramac_jax.errors import InputError
 from ramac_jax.guard import STD_FLOOR, Guard, measure_guard
 from ramac_jax.normalization import Scaling, normalize_observation
+from ramac_jax.observations import Layout
 from ramac_jax.types import Array, Transition
 
 GUARD_ROWS = 200_000
@@ -35,6 +37,7 @@ class OfflineDataset(NamedTuple):
     sources: tuple[Source, ...]  # in the order of the rows
     env_spec: EnvSpec | None  # of evaluations; None where the data name none
     reference: tuple[float, float] | None = None  # returns of scores 0 and 100
+    layout: Layout | None = None  # of observations with parts; None: they are vectors
 
     def guard(self) -> Guard:
         """Return what is known of the observations, from up to `GUARD_ROWS` of them."""
@@ -45,34 +48,44 @@ class OfflineDataset(NamedTuple):
 
 
 def load_datasets(
-    ids: Sequence[str], *, normalize: bool = False, root: Path | None = None
+    ids: Sequence[str],
+    *,
+    normalize: bool = False,
+    clip_actions: bool = False,
+    root: Path | None = None,
 ) -> OfflineDataset:
     """Read Minari datasets and join them in the order of their ids.
+
+    Observations that are dictionaries or tuples become vectors as
+    `gymnasium.spaces.flatten` makes them. A float64 coordinate whose moves float32
+    would blur is centred before it is rounded.
 
     Args:
       ids: Minari ids.
       normalize: whether each observation coordinate gets mean 0 and deviation 1.
+      clip_actions: clip actions that are beyond their bounds, and count them.
       root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
         Minari's own folder, and datasets that are not there are downloaded.
 
     Returns:
       The transitions [D, ...] on JAX's default device, with actions in [-1, 1].
 
-    Raises `InputError` for a dataset that is absent or cannot be read, spaces that are
-    not flat and continuous, spaces or environments that differ between the datasets,
-    and rows that `check_transitions` refuses; the message names the dataset and the
-    episode. Warns of datasets of other versions of an environment.
+    Raises `InputError` for a dataset that is absent or cannot be read, spaces that do
+    not become flat and continuous, spaces or environments that differ between the
+    datasets, actions beyond their bounds, and rows that `check_transitions` refuses;
+    the message names the dataset and the episode. Warns of datasets of other versions
+    of an environment.
     """
     if not ids:
         raise InputError("no dataset is named: give at least one Minari id")
     opened = [open_dataset(dataset_id, root) for dataset_id in ids]
     for dataset in opened:
-        check_spaces(dataset)
+        layout = check_spaces(dataset)
         check_alike(opened[0], dataset)
     warn_of_others(opened)
-    scaling = identity_scaling(opened[0])
-    episodes = [read_episodes(dataset) for dataset in opened]
-    transitions, sources = read_transitions(opened, episodes, scaling)
+    scaling, transitions, sources = read_centred(
+        opened, Reading(identity_scaling(opened[0], layout), layout, clip_actions)
+    )
     if normalize:
         scaling = measure_observations(scaling, transitions.observation)
         for array in (transitions.observation, transitions.next_observation):
@@ -84,7 +97,28 @@ def load_datasets(
         sources=sources,
         env_spec=joint_env(opened),
         reference=reference_returns(opened),
+        layout=layout,
     )
+
+
+def read_centred(
+    opened: Sequence[MinariDataset], reading: Reading
+) -> tuple[Scaling, Transition, tuple[Source, ...]]:
+    """Read datasets; a second time where a coordinate must be centred.
+
+    The hashes of the sources are those of data that are not centred.
+    """
+    rounding = Rounding()
+    episodes = [read_episodes(dataset) for dataset in opened]
+    transitions, sources = read_transitions(opened, episodes, reading, rounding.add)
+    centre = rounding.centre()
+    if centre is None:
+        return reading.scaling, transitions, sources
+    del transitions
+    scaling = reading.scaling._replace(observation_centre=centre)
+    episodes = [read_episodes(dataset) for dataset in opened]
+    again = read_transitions(opened, episodes, reading._replace(scaling=scaling))
+    return scaling, again[0], sources
 
 
 def measure_observations(scaling: Scaling, observation: Array) -> Scaling:

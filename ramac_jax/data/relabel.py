@@ -1,14 +1,17 @@
 """Stochastic-D4RL: datasets with the penalties of a hazard in their rewards."""
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
-from minari import MinariDataset
+from minari import EpisodeData, MinariDataset
 
 from ramac_jax.data.environments import reference_returns
+from ramac_jax.data.episode import Reading, identity_scaling
 from ramac_jax.data.local_datasets import find_dataset, open_dataset
 from ramac_jax.data.penalties import Summary, charge_episodes
 from ramac_jax.data.sources import (
@@ -19,7 +22,6 @@ from ramac_jax.data.sources import (
 )
 from ramac_jax.data.transitions import (
     Source,
-    identity_scaling,
     read_episodes,
     read_transitions,
 )
@@ -74,6 +76,7 @@ def relabel_dataset(
     task: str | None = None,
     robot: str | None = None,
     robot_version: int | None = None,
+    clip_actions: bool = False,
     overwrite: bool = False,
     root: Path | None = None,
 ) -> Relabelled:
@@ -91,6 +94,7 @@ def relabel_dataset(
       task: a name in `TASKS`; None for your own hazard.
       robot: the robot that the sources must have where no task is named; None for any.
       robot_version: of the new dataset's environment, 4 or 5; None: as the sources.
+      clip_actions: clip actions of the sources that are beyond their bounds.
       overwrite: whether to replace a dataset of this id.
       root: folder of all datasets, as in `load_datasets`.
 
@@ -107,8 +111,12 @@ def relabel_dataset(
     env_spec = evaluation_spec(opened, hazard, task, robot_version)
     check_environment(opened[0], env_spec)
     read = [list(read_episodes(dataset)) for dataset in opened]
-    sources = read_transitions(opened, read, identity_scaling(opened[0]))[1]
-    episodes, summary = charge_episodes(hazard, [x for own in read for x in own], seed)
+    reading = Reading(identity_scaling(opened[0]), clip_actions=clip_actions)
+    sources = read_transitions(opened, read, reading)[1]
+    everything = [x for own in read for x in own]
+    if clip_actions:
+        everything = [within_bounds(x, opened[0].action_space) for x in everything]
+    episodes, summary = charge_episodes(hazard, everything, seed)
     write_dataset(
         dataset_id,
         episodes,
@@ -125,6 +133,12 @@ def relabel_dataset(
     )
     warning = find_warning(hazard, summary.risky_share)
     return Relabelled(id=dataset_id, summary=summary, sources=sources, warning=warning)
+
+
+def within_bounds(episode: EpisodeData, box: gymnasium.spaces.Box) -> EpisodeData:
+    """Return an episode whose actions are clipped to their bounds."""
+    actions = np.clip(episode.actions, box.low, box.high)
+    return dataclasses.replace(episode, actions=actions)
 
 
 def make_record(

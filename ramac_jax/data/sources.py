@@ -11,7 +11,7 @@ from minari import MinariDataset
 
 from ramac_jax.data.environments import joint_env, warn_of_others
 from ramac_jax.data.local_datasets import check_id, open_dataset
-from ramac_jax.data.spaces import check_alike, check_spaces
+from ramac_jax.data.spaces import check_alike, check_flat
 from ramac_jax.data.writing import RECORD
 from ramac_jax.envs.registration import (
     find_hazard,
@@ -69,7 +69,7 @@ def open_sources(
     """Open datasets of one robot, with the hazard's coordinate and no hazard yet."""
     opened = [open_dataset(source_id, root) for source_id in source_ids]
     for dataset in opened:
-        check_spaces(dataset)
+        check_flat(dataset)
         check_robot(dataset, robot)
         check_coordinate(dataset, hazard)
         check_alike(opened[0], dataset)

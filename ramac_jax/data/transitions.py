@@ -8,12 +8,12 @@ import jax
 import numpy as np
 from minari import EpisodeData, MinariDataset
 
+from ramac_jax.data.clipping import Clipping
+from ramac_jax.data.episode import Reading, SeeFn, leave_unseen, read_episode
 from ramac_jax.data.read_errors import unreadable
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.normalization import Scaling, scale_action
-from ramac_jax.returns import steps_to_end
+from ramac_jax.normalization import Scaling
 from ramac_jax.types import Transition
-from ramac_jax.validation import ACTION_TOLERANCE, check_transitions, reject_rows
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError)
 """What the storage libraries raise for a file that they cannot read."""
@@ -27,23 +27,14 @@ class Source(NamedTuple):
     episodes: int
     steps: int
     sha256: str  # of the float32 transitions, before observations are normalized
+    clipped_steps: int = 0  # whose action was beyond its bounds
+    largest_excess: float = 0.0  # of such an action, in the environment's units
 
 
-def float32(values: Any) -> Any:
-    """Return a float32 NumPy array; a number beyond float32's range becomes inf."""
-    with np.errstate(over="ignore"):
-        return np.asarray(values, np.float32)
-
-
-def identity_scaling(dataset: MinariDataset) -> Scaling:
-    """Return the scaling that leaves observations as they are."""
-    shape, box = dataset.observation_space.shape, dataset.action_space
-    return Scaling(
-        observation_mean=float32(np.zeros(shape)),
-        observation_std=float32(np.ones(shape)),
-        action_low=float32(box.low),
-        action_high=float32(box.high),
-    )
+def clipping_of(sources: Sequence[Source]) -> Clipping:
+    """Return what was clipped of the actions of datasets."""
+    each = [Clipping(x.clipped_steps, x.largest_excess) for x in sources]
+    return sum(each, Clipping())
 
 
 def read_episodes(dataset: MinariDataset) -> Iterator[EpisodeData]:
@@ -57,7 +48,8 @@ def read_episodes(dataset: MinariDataset) -> Iterator[EpisodeData]:
 def read_transitions(
     opened: Sequence[MinariDataset],
     episodes: Sequence[Iterable[EpisodeData]],
-    scaling: Scaling,
+    reading: Reading,
+    see: SeeFn = leave_unseen,
 ) -> tuple[Transition, tuple[Source, ...]]:
     """Check every episode and collect all of them as transitions [D, ...].
 
@@ -66,7 +58,9 @@ def read_transitions(
     Args:
       opened: the datasets.
       episodes: of each dataset.
-      scaling: of the actions.
+      reading: how they become transitions.
+      see: called with the flat observations [T + 1, O] of each episode, before they are
+        centred and rounded.
 
     Raises `InputError` for a dataset without episodes, metadata that name another
     number of steps than the file holds, and every row that is unsound.
@@ -74,13 +68,13 @@ def read_transitions(
     for dataset in opened:
         if not dataset.total_episodes:
             raise InputError(f"dataset {dataset.id} is empty: it has no episode")
-    arrays = allocate(opened, scaling)
+    arrays = allocate(opened, reading.scaling)
     sources, start = [], 0
     for dataset, own in zip(opened, episodes, strict=True):
         stop = start + dataset.total_steps
         rows = slice_rows(arrays, start, stop)
-        fill(dataset, own, rows, scaling)
-        sources.append(describe_source(dataset, rows))
+        clipping = fill(dataset, own, rows, reading, see)
+        sources.append(describe_source(dataset, rows, clipping))
         start = stop
     return arrays, tuple(sources)
 
@@ -120,13 +114,18 @@ def fill(
     dataset: MinariDataset,
     episodes: Iterable[EpisodeData],
     rows: Transition,
-    scaling: Scaling,
-) -> None:
-    """Write the episodes of a dataset into exactly its own rows [D, ...]."""
-    size, stop = len(rows.reward), 0
+    reading: Reading,
+    see: SeeFn,
+) -> Clipping:
+    """Write the episodes of a dataset into exactly its own rows [D, ...].
+
+    Returns what was clipped of their actions.
+    """
+    size, stop, clipping = len(rows.reward), 0, Clipping()
     try:
         for episode in episodes:
-            transitions = read_episode(dataset.id, episode, scaling)
+            transitions, clipped = read_episode(dataset.id, episode, reading, see)
+            clipping += clipped
             start, stop = stop, stop + len(transitions.reward)
             if stop <= size:
                 own = slice_rows(rows, start, stop)
@@ -140,55 +139,12 @@ def fill(
             f"dataset {dataset.id} holds {stop} steps and its metadata name {size}: "
             "download or make it again"
         )
+    return clipping
 
 
-def read_episode(dataset_id: str, episode: EpisodeData, scaling: Scaling) -> Transition:
-    """Cut an episode of T steps and T + 1 observations into T checked transitions.
-
-    A truncated step keeps its true next observation and is not terminated.
-    """
-    where = f"dataset {dataset_id}, episode {episode.id}"
-    if not len(episode.rewards):
-        raise InputError(f"{where}: it has no step; leave it out")
-    observation = float32(episode.observations)
-    raw_action = float32(episode.actions)
-    check_width(where, "observations", observation, scaling.observation_mean.shape)
-    check_width(where, "actions", raw_action, scaling.action_low.shape)
-    transitions = Transition(
-        observation=observation[:-1],
-        action=scale_action(scaling, raw_action),
-        reward=float32(episode.rewards),
-        next_observation=observation[1:],
-        terminated=float32(episode.terminations),
-        steps=float32(steps_to_end(np.asarray(episode.terminations, bool))),
-    )
-    try:
-        reject_outside(raw_action, np.asarray(scaling.action_low), scaling.action_high)
-        check_transitions(transitions)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    return transitions
-
-
-def check_width(
-    where: str, name: str, value: np.ndarray, width: tuple[int, ...]
-) -> None:
-    """Raise `InputError` unless rows [T, ...] have the shape of their space."""
-    if value.shape[1:] != width:
-        raise InputError(
-            f"{where}: {name} have shape {list(value.shape)} and their space "
-            f"{list(width)}; download or make it again"
-        )
-
-
-def reject_outside(action: np.ndarray, low: Any, high: Any) -> None:
-    """Raise `InputError` for actions [T, A] beyond their bounds [A] and rounding."""
-    slack = ACTION_TOLERANCE * (high - low)
-    outside = (action < low - slack) | (action > high + slack)
-    reject_rows("action", outside, action, "outside its space", "fix the data")
-
-
-def describe_source(dataset: MinariDataset, transitions: Transition) -> Source:
+def describe_source(
+    dataset: MinariDataset, transitions: Transition, clipping: Clipping
+) -> Source:
     """Return the record of a dataset, with a hash of the bytes of its transitions.
 
     The hash leaves out `steps`, which follow from the order of the rows.
@@ -202,4 +158,6 @@ def describe_source(dataset: MinariDataset, transitions: Transition) -> Source:
         episodes=dataset.total_episodes,
         steps=len(transitions.reward),
         sha256=digest.hexdigest(),
+        clipped_steps=clipping.steps,
+        largest_excess=clipping.largest_excess,
     )

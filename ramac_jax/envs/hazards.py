@@ -1,7 +1,8 @@
 """The rule of a hazard as functions on arrays.
 
 Where the state after a step is risky, a penalty is added to the reward of that step
-with some probability. A hazard may also end the episode.
+with some probability. A hazard may also end the episode. The reward itself may speak of
+another state: that of OGBench's single tasks speaks of the state before the step.
 """
 
 from typing import Any

@@ -117,7 +117,7 @@ def update_spec(spec: EnvSpec) -> EnvSpec:
 def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
     """Call `gymnasium.make`.
 
-    Raises `MissingExtra` where only MuJoCo is missing, and `InputError` for any other
+    Raises `MissingExtra` where only an extra is missing, and `InputError` for any other
     error of Gymnasium, of the environment or of its wrappers.
     """
     try:
@@ -127,6 +127,9 @@ def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
     except Exception as error:  # an environment may raise anything
         if isinstance(error, gymnasium.error.DependencyNotInstalled):
             require("mujoco", "a robot of Gymnasium")
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if (missing or "").partition(".")[0] == "ogbench":
+            require("ogbench", "an environment of OGBench")
         name = env if isinstance(env, str) else env.id
         raise InputError(
             f"cannot make {name} ({type(error).__name__}: {first_line(error)}): "

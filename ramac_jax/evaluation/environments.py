@@ -52,8 +52,8 @@ class Environments:
           num_workers: processes that step the environments; 0: this process does.
 
         Raises `InputError` for an unknown environment, one that cannot be made, one
-        with running statistics, and where observations or actions are not vectors.
-        Warns where the episode of a seed differs when it is played again.
+        with running statistics, and where observations do not become vectors or actions
+        are none. Warns where the episode of a seed differs when it is played again.
         """
         for name, count, least in (
             ("horizon", horizon, 1),
@@ -66,6 +66,7 @@ class Environments:
         warn_of_state(self.rows.lanes[0][0])
         self.observation_dim = self.rows.observation_dim
         self.action_dim = self.rows.action_dim
+        self.layout = self.rows.layout
         self.connections: list[Connection] = []
         self.workers: list[Any] = []
         spawn = multiprocessing.get_context("spawn")  # forking a process with JAX hangs

@@ -111,6 +111,8 @@ def ood_rates(
     with these acting options.
     """
 
+    policy = policy.of_centred()  # the states are centred as the policy's own data
+
     @jax.jit
     @jax.vmap
     def act(member: Array, key: Key) -> Array:

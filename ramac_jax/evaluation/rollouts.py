@@ -32,13 +32,16 @@ TILE = 8  # episodes of each agent in a lane
 MAX_ENVIRONMENTS = 256  # open at once, or two lanes; each takes 1.5 MB, 10 ms to make
 
 ActFn = Callable[[np.ndarray, np.ndarray, np.int32], Array]
-"""(observations [P, M, O], seeds [P, M], step) -> actions [P, M, A]."""
+"""(centred observations [P, M, O], seeds [P, M], step) -> actions [P, M, A]."""
 OnStep = Callable[[int, int], bool | None]
 """(steps of lanes done, largest possible number) -> True to cancel the evaluation."""
 
 
 class PlayingPolicy(Protocol):
-    """A policy that brings its own function to play with, such as an exported one."""
+    """A policy that brings its own function to play with, such as an exported one.
+
+    It may have an `observation_centre` [O], as `Policy` has.
+    """
 
     @property
     def population(self) -> int: ...
@@ -65,7 +68,8 @@ class Episodes(NamedTuple):
     failed: np.ndarray  # [P, M] bool: ended by a NaN, an infinity or an exception
     monitored: np.ndarray  # [P, M, horizon] float32, after each step; NaN past the end
     rewards: np.ndarray | None = None  # [P, M, horizon] float32, 0 past the end
-    start: np.ndarray | None = None  # [P, M, O] float32, before the first step
+    start: np.ndarray | None = None
+    """[P, M, O] float32, centred as the policy reads it, before the first step."""
 
 
 class Actors(NamedTuple):
@@ -84,8 +88,9 @@ def act(
     seeds: Array,
     step: Array,
 ) -> Array:
-    """Actions [P, M, A] for observations [P, M, O], in the environment's units.
+    """Actions [P, M, A] for centred observations [P, M, O].
 
+    Both are in the environment's units.
     The noise of an action is drawn from fold_in(key(episode seed), step) alone.
 
     Args:
@@ -143,6 +148,8 @@ def evaluate(
     """
     check_request(policy, environments, num_episodes, seed)
     act_in_lane = act_fn(policy, options)
+    centre = getattr(policy, "observation_centre", None)
+    shift = 0.0 if centre is None else np.asarray(centre, np.float64)
     size = policy.population * num_episodes
     seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
     groups = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
@@ -152,7 +159,7 @@ def evaluate(
     def run_lane(lane: int) -> Iterator[None]:
         for index in range(lane, len(groups), num_lanes):
             played[index] = yield from play(
-                act_in_lane, environments, lane, groups[index]
+                act_in_lane, environments, lane, groups[index], shift
             )
 
     lanes = [run_lane(lane) for lane in range(num_lanes)]
@@ -181,6 +188,12 @@ def check_request(
     seed: int,
 ) -> None:
     """Raise `InputError` where `evaluate` cannot play these episodes."""
+    layout = policy.spec.layout if isinstance(policy, Policy) else None
+    if layout is not None and environments.layout not in (None, layout):
+        raise InputError(
+            f"{environments.spec.id} has other parts of observations than the data of "
+            "the policy, or another order: give the environment that it was trained for"
+        )
     for name in ("observation_dim", "action_dim"):
         here, there = getattr(policy, name), getattr(environments, name)
         if here != there:
@@ -215,24 +228,30 @@ def prepare(policy: Policy, options: ActingOptions) -> tuple[acting.ActingRule, 
 
 
 def play(
-    act: ActFn, environments: Environments, lane: int, seeds: np.ndarray
+    act: ActFn,
+    environments: Environments,
+    lane: int,
+    seeds: np.ndarray,
+    centre: np.ndarray | float,
 ) -> Generator[None, None, Episodes]:
     """Play the episodes of seeds [P, M], M at most `TILE`, in a lane.
 
-    Yields while the actions of a step are being computed.
+    The centre [O] is subtracted from observations before they are rounded. Yields while
+    the actions of a step are being computed.
     """
     shape, size = seeds.shape, seeds.shape[1]
     padded = np.zeros((shape[0], TILE, environments.observation_dim), np.float32)
     key_seeds = np.pad(seeds, ((0, 0), (0, TILE - size))).astype(np.uint32)
     rows = seeds.flatten()
     now = environments.reset(lane, rows)
-    episodes = empty_episodes(rows, environments.horizon, now.observation)
+    start = (now.observation - centre).astype(np.float32)
+    episodes = empty_episodes(rows, environments.horizon, start)
     episodes.failed[:] = now.failed
     running = ~now.failed
     for step in range(environments.horizon):
         if not running.any():
             break
-        padded[:, :size] = now.observation.reshape(*shape, -1)
+        padded[:, :size] = (now.observation - centre).reshape(*shape, -1)
         acted = act(padded, key_seeds, np.int32(step))
         yield
         actions = np.asarray(acted)[:, :size].reshape(seeds.size, -1)
@@ -259,7 +278,7 @@ def empty_episodes(seeds: np.ndarray, horizon: int, start: np.ndarray) -> Episod
         failed=np.zeros(size, bool),
         monitored=np.full((size, horizon), np.nan, np.float32),
         rewards=np.zeros((size, horizon), np.float32),
-        start=start.copy(),
+        start=start,
     )
 
 

@@ -21,13 +21,14 @@ from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
 from ramac_jax.envs.hazards import as_number  # noqa: E402
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
+from ramac_jax.envs.spaces import flat_environment, is_flat, layout_before  # noqa: E402
 from ramac_jax.evaluation.wrappers import check_wrappers  # noqa: E402
 
 
 class Step(NamedTuple):
     """One step of N environments; rows that are not running are 0, `monitored` NaN."""
 
-    observation: np.ndarray  # [N, O] float32
+    observation: np.ndarray  # [N, O] float64
     reward: np.ndarray  # [N]
     base_reward: np.ndarray  # [N], the reward before any penalty
     penalty: np.ndarray  # [N], at most 0
@@ -40,7 +41,7 @@ class Step(NamedTuple):
 def empty_step(size: int, observation_dim: int) -> Step:
     """Return a step in which no environment runs."""
     return Step(
-        observation=np.zeros((size, observation_dim), np.float32),
+        observation=np.zeros((size, observation_dim)),
         reward=np.zeros(size),
         base_reward=np.zeros(size),
         penalty=np.zeros(size),
@@ -54,16 +55,22 @@ def empty_step(size: int, observation_dim: int) -> Step:
 def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     """Make one environment.
 
-    Raises `InputError` where it cannot be made, where observations or actions are not
-    vectors, and where a wrapper keeps running statistics.
+    Its observations are vectors: dictionaries and tuples are flattened.
+
+    Raises `InputError` where it cannot be made, where observations do not become
+    vectors or actions are none, and where a wrapper keeps running statistics.
     """
     made = make_environment(env, max_episode_steps=horizon, disable_env_checker=True)
     check_wrappers(made)
-    for name in ("observation_space", "action_space"):
-        space = getattr(made, name)
-        if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
-            raise InputError(f"{env.id} has {name} {space}: it must be a box of [size]")
-    return made
+    if not is_flat(made.action_space):
+        raise InputError(
+            f"{env.id} has action_space {made.action_space}: it must be a box of [size]"
+        )
+    try:
+        return flat_environment(made)
+    except InputError as error:
+        made.close()
+        raise InputError(f"{env.id} has observation_space {error}") from None
 
 
 def find_spec(env: str | EnvSpec) -> EnvSpec:
@@ -93,6 +100,7 @@ class Rows:
         self.lanes = {0: [make(env, horizon)]}
         self.observation_dim = self.lanes[0][0].observation_space.shape[0]
         self.action_dim = self.lanes[0][0].action_space.shape[0]
+        self.layout = layout_before(self.lanes[0][0])
 
     def reset(self, lane: int, seeds: np.ndarray) -> Step:
         """Start an episode in each of N environments, with its own seed [N]."""
@@ -144,7 +152,9 @@ def warn_of_error(env: EnvSpec, error: Exception) -> None:
 
 def reject_failed(step: Step) -> Step:
     """Mark rows whose observation or reward is not finite as failed, and blank them."""
-    finite = np.isfinite(step.observation).all(axis=-1) & np.isfinite(step.reward)
+    with np.errstate(over="ignore"):  # beyond float32: inf
+        finite = np.isfinite(step.observation.astype(np.float32)).all(axis=-1)
+    finite &= np.isfinite(step.reward)
     failed = step.failed | ~finite
     for field in (step.observation, step.penalty, step.risky):
         field[failed] = 0

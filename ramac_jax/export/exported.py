@@ -38,6 +38,12 @@ class ExportedPolicy:
         self.action_dim: int = shapes["action"][-1]
         self.noise_shape = tuple(shapes["noise"])
 
+    @property
+    def observation_centre(self) -> np.ndarray | None:
+        """What an observation is reduced by before it is rounded: [O], or None."""
+        centre = self.record.get("observation_centre")
+        return None if centre is None else np.asarray(centre, np.float64)
+
     def resolve(self, options: ActingOptions) -> ActingOptions:
         """Return the options with the level that ranks, by default that of training.
 
@@ -69,7 +75,7 @@ class ExportedPolicy:
     def act_from_noise(
         self, observation: Any, noise: Any, options: ActingOptions
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return actions [B, A] and scores [B] of observations [B, O].
+        """Return actions [B, A] and scores [B] of centred observations [B, O].
 
         The noise has the shape that `policy.json` gives. Nothing is refused.
         """
@@ -117,14 +123,17 @@ class ExportedPolicy:
         `InputError` for observations of another shape or that are not finite, and for
         options by which the program cannot act.
         """
-        observation = np.asarray(observation, np.float32)
-        if observation.ndim != 2 or observation.shape[1] != self.observation_dim:
+        given = np.asarray(observation)
+        if given.ndim != 2 or given.shape[1] != self.observation_dim:
             raise InputError(
-                f"observation has shape {list(observation.shape)}: this policy reads "
+                f"observation has shape {list(given.shape)}: this policy reads "
                 f"[B, {self.observation_dim}]"
             )
-        given = options or ActingOptions(num_candidates=self.num_candidates)
-        options = self.resolve(given)
+        centre = self.observation_centre
+        observation = given if centre is None else given.astype(np.float64) - centre
+        observation = observation.astype(np.float32)
+        as_exported = ActingOptions(num_candidates=self.num_candidates)
+        options = self.resolve(options or as_exported)
         shape = tuple(len(observation) if x == BATCH else x for x in self.noise_shape)
         noise = random_numbers.normal(key, shape, jnp.float32)
         action, score = self.act_from_noise(observation, noise, options)

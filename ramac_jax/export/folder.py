@@ -69,11 +69,11 @@ def export_policy(
     out = Path(out).absolute()
     check_request(out, options)
     program = make_program(policy, options.member, options.num_candidates)
-    own = policy.pick(options.member)
+    own = policy.pick(options.member).of_centred()
     contents = serialize(program, options)
     samples = parity.draw_samples(own, program, options.num_candidates)
     found = {name: compare(own, samples, name, x) for name, x in contents.items()}
-    record = describe(own, program, options) | {
+    record = describe(policy, program, options) | {
         "files": {k: hashlib.sha256(x).hexdigest() for k, x in contents.items()},
         "parity": {name: x.largest for name, x in found.items()},
         "parity_ties": {name: x.num_ties for name, x in found.items()},
@@ -88,7 +88,7 @@ def export_policy(
             write_json(new / RECORD, record | {"checksum": checksum(record)})
             write_text(new / readme.FILE, text)
             if options.card:
-                save_acting(new / CHECKPOINT, own)
+                save_acting(new / CHECKPOINT, policy, options.member)
     except InputError:
         raise
     except (OSError, ValueError) as error:  # Orbax raises the latter on a full disk
@@ -163,6 +163,7 @@ def describe(
             "risk_measure": critic.risk_measure if critic else None,
             "risk_level": critic.risk_level if critic else None,
         },
+        **centre_of(policy),
         "action_low": np.asarray(policy.spec.scaling.action_low).tolist(),
         "action_high": np.asarray(policy.spec.scaling.action_high).tolist(),
         "ood_threshold": None if guard is None else float(guard.threshold),
@@ -171,6 +172,12 @@ def describe(
         "opset": options.opset if "onnx" in options.formats else None,
         "versions": versions(),
     }
+
+
+def centre_of(policy: Policy) -> dict[str, Any]:
+    """Return what observations are reduced by, as JSON holds it; {} for nothing."""
+    centre = policy.observation_centre
+    return {} if centre is None else {"observation_centre": np.asarray(centre).tolist()}
 
 
 def versions() -> dict[str, str]:

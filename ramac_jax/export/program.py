@@ -57,8 +57,8 @@ class Program(NamedTuple):
 def make_program(policy: Policy, member: int, num_candidates: int) -> Program:
     """Return `(observation, noise, temperature, risk_level) -> (action, ood_score)`.
 
-    Everything is in the environment's units. The action is bit for bit that of
-    `Policy.act_from_noise` with the same noise.
+    Everything is in the environment's units, and the observation is centred. The action
+    is bit for bit that of `Policy.act_from_noise` with the same noise.
 
     Args:
       policy: of a registered actor, whose noise is one array of normal numbers.
@@ -73,7 +73,7 @@ def make_program(policy: Policy, member: int, num_candidates: int) -> Program:
             "the policy has an actor of your own, the law of whose noise is not known: "
             "only registered actors are exported"
         )
-    own = policy.pick(member)
+    own = policy.pick(member).of_centred()
     own.resolve(ActingOptions(num_candidates=num_candidates, risk_level=1.0))
     everyone = ActingParams(own.params, own.critic_params)
     params = unpack(jax.tree.map(lambda x: x[0], everyone))
@@ -89,7 +89,7 @@ def make_program(policy: Policy, member: int, num_candidates: int) -> Program:
 
     return Program(
         function=act,
-        inputs=input_ports(own, num_candidates),
+        inputs=input_ports(policy, num_candidates),
         outputs=output_ports(own),
     )
 
@@ -106,12 +106,17 @@ def input_ports(policy: Policy, num_candidates: int) -> tuple[Port, ...]:
         )
         if critic.risk_level is not None:
             ranks += f"; {critic.risk_level:g} in training"
+    units = "in the environment's units"
+    if policy.spec.layout is not None:
+        units += ", its parts flattened as gymnasium.spaces.flatten does"
+    if policy.observation_centre is not None:
+        units += ", less observation_centre of policy.json, subtracted in float64"
     return (
         Port(
             "observation",
             (BATCH, policy.spec.observation_dim),
             "float32",
-            "in the environment's units",
+            units,
         ),
         Port(
             "noise",

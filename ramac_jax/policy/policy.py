@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,13 @@ from ramac_jax.acting import (
     draw_noise,
 )
 from ramac_jax.errors import InputError
-from ramac_jax.normalization import Scaling, normalize_observation, unscale_action
+from ramac_jax.normalization import (
+    Scaling,
+    centre_observation,
+    normalize_observation,
+    unscale_action,
+)
+from ramac_jax.observations import flatten, is_structured
 from ramac_jax.policy.builders import find_risk_measure
 from ramac_jax.policy.distance import warn_of_distance
 from ramac_jax.policy_record import CriticSpec, PolicySpec
@@ -82,6 +89,16 @@ class Policy:
         check_acting(options, self.critic, self.risk_measure)
         return options
 
+    @property
+    def observation_centre(self) -> Array | None:
+        """What an observation is reduced by before it is rounded: [O], or None."""
+        return self.spec.scaling.observation_centre
+
+    def of_centred(self) -> "Policy":
+        """Return the policy that reads observations which are centred already."""
+        scaling = self.spec.scaling._replace(observation_centre=None)
+        return dataclasses.replace(self, spec=self.spec._replace(scaling=scaling))
+
     def pick(self, member: int) -> "Policy":
         """Return the policy of one agent; `InputError` for one that does not exist."""
         self.check_member(member)
@@ -91,7 +108,7 @@ class Policy:
 
     def __call__(
         self,
-        observation: Array,
+        observation: Any,
         key: Key,
         member: int | Array = 0,
         *,
@@ -103,7 +120,8 @@ class Policy:
         """Draw one action for each observation from the policy of one agent.
 
         Args:
-          observation: [..., O], in the environment's units.
+          observation: [..., O], in the environment's units; where the data had
+            dictionaries or tuples, also such ones, of arrays [..., *shape].
           key: for the noise of all actions.
           member: number of the agent, from 0 on; a traced one is not checked.
           temperature: factor on the noise of the sampler, traced; 0: deterministic.
@@ -125,7 +143,8 @@ class Policy:
         )
         self.resolve(options)
         observation = self.check_observation(observation)
-        noise = draw_noise(self.rule(num_candidates), observation, key)
+        rounded = jnp.asarray(observation, jnp.float32)
+        noise = draw_noise(self.rule(num_candidates), rounded, key)
         return self.act_from_noise(observation, noise, member, options=options)
 
     def act_from_noise(
@@ -145,17 +164,20 @@ class Policy:
         everyone = ActingParams(self.params, self.critic_params)
         params = jax.tree.map(lambda x: x[member], everyone)
         rule, scaling = self.rule(options.num_candidates), self.spec.scaling
+        observation = centre_observation(scaling, observation)
         return act_in_units(rule, scaling, params, observation, noise, options.numbers)
 
-    def ood_score(self, observation: Array) -> Array:
+    def ood_score(self, observation: Any) -> Array:
         """Return how far observations [..., O] are from those of the training: [...].
 
         `ramac_jax.guard.ood_score` defines it; `spec.guard` has the threshold.
         """
-        return guard.ood_score(self.spec.guard, self.check_width(observation))
+        observation = self.check_width(observation)
+        observation = centre_observation(self.spec.scaling, observation)
+        return guard.ood_score(self.spec.guard, observation)
 
-    def check_observation(self, observation: Array) -> Array:
-        """Return observations [..., O] as float32, those that are traced unchecked.
+    def check_observation(self, observation: Any) -> Array:
+        """Return observations as `check_width` does, those that are traced unchecked.
 
         Warns with `OODWarning` of observations that score above the threshold of the
         training data. Raises `InputError` for another width than O, and for
@@ -169,9 +191,17 @@ class Policy:
             warn_of_distance(None if known is None else float(known.threshold), score)
         return observation
 
-    def check_width(self, observation: Array) -> Array:
-        """Return observations as float32; `InputError` for another width than O."""
-        observation = jnp.asarray(observation, jnp.float32)
+    def check_width(self, observation: Any) -> Array:
+        """Return observations as vectors [..., O]; `InputError` for another width.
+
+        They are float32, or where they are yet to be centred perhaps float64.
+        """
+        if self.spec.layout is not None and is_structured(observation):
+            observation = flatten(self.spec.layout, observation)
+        if self.observation_centre is None or isinstance(observation, jax.Array):
+            observation = jnp.asarray(observation, jnp.float32)
+        else:
+            observation = np.asarray(observation, np.float64)
         if observation.shape[-1:] != (self.spec.observation_dim,):
             raise InputError(
                 f"observation has shape {list(observation.shape)}: this policy reads "
@@ -200,7 +230,10 @@ def act_in_units(
     noise: ActingNoise,
     numbers: ActingNumbers,
 ) -> Array:
-    """Act as `ramac_jax.acting.act_from_noise`, in the environment's units."""
+    """Act as `ramac_jax.acting.act_from_noise`, on centred observations.
+
+    Observations and actions are in the environment's units.
+    """
     observation = normalize_observation(scaling, observation)
     action = act_from_noise(rule, params, observation, noise, numbers)
     return unscale_action(scaling, action)

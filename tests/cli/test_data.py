@@ -17,6 +17,7 @@ from ramac_jax.cli import data, process
 from ramac_jax.cli.options.data import Convert, HazardOptions
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.runs import data as run_data
+from ramac_jax.cli.runs import file_readers
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
 from ramac_jax.tasks import Hazard
@@ -134,7 +135,7 @@ def test_conversion_warns_of_dropped_repeated_and_cut_steps(tmp_path, capsys):
     ],
 )
 def test_the_name_of_a_d4rl_file_determines_robot_and_id(name, robot, dataset_id):
-    got = data.name_conversion(Convert(Path("folder") / name))
+    got = file_readers.name_conversion(Convert(Path("folder") / name))
     assert got == (robot, dataset_id)
 
 
@@ -331,3 +332,16 @@ def test_the_command_itself_exits_with_status_2(folder):
 def test_every_field_of_a_hazard_is_an_option():
     options = [field.name for field in dataclasses.fields(HazardOptions)]
     assert options == list(Hazard._fields)
+
+
+def test_actions_of_the_sources_are_clipped_on_request(capsys, folder):
+    wide = episode()
+    wide.actions[3, 0] = 1.75
+    make(made=wide)
+    argv = [*RELABEL, SOURCE]
+    assert "action is outside its space in 1 of" in refusal(capsys, folder, *argv)
+    data.main([*argv, "--clip-actions"])
+    assert "exceeded by up to 0.75" in capsys.readouterr().err
+    (source,) = read_record(TARGET)["sources"]
+    assert (source["clipped_steps"], source["largest_excess"]) == (1, 0.75)
+    assert load_datasets([TARGET]).sources[0].clipped_steps == 0

@@ -24,6 +24,7 @@ FRAGILE = {
     "minari.dataset": "minari",
     "minari.namespace": "minari",
     "minari.storage": "minari",
+    "ogbench": "ogbench",  # its rewards read the environments' own attributes
     "orbax.checkpoint": "orbax-checkpoint",  # the older of two interfaces
     "tyro": "tyro",  # cli/options/words.py reads the box that it draws
 }
@@ -53,7 +54,8 @@ def requirements(extra):
 
 
 BASE = [Requirement(text) for text in PROJECT["dependencies"]]
-KNOWN = {r.name: r for r in [*BASE, *requirements("all")]}
+APART = requirements("ogbench")  # not in "all": it brings DeepMind's control suite
+KNOWN = {r.name: r for r in [*BASE, *requirements("all"), *APART]}
 
 
 def distribution(module):

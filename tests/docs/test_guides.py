@@ -21,7 +21,8 @@ def test_most_guides_have_a_block():
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
-def test_a_block_runs(page, block):
+def test_a_block_runs(page, block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(compile(block, page.name, "exec"), {})
 
 

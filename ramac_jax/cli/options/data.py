@@ -12,18 +12,51 @@ from ramac_jax.tasks import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
+class OwnFile:
+    """Keys of the arrays of a file of your own, and where its policies act."""
+
+    observations: tuple[str, ...] = ()
+    """Keys of the observations of steps; several are put side by side. Give them for a
+    file of your own."""
+    actions: tuple[str, ...] = ("actions",)
+    """Keys of the actions."""
+    rewards: str = "rewards"
+    """Key of the rewards."""
+    terminals: str | None = None
+    """Key of flags: the task ended the episode; None: terminals, where it is there."""
+    timeouts: str | None = None
+    """Key of flags: the episode was cut off; None: timeouts, where it is there."""
+    next_observations: tuple[str, ...] = ()
+    """Keys of the observations after each step; (): those of the next row."""
+    env: str | None = None
+    """Gymnasium id of the environment for evaluations; it has the bounds of actions."""
+    action_low: float = -1.0
+    """Lower bound of each action, without an environment."""
+    action_high: float = 1.0
+    """Upper bound of each action, without an environment."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Convert:
-    """Turn a D4RL HDF5 file into a Minari dataset."""
+    """Turn a file of steps into a Minari dataset: D4RL's, OGBench's or your own."""
 
     file: tyro.conf.Positional[Path]
-    """The file, such as hopper_medium_replay-v2.hdf5."""
+    """The file, such as hopper_medium_replay-v2.hdf5, or an .npz or .hdf5 of your
+    own."""
     robot: str | None = None
-    """HalfCheetah, Hopper or Walker2d; None: from the name of the file."""
+    """Of D4RL: HalfCheetah, Hopper or Walker2d, or antmaze, kitchen, pen, hammer, door
+    or relocate; None: from the name of the file."""
     id: str | None = None
     """Minari id to write; None: d4rl/hopper/medium-replay-v2 for the file above."""
     robot_version: int = 4
     """Version of Gymnasium's robot for evaluations: 4 moves as D4RL's robots, 5 has
     corrected dynamics."""
+    ogbench_task: int = 1
+    """Of a file of OGBench: the single task, 1 to 5, whose rewards it gets."""
+    clip_actions: bool = False
+    """Clip actions that are beyond their bounds; without it they are refused."""
+    own: tyro.conf.OmitArgPrefixes[OwnFile] = OwnFile()
+    """Of a file of your own, what its arrays are."""
     overwrite: bool = False
     """Replace the dataset of that id."""
 
@@ -70,6 +103,8 @@ class Relabel:
     """Without a task, the robot that the sources must have; None: any."""
     robot_version: int | None = None
     """Version of Gymnasium's robot for evaluations; None: as the sources."""
+    clip_actions: bool = False
+    """Clip actions that are beyond their bounds; without it they are refused."""
     hazard: tyro.conf.OmitArgPrefixes[HazardOptions] = HazardOptions()
     """The hazard; with a task, these options replace fields of the task's hazard."""
 

@@ -21,6 +21,9 @@ class DatasetSpec:
     """Seed of the penalties of a new stochastic dataset."""
     normalize: bool = False
     """Give each observation coordinate mean 0 and deviation 1."""
+    clip_actions: bool = False
+    """Clip actions that are beyond their bounds, as those of Gaussian policies; without
+    it they are refused."""
     reward_scale: float = 1.0
     """Factor on the rewards that the critics learn, and so on their values. Returns of
     some tens suit the critics."""

@@ -8,7 +8,13 @@ from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.data.loading import OfflineDataset, load_datasets
 from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.relabel import Relabelled, read_record, relabel_dataset
-from ramac_jax.devices import check_same, first_host_first, on_every_host
+from ramac_jax.data.transitions import Source, clipping_of
+from ramac_jax.devices import (
+    check_same,
+    first_host_first,
+    is_first_host,
+    on_every_host,
+)
 from ramac_jax.errors import InputError
 from ramac_jax.tasks import find_task, hazard_to_json
 
@@ -60,7 +66,12 @@ def find_or_make(spec: DatasetSpec) -> tuple[str, ...]:
         facts = find_task(str(spec.task))
         (dataset_id,) = plan.ids
         made = relabel_dataset(
-            plan.made_from, dataset_id, facts.hazard, spec.data_seed, task=spec.task
+            plan.made_from,
+            dataset_id,
+            facts.hazard,
+            spec.data_seed,
+            task=spec.task,
+            clip_actions=spec.clip_actions,
         )
         print_made(made)
     return plan.ids
@@ -80,8 +91,14 @@ def load_data(spec: DatasetSpec) -> OfflineDataset:
     Raises `InputError` on every host where their data differ, or one has none.
     """
     ids = first_host_first(lambda: find_or_make(spec))
-    dataset = on_every_host(lambda: load_datasets(ids, normalize=spec.normalize))
+    dataset = on_every_host(
+        lambda: load_datasets(
+            ids, normalize=spec.normalize, clip_actions=spec.clip_actions
+        )
+    )
     check_same({f"the hash of {x.id}": x.sha256 for x in dataset.sources})
+    if is_first_host():
+        report_clipping(dataset.sources)
     transitions = dataset.transitions
     rewards = spec.reward_scale * transitions.reward
     return dataset._replace(transitions=transitions._replace(reward=rewards))
@@ -95,6 +112,14 @@ def print_made(relabelled: Relabelled) -> None:
         f"made {relabelled.id}: {relabelled.summary.steps} steps, "
         f"{relabelled.summary.risky_share:.1%} of them risky"
     )
+    report_clipping(relabelled.sources)
+
+
+def report_clipping(sources: Sequence[Source]) -> None:
+    """Print what was clipped of actions, in one line; nothing where nothing was."""
+    clipping = clipping_of(sources)
+    if clipping.steps:
+        console.note(clipping.describe(sum(source.steps for source in sources)))
 
 
 def is_of_task(dataset_id: str, task: str) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from ramac_jax.cli.provenance import provenance
 from ramac_jax.cli.runs.protocol import EvaluationProtocol
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.data.relabel import read_record
 from ramac_jax.policy import PolicySpec
+from ramac_jax.policy_record import as_lists
 
 
 def describe_run(
@@ -34,7 +34,6 @@ def describe_run(
       protocol: of the evaluation at the end, if there is one.
     """
     env = dataset.env_spec
-    scaling = spec.scaling._asdict().items()
     return {
         "command": shlex.join(command),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -51,7 +50,7 @@ def describe_run(
         "env": env.to_json() if env else None,
         "reference": dataset.reference,
         "evaluation": protocol.record() if protocol else None,
-        "scaling": {name: np.asarray(x).tolist() for name, x in scaling},
+        "scaling": as_lists(spec.scaling),
         **provenance(),
         "num_devices": jax.device_count(),
     }
