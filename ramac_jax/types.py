@@ -26,7 +26,8 @@ MeanFn = Callable[[Any], Any]
 """The mean of a tree over the devices that share a batch; alone, the tree itself. It is
 hashable, so that a jitted update can be traced once for each mean."""
 MicroBatchFn = Callable[[int, int], int | None]
-"""(rows of a batch, fractions) -> rows to compute at a time; None: all of them."""
+"""(rows of a batch, values of the return of each: fractions or those of a law) -> rows
+to compute at a time; None: all of them."""
 
 
 def as_float(value: Any) -> Any:

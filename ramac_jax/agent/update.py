@@ -120,7 +120,8 @@ def critic_gradient(
     def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
         return critic_loss(config, params, rows, noise.shared.critic, hyperparams)
 
-    num_rows = config.micro_batch(len(batch.reward), config.num_quantiles)
+    each = jax.eval_shape(targets, (batch, next_action)).value.shape[-1]  # M
+    num_rows = config.micro_batch(len(batch.reward), each)
     target = map_rows(targets, (batch, next_action), num_rows)
     rows = CriticRows(batch, target, candidates, unseen)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))

@@ -1,4 +1,4 @@
-"""Progress on stderr: live bars in a terminal, otherwise a line every half minute."""
+"""Progress on stderr: live bars in a terminal, otherwise a line now and then."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,13 @@ class Display(Protocol):
         """Begin a task and return its number."""
 
     def update(
-        self, task: int, completed: int, status: str = "", details: str = ""
+        self,
+        task: int,
+        completed: int,
+        status: str = "",
+        details: str = "",
+        *,
+        news: bool = False,
     ) -> None:
         """Show how much is done, and a line of status.
 
@@ -39,6 +45,7 @@ class Display(Protocol):
           completed: what is done of its total.
           status: for a terminal, which shows rate and time left by itself.
           details: for a log.
+          news: whether the details are worth a line of a log at once.
         """
 
 
@@ -73,7 +80,13 @@ class LiveDisplay:
         return int(self.bars.add_task(title, total=total))
 
     def update(
-        self, task: int, completed: int, status: str = "", details: str = ""
+        self,
+        task: int,
+        completed: int,
+        status: str = "",
+        details: str = "",
+        *,
+        news: bool = False,
     ) -> None:
         """Move the bar of a task."""
         self.bars.status = status
@@ -95,7 +108,7 @@ class Task:
 
 
 class PlainDisplay:
-    """Lines at the start and the end of a task and every half minute between.
+    """Lines at the start and the end of a task, at news and every half minute.
 
     The lines are flushed, so that a file or a scheduler's log shows them at once.
     """
@@ -110,7 +123,13 @@ class PlainDisplay:
         return len(self.tasks) - 1
 
     def update(
-        self, task: int, completed: int, status: str = "", details: str = ""
+        self,
+        task: int,
+        completed: int,
+        status: str = "",
+        details: str = "",
+        *,
+        news: bool = False,
     ) -> None:
         """Print a line if one is due."""
         entry, now = self.tasks[task], time.monotonic()
@@ -119,7 +138,7 @@ class PlainDisplay:
         if entry.start is None:
             entry.start = entry.last = now, completed
         entry.finished = completed >= entry.total
-        if entry.finished or now - entry.last[0] >= SECONDS_BETWEEN_LINES:
+        if news or entry.finished or now - entry.last[0] >= SECONDS_BETWEEN_LINES:
             line = line_of(entry, now, completed)
             print_line(", ".join([line, details] if details else [line]))
             entry.last = now, completed
@@ -177,6 +196,12 @@ class NoDisplay:
         return 0
 
     def update(
-        self, task: int, completed: int, status: str = "", details: str = ""
+        self,
+        task: int,
+        completed: int,
+        status: str = "",
+        details: str = "",
+        *,
+        news: bool = False,
     ) -> None:
         """Show nothing."""

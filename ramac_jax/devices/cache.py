@@ -19,9 +19,10 @@ def fit_cache(width: int) -> MicroBatchFn:
     the whole batch, and small micro-batches leave a second core without work.
 
     Args:
-      width: units of the widest layer with an axis of fractions; 0: no such layer.
+      width: units of the widest layer with an axis of fractions, or the atoms of a
+        categorical critic, on which each value of a target is projected; 0: neither.
 
-    Returns a function (rows of a batch, fractions for each row) -> rows of a
+    Returns a function (rows of a batch, values for each row) -> rows of a
     micro-batch, a divisor of the rows; None: the whole batch. The function starts JAX
     and looks at its devices.
     """

@@ -182,7 +182,9 @@ def test_the_command_leaves_the_figures_and_no_other_file(out):
         assert image.shape[1] > 900 and image[..., :3].std() > 0.05
 
 
-def test_an_interrupted_run_is_resumed_without_repeated_stages(tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed_without_repeated_stages(
+    tmp_path, monkeypatch, capsys
+):
     shrink(monkeypatch)
     words = ["--agents", "bc-vae", "cvae-ql", "--num-seeds", "1", *TINY]
     train = stages.populations.train_population
@@ -203,6 +205,11 @@ def test_an_interrupted_run_is_resumed_without_repeated_stages(tmp_path, monkeyp
     monkeypatch.setattr(stages.populations, "train_population", interrupt_third)
     with pytest.raises(KeyboardInterrupt):
         main(["--out", str(tmp_path), *words])
+    logged = [x for x in capsys.readouterr().err.splitlines() if "updates" in x]
+    titles = [name for name, _ in seen]
+    assert [x.partition(":")[0] for x in logged] == [
+        title for title in titles[:2] for _ in ("start", "end")
+    ] + titles[2:]  # no terminal: lines
     after = {x.name: saved(x) for x in (tmp_path / "population").iterdir()}
     for more, message in [
         ("--risk-steps 9", "risk_steps 8, not 9"),

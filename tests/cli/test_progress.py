@@ -72,3 +72,15 @@ def test_the_display_suits_stderr(terminal, kind, monkeypatch):
         assert type(display).__name__ == f"{kind}Display"
     with progress.open_progress(disable=True) as display:
         assert isinstance(display, progress.NoDisplay)
+
+
+def test_news_has_a_line_at_once(clock, capsys):
+    display = progress.PlainDisplay()
+    task = display.add("training", 1000)
+    display.update(task, 100)
+    clock[0] += 1.0
+    display.update(task, 200, details="evaluation at 200: mean 3", news=True)
+    assert lines(capsys)[1:] == [
+        "training: 200 of 1,000 updates, 100 updates/s, 0:00:08 left, evaluation at "
+        "200: mean 3"
+    ]

@@ -325,3 +325,15 @@ def test_the_details_are_losses_and_the_last_evaluation():
         "critic_loss 2, evaluation at 4: mean 6, CVaR 2, 1 diverged"
     )
     assert details_of(progress()) == ""
+
+
+def test_without_a_terminal_each_evaluation_has_a_line(tmp_path, sinks, capsys):
+    record(
+        tmp_path,
+        ("", progress(metrics([2]), evaluations([2]))),  # of an earlier process
+        ("", progress(metrics([2, 4]), evaluations([2]))),
+        ("", progress(metrics([2, 4]), evaluations([2, 4]))),
+        ("", progress(metrics([2, 4]), evaluations([2, 4]))),
+    )
+    said = capsys.readouterr().err
+    assert said.count("evaluation at 4") == 1 and "evaluation at 2:" not in said

@@ -123,3 +123,32 @@ def test_an_update_in_micro_batches_is_the_update(critic, normalize, make_batch,
     whole, in_micro_batches = updated
     assert whole[1]["risk_value"] != 0.0
     close(in_micro_batches, whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("critic", "values"),
+    [
+        (rj.iqn_critic(width=8, embedding_width=8, num_cosines=4), 5),
+        (rj.categorical_critic(-1.0, 1.0, widths=(8,), num_atoms=7), 7),
+        (rj.value_critic(widths=(8,)), 5),
+    ],
+)
+def test_micro_batches_are_sized_by_the_values_of_a_target(
+    critic, values, make_actor, make_batch
+):
+    asked, batch = [], make_batch()
+
+    def micro_batch(*sizes):
+        asked.append(sizes)
+        return 4
+
+    agent = rj.ramac_agent(
+        make_actor("gaussian"),
+        critic,
+        num_quantiles=5,
+        num_risk_quantiles=3,
+        micro_batch=micro_batch,
+    )
+    state = jax.eval_shape(agent.init, KEY, batch)
+    jax.eval_shape(agent.update, state, batch, KEY, rj.Hyperparams())
+    assert asked == [(8, values), (8, 3)]  # of the critics, of the actor's value

@@ -13,7 +13,7 @@ import ramac_jax as rj
 from ramac_jax import population as populations
 from ramac_jax.acting import ActingParams
 from ramac_jax.cli import console
-from ramac_jax.cli.progress import LiveProgress
+from ramac_jax.cli.progress import open_progress
 from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.cli.signals import noted_signals
 
@@ -24,7 +24,7 @@ SNAPSHOT_SIZE = 500  # actions of each member in a snapshot
 class Stage(NamedTuple):
     """What is trained, with which hyperparameters, and for how long."""
 
-    title: str  # of the progress bar and of the folder of checkpoints
+    title: str  # of the progress and of the folder of checkpoints
     agent: rj.Agent
     hyperparams: rj.Hyperparams
     num_steps: int
@@ -64,11 +64,11 @@ def train_stage(
         eval_every=every,
     )
     with (
-        LiveProgress() as bar,
+        open_progress() as display,
         training_in(precision),
         noted_signals() as noted_signal,
     ):
-        task = bar.add_task(stage.title, total=stage.num_steps)
+        task = display.add(stage.title, stage.num_steps)
         return populations.train_population(
             stage.agent,
             dataset,
@@ -77,7 +77,7 @@ def train_stage(
             start=None if states is None else populations.InitialStates(states=states),
             callbacks=populations.Callbacks(
                 evaluate=snapshots,
-                report=lambda progress: bar.update(task, completed=progress.step),
+                report=lambda progress: display.update(task, progress.step),
                 warn=console.warn,
                 should_stop=noted_signal,
             ),

@@ -80,6 +80,7 @@ class Recorder:
         self.streams: dict[Stage, LogStream] = {}
         self.tasks: dict[tuple[str, Stage], int] = {}
         self.warned: set[tuple[str, str]] = set()
+        self.evaluated: dict[Stage, int] = {}
 
     def report(self, name: str, progress: Progress) -> None:
         """Record the progress of a stage, by its name; "" if there is no other."""
@@ -99,9 +100,11 @@ class Recorder:
                 self.streams[stage] = self.open_stream(stage, progress)
             self.streams[stage].update(labels, progress)
         self.warn_of_divergence(labels, progress)
-        self.display.update(
-            task, progress.step, status_of(progress, labels), details_of(progress)
-        )
+        status, details = status_of(progress, labels), details_of(progress)
+        num_evaluations = lengths(progress)[1]
+        news = num_evaluations > self.evaluated.get(stage, num_evaluations)
+        self.evaluated[stage] = num_evaluations
+        self.display.update(task, progress.step, status, details, news=news)
 
     def open_stream(self, stage: Stage, progress: Progress) -> LogStream:
         """Open the log stream of a stage."""
