@@ -6,6 +6,7 @@ The lock needs the package filelock, of the extra `checkpoints`.
 import errno
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ LOCK, HOLDER = ".lock", ".lock.holder"
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
-def lock_folder(folder: Path) -> filelock.BaseFileLock:
+def lock_folder(folder: Path) -> AbstractContextManager[filelock.BaseFileLock]:
     """Reserve a folder for this process until it releases the lock or ends.
 
-    Makes the folder where it does not exist. The lock is a context manager, already
-    acquired. On a file system without locks it is a file that names this process, which
-    stays where the machine fails.
+    Makes the folder where it does not exist. The lock is acquired at once, and released
+    at the end of the `with` that the result is for. On a file system without locks it
+    is a file that names this process, which stays where the machine fails.
 
     Raises `InputError` where another process holds the lock, and where the folder
     cannot be written to.
@@ -43,17 +44,18 @@ def lock_folder(folder: Path) -> filelock.BaseFileLock:
         raise unwritable(folder, error) from None
 
 
-def acquire(lock: filelock.BaseFileLock) -> filelock.BaseFileLock:
+def acquire(
+    lock: filelock.BaseFileLock,
+) -> AbstractContextManager[filelock.BaseFileLock]:
     """Acquire a lock; `InputError` where another process holds it."""
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         path = Path(lock.lock_file)
         raise InputError(
             f"another run uses {path.parent}{describe_holder(path)}: wait for it, or "
             "give another folder"
         ) from None
-    return lock
 
 
 def describe_holder(path: Path) -> str:

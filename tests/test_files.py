@@ -99,7 +99,7 @@ def without_locks(monkeypatch, number):
     monkeypatch.setattr(fcntl, "flock", flock)
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_folder_on_a_file_system_without_locks_is_held_by_a_file(
     tmp_path, monkeypatch, number
 ):
