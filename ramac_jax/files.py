@@ -1,12 +1,33 @@
 """Files and folders that are whole or absent, replaced in one move."""
 
 import contextlib
+import errno
 import json
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+NO_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Errors of a disk that is full, over its quota, read-only or broken."""
+
+
+def write_fault(error: BaseException | None) -> str | None:
+    """What the system says of a disk that takes no more; None: it is another error.
+
+    Libraries that write in the background pass on the words of the system alone.
+    """
+    while error is not None:
+        number = getattr(error, "errno", None)
+        words = {os.strerror(x) for x in NO_WRITING}
+        if number in NO_WRITING:
+            return os.strerror(number)
+        if found := [x for x in words if f"{x} [os_error_code=" in str(error)]:
+            return found[0]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def strict(value: Any) -> Any:

@@ -3,8 +3,10 @@
 The lock needs the package filelock, of the extra `checkpoints`.
 """
 
+import errno
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +18,63 @@ from ramac_jax.files import strict
 require("filelock", __name__)
 import filelock  # noqa: E402 - after the check that it is there
 
-LOCK = ".lock"
+LOCK, HOLDER = ".lock", ".lock.holder"
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
-def lock_folder(folder: Path) -> filelock.BaseFileLock:
+def lock_folder(folder: Path) -> AbstractContextManager[filelock.BaseFileLock]:
     """Reserve a folder for this process until it releases the lock or ends.
 
-    Makes the folder where it does not exist. The lock is a context manager, already
-    acquired.
+    Makes the folder where it does not exist. The lock is acquired at once, and released
+    at the end of the `with` that the result is for. On a file system without locks it
+    is a file that names this process, which stays where the machine fails.
 
     Raises `InputError` where another process holds the lock, and where the folder
     cannot be written to.
     """
-    lock = filelock.FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise InputError(
-            f"another run uses {folder}: wait for it, or give another folder"
-        ) from None
+        return acquire(filelock.FileLock(folder / LOCK))
     except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise unwritable(folder, error) from None
+    try:
+        return acquire(filelock.SoftFileLock(folder / HOLDER))
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+def acquire(
+    lock: filelock.BaseFileLock,
+) -> AbstractContextManager[filelock.BaseFileLock]:
+    """Acquire a lock; `InputError` where another process holds it."""
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        path = Path(lock.lock_file)
         raise InputError(
-            f"cannot write to {folder}: {error.strerror}; give another folder"
+            f"another run uses {path.parent}{describe_holder(path)}: wait for it, or "
+            "give another folder"
         ) from None
-    return lock
+
+
+def describe_holder(path: Path) -> str:
+    """What a lock file says of its process, and what to do where that has ended."""
+    try:
+        process, host, *_ = path.read_text().split()
+    except (OSError, ValueError):
+        return ""  # the system holds the lock, as long as the process lives
+    return (
+        f" (process {process} on {host}; if that has ended, remove the file {path} and "
+        "begin again)"
+    )
+
+
+def unwritable(folder: Path, error: OSError) -> InputError:
+    """The error for a folder that cannot be written to."""
+    return InputError(
+        f"cannot write to {folder}: {error.strerror}; give another folder"
+    )
 
 
 def check_settings(path: Path, settings: Mapping[str, Any]) -> None:

@@ -1,13 +1,16 @@
 """Settings, atomic files and locks in the folder of a run."""
 
+import errno
+import fcntl
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.files import strict, write_json
+from ramac_jax.files import strict, write_fault, write_json
 from ramac_jax.folders import check_settings, lock_folder
 
 
@@ -83,3 +86,66 @@ def test_a_folder_has_one_lock(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(rj.InputError, match="cannot write to .*file/run"):
         lock_folder(tmp_path / "file" / "run")
+
+
+def without_locks(monkeypatch, number):
+    """A file system whose locks fail with this number of an error."""
+
+    def flock(file, operation):
+        if operation & fcntl.LOCK_UN:
+            return
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_folder_on_a_file_system_without_locks_is_held_by_a_file(
+    tmp_path, monkeypatch, number
+):
+    without_locks(monkeypatch, number)
+    with lock_folder(tmp_path):
+        with pytest.raises(rj.InputError) as refused:
+            lock_folder(tmp_path)
+        message = str(refused.value)
+    assert message.startswith(f"another run uses {tmp_path} (process {os.getpid()} on ")
+    with lock_folder(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(errno.ENOLCK, ".lock.holder"), (errno.ENOSYS, ".lock")]
+)
+def test_a_lock_that_another_machine_left_is_named(tmp_path, monkeypatch, number, name):
+    without_locks(monkeypatch, number)
+    left = tmp_path / name
+    left.write_text("4242\nnode017\n2769\n")
+    with pytest.raises(rj.InputError) as refused:
+        lock_folder(tmp_path)
+    assert str(refused.value) == (
+        f"another run uses {tmp_path} (process 4242 on node017; if that has ended, "
+        f"remove the file {left} and begin again): wait for it, or give another folder"
+    )
+    left.unlink()
+    with lock_folder(tmp_path):
+        pass
+
+
+def test_a_folder_that_another_user_closed_is_refused(tmp_path, monkeypatch):
+    def closed(*args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", closed)
+    with pytest.raises(rj.InputError, match="cannot write to .*: Permission denied; g"):
+        lock_folder(tmp_path / "run")
+
+
+def test_a_full_disk_is_told_from_other_errors():
+    full = OSError(errno.ENOSPC, "No space left on device")
+    later = ValueError("Failed to write: File too large [os_error_code='27']")
+    wrapped = RuntimeError("a thread failed")
+    wrapped.__cause__ = full
+    assert write_fault(full) == write_fault(wrapped) == "No space left on device"
+    assert write_fault(later) == "File too large"
+    for other in (ValueError("File too large"), FileNotFoundError(2, "x"), None):
+        assert write_fault(other) is None

@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from ramac_jax.cli.jax_start import fault_of_jax
+from ramac_jax.cli.signals import ENDINGS
 from ramac_jax.errors import InputError
 from ramac_jax.extras import advice
+from ramac_jax.files import write_fault
 
 MIN_COMPILE_SECONDS = 0.3
 """Programs that compile faster are not kept for the next process."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived outside the training of a population."""
+    """A signal of `ENDINGS` arrived outside the training of a population."""
 
-    number = signal.SIGTERM
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 @contextlib.contextmanager
 def exit_status(command: str) -> Iterator[None]:
     """End the process with one line on stderr where the body raises.
 
-    Status 2 for an `InputError`, for a package that is not installed and for a JAX that
-    cannot start; 128 plus the number of a signal.
+    Status 2 for an `InputError`, for a package that is not installed, for a JAX that
+    cannot start and for files that the system refuses to read or to write; 128 plus the
+    number of a signal.
 
     Args:
       command: its name, for the message about a missing package.
@@ -49,10 +54,21 @@ def exit_status(command: str) -> Iterator[None]:
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
-        if (line := fault_of_jax(error)) is None:
+        if (line := fault_of_jax(error) or system_line(error)) is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+
+
+def system_line(error: Exception) -> str | None:
+    """Return what a user does about rights or a full disk; None: another error."""
+    path = getattr(error, "filename", None)
+    if isinstance(error, PermissionError) and path is not None:
+        return f"cannot use {path}: permission denied; ask its owner, or give another"
+    if (reason := write_fault(error)) is not None:
+        where = f" to {path}" if path is not None else ""
+        return f"cannot write{where}: {reason}; make room, and give the same command"
+    return None
 
 
 def saved_on_every_host(error: KeyboardInterrupt) -> bool:
@@ -95,12 +111,13 @@ def handle_signals() -> None:
 
     JAX installs a handler of its own when it joins hosts: call this function again.
     """
-    signal.signal(signal.SIGTERM, terminate)
+    for number in ENDINGS:
+        signal.signal(number, terminate)
 
 
 def terminate(number: int, frame: Any) -> None:
     """Raise `Terminated`."""
-    raise Terminated("SIGTERM")
+    raise Terminated(number)
 
 
 def use_cache() -> None:

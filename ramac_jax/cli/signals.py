@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C during training: noted, so that a run is saved before it ends."""
+"""Signals during training: noted, so that a run is saved before it ends."""
 
 import contextlib
 import signal
@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ENDINGS = (signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))
+"""Signals of a scheduler that ends a job, or warns of its time limit."""
+SIGNALS = (signal.SIGINT, *ENDINGS)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection
@@ -24,13 +25,15 @@ def serve(connection: Connection, env: EnvSpec, horizon: int) -> None:
 
     A worker ignores signals; the process that started it ends it.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     log_mujoco_warnings()
     rows = Rows(env, horizon)
-    while (call := connection.recv()) is not None:
-        name, *arguments = call
-        connection.send(getattr(rows, name)(*arguments))
+    with contextlib.suppress(EOFError, OSError):  # the process that started it is gone
+        while (call := connection.recv()) is not None:
+            name, *arguments = call
+            connection.send(getattr(rows, name)(*arguments))
     rows.close()
 
 
@@ -88,7 +91,10 @@ class Environments:
         return self.call("step", lane, actions, running)
 
     def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
-        """Call `Rows` in this process, or in every worker with a part of the rows."""
+        """Call `Rows` in this process, or in every worker with a part of the rows.
+
+        Raises `InputError` where a worker has died.
+        """
         if not self.connections:
             return getattr(self.rows, name)(lane, *arguments)
         parts = [np.array_split(x, len(self.connections)) for x in arguments]
@@ -97,7 +103,10 @@ class Environments:
                 connection.send((name, lane, *part))
             answers = [connection.recv() for connection in self.connections]
         except (EOFError, OSError) as error:
-            raise RuntimeError(f"a worker stepping {self.spec.id} died") from error
+            raise InputError(
+                f"a worker process that steps {self.spec.id} died, as it does where "
+                "memory runs out: give fewer workers"
+            ) from error
         columns = zip(Step._fields, zip(*answers, strict=True), strict=True)
         return Step(**{name: np.concatenate(rows) for name, rows in columns})
 

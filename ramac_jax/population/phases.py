@@ -11,6 +11,8 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from ramac_jax.devices.placement import spread
+from ramac_jax.errors import InputError
+from ramac_jax.files import write_fault
 from ramac_jax.population import checkpoints, numerics
 from ramac_jax.population.callbacks import Callbacks
 from ramac_jax.population.checkpoints import Carry, Saved
@@ -54,12 +56,23 @@ class Phase(NamedTuple):
 def open_phase(
     name: str, num_steps: int, programs: Programs, folder: Path | None
 ) -> Iterator[Phase]:
-    """A phase whose checkpoints are in a folder of its name; None: not saved."""
+    """A phase whose checkpoints are in a folder of its name; None: not saved.
+
+    Raises `InputError` where the disk takes no more.
+    """
     if folder is None:
         yield Phase(name=name, num_steps=num_steps, programs=programs, manager=None)
         return
-    with checkpoints.open_manager(folder / name) as manager:
-        yield Phase(name=name, num_steps=num_steps, programs=programs, manager=manager)
+    try:
+        with checkpoints.open_manager(folder / name) as manager:
+            yield Phase(name, num_steps, programs, manager)
+    except Exception as error:
+        if isinstance(error, InputError) or (reason := write_fault(error)) is None:
+            raise
+        raise InputError(
+            f"cannot write checkpoints to {folder / name}: {reason}; make room, and "
+            "the same call resumes the run from its last whole checkpoint"
+        ) from error
 
 
 def restore_phase(chunk: Chunk, phase: Phase) -> Saved | None:

@@ -110,7 +110,9 @@ def test_a_task_of_slurm_runs_alone_with_a_remark(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("SLURM started 2 tasks, and each runs ")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), process.Terminated("SIGTERM")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), process.Terminated(signal.SIGTERM)]
+)
 def test_a_host_that_is_stopped_alone_ends_by_the_signal(monkeypatch, capsys, error):
     """JAX's own end would wait for the other hosts."""
     number = getattr(error, "number", signal.SIGINT)

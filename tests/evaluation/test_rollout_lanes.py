@@ -2,18 +2,24 @@
 
 import dataclasses
 import functools
+import multiprocessing
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
 import pytest
 
+import ramac_jax as rj
+from ramac_jax.cli.signals import SIGNALS
 from ramac_jax.evaluation import (
     Cancelled,
     Environments,
     evaluate,
     rollouts,
 )
+from ramac_jax.evaluation.environments import serve
+from ramac_jax.evaluation.simulators import find_spec
 from tests.evaluation.counters import (
     COUNTER,
     HOPPER,
@@ -51,6 +57,27 @@ def test_workers_change_nothing(hopper, hopper_episodes):
             assert_same_rows(episodes, hopper_episodes)
         workers = environments.workers
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_a_worker_that_was_killed_is_named(hopper):
+    with Environments(HOPPER, horizon=40, num_workers=1) as environments:
+        environments.workers[0].kill()
+        environments.workers[0].join()
+        with pytest.raises(
+            rj.InputError, match="a worker process that steps .* died, a"
+        ):
+            evaluate(hopper, environments, num_episodes=3, seed=7)
+
+
+def test_a_worker_whose_parent_is_gone_ends_without_a_word():
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    before = [signal.getsignal(x) for x in SIGNALS]
+    try:
+        serve(theirs, find_spec(HOPPER), 40)
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])

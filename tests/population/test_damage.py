@@ -124,3 +124,27 @@ def test_no_flipped_bit_changes_a_number(uninterrupted, tmp_path):
                     assert_same(found, expected)
     # Orbax reads some of them without an error.
     assert OTHER_NUMBERS in messages
+
+
+def test_a_full_disk_is_one_line_and_the_run_resumes_from_the_checkpoint_before(
+    train, uninterrupted, tmp_path
+):
+    save = checkpoints.save
+
+    def full(manager, step, *args):
+        if step == 9:
+            raise ValueError("Failed: No space left on device [os_error_code='28']")
+        save(manager, step, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "save", full)
+        with pytest.raises(rj.InputError) as refused:
+            train(tmp_path)
+    folder = tmp_path / "chunk-0" / "training"
+    assert str(refused.value) == (
+        f"cannot write checkpoints to {folder}: No space left on device; make room, "
+        "and the same call resumes the run from its last whole checkpoint"
+    )
+    again = Reports()
+    assert_same(train(tmp_path, report=again), uninterrupted[0])
+    assert again.places[0] == ("training", 0, 6)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from ramac_jax.cli.runs.recording import LOGS
 from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.devices import is_first_host
 from ramac_jax.errors import InputError
-from ramac_jax.files import strict, write_json
+from ramac_jax.files import strict, write_fault, write_json
 from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.population import Interrupted
 
@@ -147,25 +148,49 @@ class RunFolder:
             write_json(path, record)
             try:
                 yield record
-            except KeyboardInterrupt as error:
-                write_json(path, record | {"status": "interrupted"})
-                if not isinstance(error, Interrupted):
-                    error.args = (f"{error}: the same command resumes what is saved",)
-                raise
-            except InputError:
-                if not any((out / POPULATION).rglob("chunk-*")):  # before it began
-                    move(self.layout, out / REPLACED, out)
-                    shutil.rmtree(out / REPLACED, ignore_errors=True)
-                raise
+            except BaseException as error:
+                self.record_end(error, record)
+                reason = write_fault(error)
+                if reason is None or isinstance(error, InputError):
+                    raise
+                raise InputError(
+                    f"cannot write to {out}: {reason}; make room, and the same command "
+                    "resumes the run from its last whole checkpoint"
+                ) from error
             write_json(path, record)
             for name in (POPULATION, REPLACED):
                 shutil.rmtree(out / name, ignore_errors=True)
+
+    def record_end(self, error: BaseException, record: Mapping[str, Any]) -> None:
+        """Record that an error has ended the run.
+
+        A replaced run is put back where the new run is refused before it begins.
+        """
+        begun = any((self.out / POPULATION).rglob("chunk-*"))
+        if isinstance(error, InputError) and not begun:
+            move(self.layout, self.out / REPLACED, self.out)
+            shutil.rmtree(self.out / REPLACED, ignore_errors=True)
+            return
+        write_status(self.out / self.layout.record, record)
+        if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interrupted):
+            error.args = (f"{error}: the same command resumes what is saved",)
 
     def print_written(self) -> None:
         """Print the files and folders of the run."""
         written = [name for name in self.layout.names if (self.out / name).exists()]
         text = f"{self.out}: {', '.join(written)}"
         Console().print(text, soft_wrap=True, highlight=False)
+
+
+def write_status(path: Path, record: Mapping[str, Any]) -> None:
+    """Record that a run is interrupted, on a full disk in the room of its record."""
+    ended = {**record, "status": "interrupted"}
+    try:
+        write_json(path, ended)
+    except OSError:
+        line = json.dumps(strict(ended))  # shorter than the lines that are there
+        with contextlib.suppress(OSError), open(path, "r+") as file:
+            file.write(line.ljust(path.stat().st_size))
 
 
 def run_folder(options: TrainOptions, layout: Layout) -> RunFolder:
