@@ -7,11 +7,11 @@ import h5py
 import pytest
 
 from ramac_jax import InputError
-from ramac_jax.data.d4rl import read_arrays
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import is_local
 from ramac_jax.data.read_errors import DAMAGED
 from ramac_jax.data.relabel import relabel_dataset
+from ramac_jax.data.step_files import list_arrays
 from ramac_jax.tasks import angle_hazard
 from tests import episodes
 
@@ -84,9 +84,9 @@ def test_a_folder_of_another_user_is_named(folder, monkeypatch):
 def test_a_d4rl_file_without_locks_is_not_called_damaged(folder, monkeypatch):
     file = folder / "hopper.hdf5"
     file.touch()
-    assert "damaged one" in episodes.refusal(read_arrays, file)
+    assert "damaged one" in episodes.refusal(list_arrays, file)
     monkeypatch.setattr(h5py, "File", raising(OSError(37, LOCKED.format(37))))
-    message = episodes.refusal(read_arrays, file)
+    message = episodes.refusal(list_arrays, file)
     assert message.endswith("no locks: set HDF5_USE_FILE_LOCKING=FALSE")
 
 

@@ -109,7 +109,7 @@ def test_a_score_of_another_horizon_is_noted():
 
 @pytest.mark.parametrize("known", [200, None])
 def test_a_score_of_the_references_own_horizon_is_not_noted(known):
-    episodes = make_episodes(np.ones((2, 100)), horizon=200)
+    episodes = make_episodes(np.arange(200.0).reshape(2, 100), horizon=200)
     options = {"reference": (0.0, 1.0), "reference_horizon": known}
     assert summarise(episodes, [0, 1], **options)["notes"] == []
 
