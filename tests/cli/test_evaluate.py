@@ -111,13 +111,13 @@ def test_a_plain_environment_has_no_score(run):
 def test_a_run_is_scored_by_the_references_of_its_data(tmp_path):
     spec = gymnasium.spec("Reacher-v5").to_json()
     record = {"task": None, "env": spec, "reference": [-40.0, -4.0]}
-    protocol = evaluate.choose_protocol(EvaluateOptions(run=tmp_path), record)
+    protocol = evaluate.choose_protocol(EvaluateOptions(run=tmp_path), record, tmp_path)
     assert protocol.reference == (-40.0, -4.0)
     assert protocol.reference_horizon == protocol.horizon == 50
     elsewhere = EvaluateOptions(run=tmp_path, env="Pusher-v5")
-    assert evaluate.choose_protocol(elsewhere, record).reference is None
+    assert evaluate.choose_protocol(elsewhere, record, tmp_path).reference is None
     of_task = EvaluateOptions(run=tmp_path, task="hopper-medium-expert")
-    assert evaluate.choose_protocol(of_task, record).reference[1] == 3234.3
+    assert evaluate.choose_protocol(of_task, record, tmp_path).reference[1] == 3234.3
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_targets_are_the_whole_law_of_what_follows(independent):
     agent = rj.ramac_agent(
         rj.flow_actor(1, 1, widths=(2,)), critic, independent_targets=independent
     )
-    (config,) = agent.update_from_noise.args
+    (config,) = agent.update_from_noise.__wrapped__.args
     rows = rj.Transition(
         observation=jnp.array([[0.2], [-0.7]]),
         action=jnp.zeros((2, 1)),
