@@ -11,7 +11,7 @@ import pytest
 from ramac_jax import InputError
 from ramac_jax.cli import process, report
 from ramac_jax.cli.runs.protocol import make_protocol
-from ramac_jax.cli.runs.results import write_evaluation
+from ramac_jax.cli.runs.results import read_evaluation, write_evaluation
 from ramac_jax.evaluation import Episodes
 from ramac_jax.evaluation.intervals import OVER_EPISODES
 from tests import episodes
@@ -171,6 +171,19 @@ def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
             report.main([*runs, *out])
     assert ended.value.code == 2
     assert str(tmp_path / "a") in capsys.readouterr().err
+
+
+def test_a_file_that_is_closed_to_the_user_is_not_called_damaged(runs, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(InputError) as refused:
+        read_evaluation(Path(runs[0]))
+    assert str(refused.value) == (
+        f"cannot read {runs[0]}/evaluation.json: permission denied; ask its owner, or "
+        "use a copy"
+    )
 
 
 @pytest.mark.parametrize("constant", [33.7, np.nan])
