@@ -7,6 +7,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from ramac_jax import InputError
 from ramac_jax.cli import process, report
@@ -252,8 +253,10 @@ def test_other_versions_of_mujoco_are_warned_of(runs, versions, why, tmp_path, c
         assert f"MuJoCo {versions[0]} (radac) and {versions[1]} (bc-diff" in place
 
 
-def test_versions_of_mujoco_do_not_matter_to_other_simulators(tmp_path, capsys):
-    pair = [write_own(tmp_path / x, "Pendulum-v1") for x in "ab"]
+@pytest.mark.parametrize("module", ["gymnasium.envs.classic_control", "my_package"])
+def test_versions_of_mujoco_do_not_matter_to_other_simulators(module, tmp_path, capsys):
+    env = EnvSpec("Pendulum-v1", entry_point=f"{module}:Pendulum")
+    pair = [write_own(tmp_path / x, env) for x in "ab"]
     for run, version in zip(pair, ("3.4.0", "4.0.0"), strict=True):
         set_mujoco(run, version)
     report.main([*pair, "--out", str(tmp_path / "report")])
