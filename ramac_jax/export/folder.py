@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ramac_jax.errors import InputError, check_names, first_line, shorten
@@ -101,7 +102,12 @@ def export_policy(
 
 
 def check_request(out: Path, options: ExportOptions) -> None:
-    """Raise `InputError` for an occupied folder and options that cannot be had."""
+    """Raise `InputError` for an occupied folder and what no export is made with."""
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+        raise InputError(
+            "JAX_DISABLE_JIT is set, and an export is compared with the policy as "
+            "compiled: unset it"
+        )
     check_replaceable(out)
     check_names("format", options.formats, FORMATS)
     if not options.formats:
