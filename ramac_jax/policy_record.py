@@ -16,7 +16,9 @@ from ramac_jax.observations import Layout, Part
 from ramac_jax.storage import STATE
 
 RECORD = "policy.json"
-FORMAT = 2  # of a checkpoint; any other is refused
+FORMATS = (2, 3)
+"""Of a checkpoint, without and with what observations are reduced by or flattened by;
+any other is refused, as is the second by a version that would read past it."""
 
 
 class CriticSpec(NamedTuple):
@@ -96,10 +98,10 @@ def read_record(folder: Path) -> Record:
             raise InputError(f"its file {RECORD} has changed")
     except Exception as error:  # damage takes as many forms as there are bytes
         raise damaged(folder, error) from error
-    if version != FORMAT:
+    if version not in FORMATS:
         raise InputError(
             f"checkpoint {folder} has format {version or 1}, and this version of "
-            f"ramac_jax reads {FORMAT}: load it with the version that wrote it"
+            f"ramac_jax reads {either(FORMATS)}: load it with the version that wrote it"
         )
     spec = PolicySpec(
         scaling=Scaling(**read_arrays(fields["scaling"])),
@@ -115,6 +117,16 @@ def read_record(folder: Path) -> Record:
         population=fields["population"],
         files=fields["files"],
     )
+
+
+def reads_otherwise(spec: PolicySpec) -> bool:
+    """Return whether observations are centred or flattened before the actor reads."""
+    return spec.layout is not None or spec.scaling.observation_centre is not None
+
+
+def either(numbers: Sequence[int]) -> str:
+    """Return numbers in words."""
+    return " and ".join(map(str, numbers))
 
 
 def read_critic_spec(fields: Mapping[str, Any] | None) -> CriticSpec | None:
@@ -145,7 +157,7 @@ def to_json(record: Record) -> str:
     """Write a record as strict JSON; floats keep every bit."""
     spec, critic = record.spec, record.spec.critic
     fields = {
-        "format": FORMAT,
+        "format": FORMATS[reads_otherwise(spec)],
         "actor": spec.actor,
         "actor_options": dict(spec.actor_options),
         "critic": critic and critic._asdict() | {"options": dict(critic.options)},

@@ -108,7 +108,17 @@ def check_layout(stored: Mapping[str, str], expected: Mapping[str, str]) -> None
     for name in dict.fromkeys([*expected, *stored]):
         there, here = (x.get(name, "nothing") for x in (stored, expected))
         if there != here:
-            raise InputError(f"{name} is {there} where {here} is expected")
+            advice = precision_advice(there, here)
+            raise InputError(f"{name} is {there} where {here} is expected{advice}")
+
+
+def precision_advice(there: str, here: str) -> str:
+    """Return how to have the precision of stored states; "" where it is the same."""
+    kinds = [text.partition("[")[0] for text in (there, here)]
+    if sorted(kinds) != ["float32", "float64"]:
+        return ""
+    switch = str(kinds[0] == "float64").lower()
+    return f"; set JAX_ENABLE_X64={switch}, as where the states were made"
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Write tables and figures of evaluated runs: `ramac report DIR...`.
 
 Each DIR is a folder that `ramac train` or `ramac evaluate` wrote to. The command writes
-report.md, report.tex, report.json and three figures for each task: the histograms of
-returns, the mean against the CVaR, and, where there is a hazard, the distribution of
-the monitored quantity. Runs without a task are grouped by their environment. Exit
+report.md, report.tex, report.json and figures for each task: the histograms of returns,
+the mean against the CVaR, and, where there is a hazard, the distribution of the
+monitored quantity. Runs without a task are grouped by their environment. Exit
 status 2: bad input, and no file is changed.
 """
 

@@ -40,7 +40,7 @@ OnStep = Callable[[int, int], bool | None]
 class PlayingPolicy(Protocol):
     """A policy that brings its own function to play with, such as an exported one.
 
-    It may have an `observation_centre` [O], as `Policy` has.
+    It may have an `observation_centre` [O] and a `layout`, as `ExportedPolicy` has.
     """
 
     @property
@@ -188,7 +188,8 @@ def check_request(
     seed: int,
 ) -> None:
     """Raise `InputError` where `evaluate` cannot play these episodes."""
-    layout = policy.spec.layout if isinstance(policy, Policy) else None
+    given = policy.spec if isinstance(policy, Policy) else policy
+    layout = getattr(given, "layout", None)
     if layout is not None and environments.layout not in (None, layout):
         raise InputError(
             f"{environments.spec.id} has other parts of observations than the data of "

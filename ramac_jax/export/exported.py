@@ -13,7 +13,9 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.errors import InputError
 from ramac_jax.export.program import BATCH
 from ramac_jax.hyperparams import ANY, WEIGHT
+from ramac_jax.observations import Layout, flatten, is_structured
 from ramac_jax.policy.distance import warn_of_distance
+from ramac_jax.policy_record import read_layout
 from ramac_jax.registry import RISK_MEASURES
 from ramac_jax.types import Array, Key
 
@@ -43,6 +45,11 @@ class ExportedPolicy:
         """What an observation is reduced by before it is rounded: [O], or None."""
         centre = self.record.get("observation_centre")
         return None if centre is None else np.asarray(centre, np.float64)
+
+    @property
+    def layout(self) -> Layout | None:
+        """The parts of an observation, which are flattened; None: it is a vector."""
+        return read_layout(self.record.get("observation_layout"))
 
     def resolve(self, options: ActingOptions) -> ActingOptions:
         """Return the options with the level that ranks, by default that of training.
@@ -115,7 +122,8 @@ class ExportedPolicy:
         """Draw one action [B, A] for each observation [B, O].
 
         Args:
-          observation: [B, O], in the environment's units.
+          observation: [B, O], in the environment's units. Where the policy was trained
+            on observations with parts, also dictionaries or tuples of [B, ...].
           key: for the noise of all actions.
           options: how to act; None: as trained, with the candidates of the export.
 
@@ -123,6 +131,8 @@ class ExportedPolicy:
         `InputError` for observations of another shape or that are not finite, and for
         options by which the program cannot act.
         """
+        if self.layout is not None and is_structured(observation):
+            observation = flatten(self.layout, observation)
         given = np.asarray(observation)
         if given.ndim != 2 or given.shape[1] != self.observation_dim:
             raise InputError(

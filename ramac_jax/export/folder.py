@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ramac_jax.errors import InputError, check_names, first_line, shorten
 from ramac_jax.export import onnx, parity, readme, stablehlo
 from ramac_jax.export.program import Program, make_program
-from ramac_jax.export.reader import KIND, RECORD, VERSION, checksum, is_exported
+from ramac_jax.export.reader import KIND, RECORD, VERSIONS, checksum, is_exported
 from ramac_jax.files import replaced_folder, write_json, write_text
 from ramac_jax.guard import SHARE_ABOVE
 from ramac_jax.policy import Policy, save_acting
 from ramac_jax.policy.loading import CHECKPOINT
+from ramac_jax.policy_record import observation_layout, reads_otherwise
 from ramac_jax.version import __version__
 
 FORMATS = ("stablehlo", "onnx")
@@ -100,7 +102,12 @@ def export_policy(
 
 
 def check_request(out: Path, options: ExportOptions) -> None:
-    """Raise `InputError` for an occupied folder and options that cannot be had."""
+    """Raise `InputError` for an occupied folder and what no export is made with."""
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+        raise InputError(
+            "JAX_DISABLE_JIT is set, and an export is compared with the policy as "
+            "compiled: unset it"
+        )
     check_replaceable(out)
     check_names("format", options.formats, FORMATS)
     if not options.formats:
@@ -154,7 +161,7 @@ def describe(
     critic, guard = policy.spec.critic, policy.spec.guard
     return {
         "kind": KIND,
-        "version": VERSION,
+        "version": VERSIONS[reads_otherwise(policy.spec)],
         "inputs": [port.to_json() for port in program.inputs],
         "outputs": [port.to_json() for port in program.outputs],
         "acting": {
@@ -164,6 +171,7 @@ def describe(
             "risk_level": critic.risk_level if critic else None,
         },
         **centre_of(policy),
+        **observation_layout(policy.spec),
         "action_low": np.asarray(policy.spec.scaling.action_low).tolist(),
         "action_high": np.asarray(policy.spec.scaling.action_high).tolist(),
         "ood_threshold": None if guard is None else float(guard.threshold),

@@ -158,7 +158,7 @@ def output_ports(policy: Policy) -> tuple[Port, ...]:
 def noise_shape(policy: Policy, num_candidates: int) -> tuple[int | str, ...]:
     """Return the shape of the noise, `BATCH` in place of the number of observations.
 
-    Raises `InputError` for a noise that is more than one array of float32.
+    Raises `InputError` for a noise that is anything but one array of float32.
     """
     rule, key = policy.rule(num_candidates), jax.random.key(0)
 
@@ -169,6 +169,11 @@ def noise_shape(policy: Policy, num_candidates: int) -> tuple[int | str, ...]:
         )
 
     one, two = shapes(1), shapes(2)
+    if len(one) == 1 and one[0].dtype == jnp.float64:
+        raise InputError(
+            f"the noise of the {policy.spec.actor} actor is of float64, and exports "
+            "are of float32: set JAX_ENABLE_X64=false"
+        )
     if len(one) != 1 or one[0].dtype != jnp.float32:
         raise InputError(
             f"the noise of the {policy.spec.actor} actor is not one array of float32: "

@@ -11,11 +11,13 @@ from ramac_jax.export import onnx, stablehlo
 from ramac_jax.export.exported import ExportedPolicy
 from ramac_jax.files import strict
 from ramac_jax.policy.hub import local_folder
-from ramac_jax.policy_record import text_checksum
+from ramac_jax.policy_record import either, text_checksum
 
 RECORD = "policy.json"
 KIND = "exported policy of ramac_jax"
-VERSION = 1
+VERSIONS = (1, 2)
+"""Of an export, without and with what observations are reduced by or flattened by: see
+`ramac_jax.policy_record.FORMATS`."""
 
 
 def is_exported(folder: Path) -> bool:
@@ -51,15 +53,15 @@ def load_exported(folder: str | Path) -> ExportedPolicy:
         record = json.loads((folder / RECORD).read_text())
         files = dict(record["files"])
         version = record["version"]
-        if version == VERSION and record.get("checksum") != checksum(record):
+        if version in VERSIONS and record.get("checksum") != checksum(record):
             raise InputError(f"its file {RECORD} has changed")
-        known = version != VERSION or bool(record["inputs"] and record["outputs"])
+        known = version not in VERSIONS or bool(record["inputs"] and record["outputs"])
     except Exception as error:  # damage takes as many forms as there are bytes
         raise damaged(folder, error) from error
-    if version != VERSION or not known:
+    if version not in VERSIONS or not known:
         raise InputError(
             f"{folder} has version {version} of an export, and this version of "
-            f"ramac_jax reads {VERSION}: export the policy again"
+            f"ramac_jax reads {either(VERSIONS)}: export the policy again"
         )
     return open_program(folder, record, files)
 

@@ -16,8 +16,7 @@ import onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads, options.enable_mem_reuse = 1, False  # the fastest
 policy = onnxruntime.InferenceSession("policy.onnx", options)
-observation = np.{observation}, np.float32)  # put yours here
-inputs = {{
+{observation}inputs = {{
     "observation": observation,
     "noise": np.random.standard_normal({noise}).astype(np.float32),
     "temperature": np.array({temperature}, np.float32),
@@ -31,10 +30,18 @@ from jax import export
 
 with open("policy.stablehlo", "rb") as file:
     policy = jax.jit(export.deserialize(bytearray(file.read())).call)
-observation = np.{observation}, np.float32)  # put yours here
-noise = np.random.standard_normal({noise}).astype(np.float32)
+{observation}noise = np.random.standard_normal({noise}).astype(np.float32)
 temperature, risk_level = np.float32({temperature}), np.float32({level})
 action, ood_score = policy(observation, noise, temperature, risk_level)
+"""
+OBSERVATION_LINE = """\
+observation = np.zeros({shape}, np.float32)  # put yours here{flat}
+"""
+CENTRED_LINES = """\
+with open("policy.json") as file:
+    centre = np.array(json.load(file)["observation_centre"])
+observation = np.zeros({shape})  # put yours here{flat}, in float64
+observation = (observation - centre).astype(np.float32)
 """
 GUARD_LINES = """\
 if ood_score[0] > {threshold}:
@@ -90,13 +97,19 @@ def usage(record: Mapping[str, Any], name: str) -> str:
     title, lines = WAYS[name]
     shapes = {port["name"]: port["shape"] for port in record["inputs"]}
     temperature, level = cards.numbers_of(record)
-    observation = ", ".join(str(x) for x in sized(shapes["observation"]))
+    centred = "observation_centre" in record
+    observation = CENTRED_LINES if centred else OBSERVATION_LINE
     code = lines.format(
-        observation=f"zeros(({observation})",
+        observation=observation.format(
+            shape=tuple(sized(shapes["observation"])),
+            flat=", flattened" if "observation_layout" in record else "",
+        ),
         noise=tuple(sized(shapes["noise"])),
         temperature=temperature,
         level=1.0 if level is None else level,
     )
+    if centred:
+        code = f"import json\n\n{code}"
     threshold = record["ood_threshold"]
     code += (
         FINITE_LINES if threshold is None else GUARD_LINES.format(threshold=threshold)

@@ -7,11 +7,12 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from ramac_jax import InputError
 from ramac_jax.cli import process, report
 from ramac_jax.cli.runs.protocol import make_protocol
-from ramac_jax.cli.runs.results import write_evaluation
+from ramac_jax.cli.runs.results import read_evaluation, write_evaluation
 from ramac_jax.evaluation import Episodes
 from ramac_jax.evaluation.intervals import OVER_EPISODES
 from tests import episodes
@@ -173,6 +174,19 @@ def test_a_damaged_run_is_named(runs, damaged, content, tmp_path, capsys):
     assert str(tmp_path / "a") in capsys.readouterr().err
 
 
+def test_a_file_that_is_closed_to_the_user_is_not_called_damaged(runs, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(InputError) as refused:
+        read_evaluation(Path(runs[0]))
+    assert str(refused.value) == (
+        f"cannot read {runs[0]}/evaluation.json: permission denied; ask its owner, or "
+        "use a copy"
+    )
+
+
 @pytest.mark.parametrize("constant", [33.7, np.nan])
 def test_constant_and_failed_returns_are_drawn(constant, tmp_path):
     """Equal returns have bounds that differ from the mean by rounding."""
@@ -239,8 +253,10 @@ def test_other_versions_of_mujoco_are_warned_of(runs, versions, why, tmp_path, c
         assert f"MuJoCo {versions[0]} (radac) and {versions[1]} (bc-diff" in place
 
 
-def test_versions_of_mujoco_do_not_matter_to_other_simulators(tmp_path, capsys):
-    pair = [write_own(tmp_path / x, "Pendulum-v1") for x in "ab"]
+@pytest.mark.parametrize("module", ["gymnasium.envs.classic_control", "my_package"])
+def test_versions_of_mujoco_do_not_matter_to_other_simulators(module, tmp_path, capsys):
+    env = EnvSpec("Pendulum-v1", entry_point=f"{module}:Pendulum")
+    pair = [write_own(tmp_path / x, env) for x in "ab"]
     for run, version in zip(pair, ("3.4.0", "4.0.0"), strict=True):
         set_mujoco(run, version)
     report.main([*pair, "--out", str(tmp_path / "report")])

@@ -1,5 +1,10 @@
 """Coordinates that float32 would blur keep their moves, in training and at work."""
 
+import json
+import re
+import subprocess
+import sys
+
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
@@ -142,6 +147,19 @@ def test_a_policy_reads_the_environments_units_as_in_training(trained, tmp_path)
     assert loaded.ood_score(observed + [1e3, 0.0])[0] > 1e3
 
 
+def test_a_version_that_would_read_past_the_centre_refuses_it(trained, tmp_path):
+    policy, _ = trained
+    plain = policy.of_centred()
+    options = ExportOptions(formats=["stablehlo"], platforms=["cpu"])
+    for each, form, version in ((policy, 3, 2), (plain, 2, 1)):
+        checkpoints.save_acting(tmp_path / "policy", each)
+        record = json.loads((tmp_path / "policy" / "policy.json").read_text())
+        assert record["format"] == form
+        exported = export.export_policy(each, tmp_path / "out", options)
+        assert exported["version"] == version
+        assert export.load_exported(tmp_path / "out").record["version"] == version
+
+
 def test_episodes_give_a_policy_the_digits(trained):
     policy, _ = trained
     with Environments(WALK, horizon=2) as environments:
@@ -150,6 +168,29 @@ def test_episodes_give_a_policy_the_digits(trained):
     places = FAR + MOVE * np.arange(5, 8) - np.float64(policy.observation_centre[0])
     np.testing.assert_allclose(played.start[0, :, 0], places, atol=1e-6)
     assert np.ptp(np.asarray(scaled)[:, 0]) > 0.01
+
+
+@pytest.mark.parametrize("form", ["stablehlo", "onnx"])
+def test_the_lines_of_a_readme_subtract_the_centre(trained, form, tmp_path):
+    policy, _ = trained
+    options = ExportOptions(formats=[form], platforms=["cpu"])
+    export.export_policy(policy, tmp_path / "out", options)
+    text = (tmp_path / "out" / "README.md").read_text()
+    (lines,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    given = f"np.array({places(FAR)[:1].tolist()})"
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            lines.replace("np.zeros((1, 2))", given) + "print(ood_score[0])",
+        ],
+        cwd=tmp_path / "out",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = policy.ood_score(places(FAR)[:1])
+    np.testing.assert_allclose(float(run.stdout.split()[-1]), expected, rtol=1e-5)
 
 
 def test_an_exported_policy_subtracts_the_centre_first(trained, tmp_path):

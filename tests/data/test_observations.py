@@ -1,5 +1,7 @@
 """Observations with parts become vectors by Gymnasium's rule, wherever they are."""
 
+import json
+
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from minari.data_collector import EpisodeBuffer
 
 import ramac_jax as rj
+from ramac_jax import export
 from ramac_jax import policy as checkpoints
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import relabel_dataset
@@ -154,6 +157,8 @@ def maze_policy(layout):
 
 def test_a_saved_policy_reads_dictionaries(tmp_path):
     checkpoints.save_acting(tmp_path / "policy", maze_policy(find_layout(MAZE)))
+    record = json.loads((tmp_path / "policy" / "policy.json").read_text())
+    assert record["format"] == 3  # a version without layouts refuses it
     policy = checkpoints.load_policy(tmp_path / "policy")
     assert policy.spec.layout == find_layout(MAZE)
     key = jax.random.key(1)
@@ -172,6 +177,26 @@ def test_a_saved_policy_reads_dictionaries(tmp_path):
         rj.InputError, match=r"differ in number: achieved_goal \[4, 1\], "
     ):
         policy(parts, key)
+
+
+def test_an_exported_policy_reads_dictionaries(tmp_path):
+    layout, key = find_layout(MAZE), jax.random.key(1)
+    options = export.ExportOptions(formats=["stablehlo"], platforms=["cpu"])
+    export.export_policy(maze_policy(layout), tmp_path / "out", options)
+    exported = export.load_exported(tmp_path / "out")
+    assert exported.layout == layout
+    exported.record["observation_layout"].reverse()
+    with Environments(SPEC, horizon=3) as environments:
+        message = episodes.refusal(evaluate, exported, environments, num_episodes=1)
+    assert "Maze-v0 has other parts of observations" in message
+    exported.record["observation_layout"].reverse()
+    parts = {"observation": np.ones((4, 2)), "achieved_goal": 3.0 * np.ones((4, 1))}
+    vector = np.tile([3.0, 1.0, 1.0], (4, 1))
+    np.testing.assert_array_equal(exported(parts, key), exported(vector, key))
+    with pytest.raises(rj.InputError, match="has no part achieved_goal"):
+        exported({"observation": np.ones(2)}, key)
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "# put yours here, flattened\n" in text
 
 
 def test_a_policy_of_vectors_has_no_layout_in_its_file(tmp_path):

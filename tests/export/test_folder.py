@@ -263,6 +263,12 @@ def test_options_that_cannot_be_had_write_nothing(tmp_path, options, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_no_policy_is_exported_without_jit(tmp_path):
+    with jax.disable_jit(), pytest.raises(rj.InputError, match="^JAX_DISABLE_JIT is "):
+        export.export_policy(make_policy("flow"), tmp_path / "out", ExportOptions())
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_export_replaces_an_export_and_nothing_else(tmp_path, monkeypatch):
     policy, out = make_policy("gaussian", guard=None), tmp_path / "out"
     options = ExportOptions(formats=("stablehlo",))

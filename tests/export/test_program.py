@@ -154,6 +154,16 @@ def test_what_cannot_be_exported_says_why():
         make_program(pair, 0, 1)
 
 
+def test_an_export_in_float64_names_the_switch():
+    policy = make_policy("flow")
+    with jax.enable_x64(True), pytest.raises(rj.InputError) as refused:
+        make_program(policy, 0, 1)
+    assert str(refused.value) == (
+        "the noise of the flow actor is of float64, and exports are of float32: set "
+        "JAX_ENABLE_X64=false"
+    )
+
+
 def test_unknown_noise_is_drawn_outside_and_acts_the_same():
     policy = make_policy("gaussian")
     noise, action = called(policy, OBSERVATION, temperature=2.0)

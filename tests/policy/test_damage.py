@@ -129,6 +129,12 @@ def test_states_of_other_shapes_are_named(flow):
         checkpoints.load_states(flow[0], fewer)
 
 
+def test_a_checkpoint_of_another_precision_names_the_switch(flow):
+    message = r"where float64\[.*\] is expected; set JAX_ENABLE_X64=false, as"
+    with jax.enable_x64(True), pytest.raises(rj.InputError, match=message):
+        checkpoints.load_policy(flow[0])
+
+
 def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(flow, monkeypatch):
     def forbid(path):
         raise PermissionError(13, "Permission denied")

@@ -65,6 +65,13 @@ def test_a_layout_names_the_layers_of_a_network():
     }
 
 
+@pytest.mark.parametrize(("bits", "switch"), [(32, "false"), (64, "true")])
+def test_another_precision_names_the_switch(bits, switch):
+    advice = f"set JAX_ENABLE_X64={switch}, as where the states were made$"
+    with pytest.raises(rj.InputError, match=advice):
+        check_layout({"a": f"float{bits}[2]"}, {"a": f"float{96 - bits}[2]"})
+
+
 @pytest.mark.parametrize(
     ("stored", "message"),
     [

@@ -29,7 +29,7 @@ class Setting(NamedTuple):
 
     acting: ActingOptions
     figures: dict[str, dict[str, float | None]]
-    """`FIGURES` of all agents, with bounds of the bootstrap over episodes."""
+    """`FIGURES` of all agents, with bounds of the jackknife over episodes."""
     rows: list[dict[str, Any]]  # one for each seed, as frontier.csv has them
 
     def to_json(self) -> dict[str, Any]:

@@ -9,13 +9,8 @@ from ramac_jax.cli.runs.records import Run
 
 MARGINS_ADDED = (3, 5, 0)
 """From this version of MuJoCo on, the margins of two bodies in contact are added."""
-WITHOUT_MUJOCO = (
-    "gymnasium.envs.classic_control",
-    "gymnasium.envs.box2d",
-    "gymnasium.envs.toy_text",
-    "ramac_jax.envs.bandit",
-)
-"""Modules of environments that another MuJoCo does not change."""
+OF_MUJOCO = ("gymnasium.envs.mujoco", "gymnasium_robotics", "ogbench")
+"""Packages of environments that MuJoCo simulates, those of the tasks among them."""
 
 
 def simulator_notes(runs: Sequence[Run]) -> list[str]:
@@ -29,7 +24,7 @@ def simulator_note(runs: Sequence[Run]) -> str | None:
     for run in runs:
         spec = json.loads(run.record["settings"].get("env") or "{}")
         version = run.record.get("versions", {}).get("mujoco")
-        if version and not str(spec.get("entry_point")).startswith(WITHOUT_MUJOCO):
+        if version and str(spec.get("entry_point")).startswith(OF_MUJOCO):
             names.setdefault(version, []).append(run.scored.name)
     if len(names) < 2:
         return None

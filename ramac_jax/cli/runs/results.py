@@ -156,7 +156,8 @@ def episode_rows(
 def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
     """Read what `write_evaluation` wrote: the record, and the episodes.
 
-    Raises `InputError` where a file is missing, damaged, or not of the others' shape.
+    Raises `InputError` where a file is missing, damaged, not of the others' shape, or
+    not for this user to read.
     """
     try:
         record = json.loads((folder / EVALUATION).read_text())
@@ -173,6 +174,11 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Episodes]:
         arrays = {k: x.reshape(*shape, x.shape[-1]) for k, x in arrays.items()}
         if arrays["monitored"].shape[-1] != record["settings"]["horizon"]:
             raise InputError(f"{MONITORED} is of another horizon")
+    except PermissionError as error:
+        raise InputError(
+            f"cannot read {error.filename}: permission denied; ask its owner, or use a "
+            "copy"
+        ) from error
     except Exception as error:  # damaged bytes raise errors of any type
         raise InputError(
             f"{folder} holds no whole evaluation ({first_line(error)}): run "
