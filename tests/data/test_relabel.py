@@ -289,6 +289,22 @@ def test_observations_with_positions_have_no_known_coordinates():
         find_coordinate([SOURCE], "torso angle")
 
 
+def test_sources_in_other_units_are_refused(folder):
+    env = gym.wrappers.NormalizeObservation(gym.make("Hopper-v5"))
+    spec = gym.wrappers.NormalizeReward(env).spec
+    wrapped = make([sway(0)], env_spec=spec)
+    words = f"{wrapped} is of Hopper-v5 in NormalizeObservation, NormalizeReward: "
+    assert words in refusal(folder, wrapped, task=TASK)
+    assert words in refusal(folder, wrapped)
+    assert "Hopper-v5 is not known here" in (
+        episodes.refusal(find_coordinate, [wrapped], "torso angle")
+    )
+    judged = make([sway(0)], "made/judged-v0")
+    metadata = folder / judged / "data/metadata.json"
+    episodes.edit_json(metadata, eval_env_spec=spec.to_json())
+    assert "in NormalizeObservation" in refusal(folder, judged, task=TASK)
+
+
 def test_sources_with_a_hazard_are_refused(folder):
     make([sway(0)])
     relabel_dataset([SOURCE], "made/once-v0", HAZARD, 0, task=TASK)
