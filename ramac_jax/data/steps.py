@@ -68,8 +68,9 @@ def make_episodes(
       clip: clip actions that are beyond their bounds.
 
     Raises `InputError` for arrays of wrong shapes, for rows that are not finite or
-    whose action is outside its space, and for next observations that differ from most
-    next rows.
+    whose action is outside its space, for flags that mark no end where there are no
+    next observations to show one, and for next observations that differ from most next
+    rows.
     """
     arrays = dict(arrays)
     arrays.setdefault("timeouts", np.zeros_like(arrays["terminals"]))
@@ -81,6 +82,11 @@ def make_episodes(
     ends = arrays["timeouts"] != 0
     if ends_at_terminals:
         ends |= terminated
+    if NEXT not in arrays and not ends.any():
+        raise InputError(
+            "its flags mark no end of an episode: mark the last step of each, or give "
+            "the observations after each step"
+        )
     ends[-1] = True
     splits, inside = find_splits(arrays, ends)
     ends |= splits

@@ -92,6 +92,18 @@ def test_bounds_of_actions_are_checked_or_clipped(write):
     assert "the actions' bounds are 1 and 1" in message
 
 
+def test_flags_that_mark_no_end_need_next_observations(write):
+    arrays = contents() | {"terminals": np.zeros(STEPS)}
+    del arrays["timeouts"]
+    message = episodes.refusal(read_own_file, write(arrays), PLAIN)
+    assert "its flags mark no end of an episode: mark the last step" in message
+    arrays["after"] = arrays["observations"] + 1
+    arrays["after"][2] = -1.0  # the end of an episode shows here
+    keys = PLAIN._replace(next_observations=("after",))
+    converted, _ = read_own_file(write(arrays), keys)
+    assert [len(x.rewards) for x in converted.episodes] == [3, 3]
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
