@@ -102,4 +102,4 @@ def test_unsound_files_are_refused(write):
         episodes.refusal(read_family, path, "door")
     )
     clipping = read_family(path, "door", clip=True).clipping
-    assert (clipping.steps, clipping.largest_excess) == (8, 0.5)
+    assert (clipping.steps, clipping.largest_excess) == (7, 0.5)

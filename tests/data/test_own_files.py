@@ -85,7 +85,8 @@ def test_bounds_of_actions_are_checked_or_clipped(write):
     message = episodes.refusal(read_own_file, path, PLAIN)
     assert "actions is outside its space in 6 of 6 rows" in message
     converted, _ = read_own_file(path, PLAIN, (-1.0, 1.0), clip=True)
-    assert converted.clipping == (6, 2.0)
+    assert converted.clipping == (4, 2.0)  # of the steps kept
+    assert converted.steps == 4
     assert converted.episodes[0].actions.max() == 1.0
     assert read_own_file(path, PLAIN, (0.0, 4.0)).converted.clipping.steps == 0
     message = episodes.refusal(read_own_file, path, PLAIN, (1.0, 1.0))
