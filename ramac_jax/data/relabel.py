@@ -125,14 +125,23 @@ def relabel_dataset(
         algorithm_name=join_algorithms(opened),
         description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
-        reference=REFERENCE_RETURNS.get(opened[0].env_spec.name)
-        or reference_returns(opened),
+        reference=find_reference(opened, task),
         record=make_record(hazard, seed, task, sources),
         overwrite=overwrite,
         root=root,
     )
     warning = find_warning(hazard, summary.risky_share)
     return Relabelled(id=dataset_id, summary=summary, sources=sources, warning=warning)
+
+
+def find_reference(
+    opened: Sequence[MinariDataset], task: str | None
+) -> tuple[float, float] | None:
+    """Return the returns of scores 0 and 100: a task's, the data's own, or D4RL's."""
+    known = REFERENCE_RETURNS.get(opened[0].env_spec.name)
+    if task is not None:
+        return known or reference_returns(opened)
+    return reference_returns(opened) or known
 
 
 def within_bounds(episode: EpisodeData, box: gymnasium.spaces.Box) -> EpisodeData:

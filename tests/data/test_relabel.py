@@ -155,6 +155,16 @@ def test_a_task_sets_environment_reference_returns_and_record(folder):
     json.loads(text, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize(
+    ("task", "own", "score"),
+    [(None, (1.0, 2.0), 2.0), (TASK, (1.0, 2.0), 3234.3), (None, None, 3234.3)],
+)
+def test_reference_returns_are_the_datas_own_without_a_task(task, own, score):
+    make([sway(0)], reference=own)
+    relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=task)
+    assert open_dataset(TARGET).storage.metadata["ref_max_score"] == score
+
+
 @pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
 def test_the_robot_has_the_version_of_the_sources_or_the_one_given():
     make([sway(0)], robot="Hopper-v4")
