@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from minari import EpisodeData, MinariDataset
 
+from ramac_jax.data import clipping
 from ramac_jax.data.environments import reference_returns
 from ramac_jax.data.episode import Reading, identity_scaling
 from ramac_jax.data.local_datasets import find_dataset, open_dataset
@@ -146,7 +147,7 @@ def find_reference(
 
 def within_bounds(episode: EpisodeData, box: gymnasium.spaces.Box) -> EpisodeData:
     """Return an episode whose actions are clipped to their bounds."""
-    actions = np.clip(episode.actions, box.low, box.high)
+    actions, _ = clipping.clip_actions(episode.actions, box.low, box.high)
     return dataclasses.replace(episode, actions=actions)
 
 
