@@ -18,6 +18,7 @@ from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import read_record, relabel_dataset
 from ramac_jax.data.sources import find_coordinate
 from ramac_jax.envs.hazards import is_risky
+from ramac_jax.envs.own_randomness import OWN_RANDOMNESS
 from ramac_jax.tasks import TASKS, Hazard, angle_hazard
 from tests import episodes
 from tests.episodes import lean, stored, sway
@@ -309,6 +310,12 @@ def test_sources_in_other_units_are_refused(folder):
     assert "Hopper-v5 is not known here" in (
         episodes.refusal(find_coordinate, [wrapped], "torso angle")
     )
+    repeating = dataclasses.replace(
+        gym.spec("Hopper-v5"), additional_wrappers=(OWN_RANDOMNESS,)
+    )
+    make([sway(0)], "made/repeating-v0", env_spec=repeating)
+    # The robot's own units:
+    relabel_dataset(["made/repeating-v0"], "made/repeated-v0", HAZARD, 0)
     judged = make([sway(0)], "made/judged-v0")
     metadata = folder / judged / "data/metadata.json"
     episodes.edit_json(metadata, eval_env_spec=spec.to_json())
