@@ -26,8 +26,8 @@ def write_bandit_dataset(
     Args:
       seed: of actions and rewards.
       dataset_id: Minari id of the dataset.
-      root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
-        Minari's own folder.
+      root: folder of the datasets; None: that of RAMAC_JAX_DATASETS_PATH, or else of
+        MINARI_DATASETS_PATH, or Minari's own folder.
     """
     rng = np.random.default_rng(seed)
     actions = bandit.draw_actions(bandit.CONSTANTS.num_samples, rng)

@@ -71,7 +71,7 @@ def read_family(path: Path, family: str, *, clip: bool = False) -> StepEpisodes:
       family: a name in `FAMILIES`.
       clip: clip actions that are beyond their bounds.
 
-    Raises `InputError` as `read_d4rl`, and for a file that marks no end.
+    Raises `InputError` as `read_d4rl`.
     """
     check_names("family of D4RL", [family], FAMILIES)
     facts, held = FAMILIES[family], list_arrays(path)
@@ -102,8 +102,6 @@ def cut_file(
     wanted = {key: (key,) for key in (*NEEDED, NEXT) if key in held}
     arrays = read_arrays(path, wanted, np.float32)
     try:
-        if "timeouts" not in arrays and not arrays["terminals"].any():
-            raise InputError("it has no timeouts, and its terminals mark no end")
         return make_episodes(
             arrays, spaces, ends_at_terminals=ends_at_terminals, clip=clip
         )

@@ -29,7 +29,7 @@ class Reading(NamedTuple):
 
 
 def leave_unseen(observation: np.ndarray) -> None:
-    """Take no notice of an episode's observations."""
+    """Ignore an episode's observations."""
 
 
 def float32(values: Any) -> Any:

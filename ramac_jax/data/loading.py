@@ -64,8 +64,9 @@ def load_datasets(
       ids: Minari ids.
       normalize: whether each observation coordinate gets mean 0 and deviation 1.
       clip_actions: clip actions that are beyond their bounds, and count them.
-      root: folder of the datasets; None: that of the variable MINARI_DATASETS_PATH or
-        Minari's own folder, and datasets that are not there are downloaded.
+      root: folder of the datasets; None: those of the variables
+        RAMAC_JAX_DATASETS_PATH and MINARI_DATASETS_PATH, or Minari's own folder
+        without the second, and datasets that are not there are downloaded.
 
     Returns:
       The transitions [D, ...] on JAX's default device, with actions in [-1, 1].

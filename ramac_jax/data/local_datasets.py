@@ -115,7 +115,7 @@ def absent(
     return InputError(
         f"dataset {dataset_id!r} is not here and cannot be downloaded "
         f"({first_line(download)}); datasets here: {known} "
-        "(MINARI_DATASETS_PATH says where to look)"
+        f"({OWN_FOLDER} and MINARI_DATASETS_PATH say where to look)"
     )
 
 

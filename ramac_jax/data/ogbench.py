@@ -26,6 +26,8 @@ from ramac_jax.extras import require
 NAME = re.compile(r"((?:[a-z0-9]+-)+?)([a-z]+)-v0(-val)?\.npz")
 KINDS = ("maze", "soccer", "cube", "scene", "puzzle")
 """Words of the names of environments that have single tasks."""
+IMAGES = ("visual-", "powderworld")
+"""First words of the names of environments whose observations are images."""
 TASKS = range(1, 6)
 NEEDED = ("observations", "actions", "terminals", "qpos")
 
@@ -58,11 +60,13 @@ def name_task(file_name: str, task: int) -> TaskName | None:
     if match is None:
         return None
     name = match[1] + match[2]
-    if name.startswith("visual-") or not any(kind in name for kind in KINDS):
+    if name.startswith(IMAGES):
         raise InputError(
             f"{file_name} has no single task on vectors: give a file of OGBench's "
             f"{', '.join(KINDS)}, without images"
         )
+    if not any(kind in name for kind in KINDS):
+        return None
     if task not in TASKS:
         raise InputError(f"--ogbench-task is {task}: give 1 to {TASKS[-1]}")
     return TaskName(

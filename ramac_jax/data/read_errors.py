@@ -1,4 +1,4 @@
-"""Why a dataset cannot be read: damage, or what a new download does not mend."""
+"""Why a dataset cannot be read: damage, or what a new download does not change."""
 
 import errno
 

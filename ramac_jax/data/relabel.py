@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from minari import EpisodeData, MinariDataset
 
+from ramac_jax.data import clipping
 from ramac_jax.data.environments import reference_returns
 from ramac_jax.data.episode import Reading, identity_scaling
 from ramac_jax.data.local_datasets import find_dataset, open_dataset
@@ -125,8 +126,7 @@ def relabel_dataset(
         algorithm_name=join_algorithms(opened),
         description=describe(hazard, seed, summary, sources),
         env_spec=env_spec,
-        reference=REFERENCE_RETURNS.get(opened[0].env_spec.name)
-        or reference_returns(opened),
+        reference=find_reference(opened, task),
         record=make_record(hazard, seed, task, sources),
         overwrite=overwrite,
         root=root,
@@ -135,9 +135,19 @@ def relabel_dataset(
     return Relabelled(id=dataset_id, summary=summary, sources=sources, warning=warning)
 
 
+def find_reference(
+    opened: Sequence[MinariDataset], task: str | None
+) -> tuple[float, float] | None:
+    """Return the returns of scores 0 and 100: a task's, the data's own, or D4RL's."""
+    known = REFERENCE_RETURNS.get(opened[0].env_spec.name)
+    if task is not None:
+        return known or reference_returns(opened)
+    return reference_returns(opened) or known
+
+
 def within_bounds(episode: EpisodeData, box: gymnasium.spaces.Box) -> EpisodeData:
     """Return an episode whose actions are clipped to their bounds."""
-    actions = np.clip(episode.actions, box.low, box.high)
+    actions, _ = clipping.clip_actions(episode.actions, box.low, box.high)
     return dataclasses.replace(episode, actions=actions)
 
 

@@ -9,10 +9,16 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 
-from ramac_jax.data.environments import joint_env, warn_of_others
+from ramac_jax.data.environments import (
+    CHANGE_NOTHING,
+    evaluation_env,
+    joint_env,
+    warn_of_others,
+)
 from ramac_jax.data.local_datasets import check_id, open_dataset
 from ramac_jax.data.spaces import check_alike, check_flat
 from ramac_jax.data.writing import RECORD
+from ramac_jax.envs.own_randomness import OWN_RANDOMNESS
 from ramac_jax.envs.registration import (
     find_hazard,
     hazard_wrapper,
@@ -20,6 +26,9 @@ from ramac_jax.envs.registration import (
 )
 from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.tasks import COORDINATES, QUANTITIES, Hazard, env_id, find_task
+
+KEEP_UNITS = (*CHANGE_NOTHING, OWN_RANDOMNESS.name)
+"""Wrappers whose observations and rewards have the units of the robot."""
 
 
 def check_sources(source_ids: Sequence[str]) -> None:
@@ -31,12 +40,21 @@ def check_sources(source_ids: Sequence[str]) -> None:
 
 
 def known_coordinates(robot: EnvSpec | None) -> dict[str, int]:
-    """Return the coordinate of each quantity; {} for a robot not in the table."""
-    if robot is None or robot.namespace is not None:
+    """Return the coordinate of each quantity; {} for a robot not in the table.
+
+    A robot whose wrappers may change its observations has none either.
+    """
+    if robot is None or robot.namespace is not None or other_units(robot):
         return {}
     if not robot.kwargs.get("exclude_current_positions_from_observation", True):
         return {}  # the positions shift each coordinate by one
     return COORDINATES.get(robot.name, {})
+
+
+def other_units(spec: EnvSpec | None) -> list[str]:
+    """Return the wrappers of an environment that may change what a coordinate is."""
+    wrappers = () if spec is None else spec.additional_wrappers
+    return [x.name for x in wrappers if x.name not in KEEP_UNITS]
 
 
 def find_coordinate(
@@ -78,7 +96,7 @@ def open_sources(
 
 
 def check_robot(dataset: MinariDataset, robot: str | None) -> None:
-    """Raise `InputError` for another robot, an unknown one, or one with a hazard."""
+    """Raise `InputError` for another robot, an unknown one, or a wrapped one."""
     spec = dataset.env_spec
     if spec is None:
         raise InputError(
@@ -88,6 +106,11 @@ def check_robot(dataset: MinariDataset, robot: str | None) -> None:
     if "hazard" in dataset.storage.metadata.get(RECORD, {}) or find_hazard(spec):
         raise InputError(
             f"dataset {dataset.id} is charged by a hazard already: give its source"
+        )
+    if changed := other_units(spec) or other_units(evaluation_env(dataset)):
+        raise InputError(
+            f"dataset {dataset.id} is of {spec.id} in {', '.join(changed)}: a hazard "
+            "needs the robot's own observations and rewards, without such wrappers"
         )
     if robot is not None and spec.name != robot:
         raise InputError(f"dataset {dataset.id} is of {spec.id}: give one of {robot}")

@@ -33,7 +33,7 @@ class StepEpisodes(NamedTuple):
     split_share: float  # of the rows inside the file's own episodes
     dropped: int  # last steps left out because no observation follows
     repeated: int  # terminated last steps followed by their own observation
-    clipping: Clipping  # of the actions
+    clipping: Clipping  # of the actions of the steps kept
 
 
 class Spaces(NamedTuple):
@@ -68,45 +68,59 @@ def make_episodes(
       clip: clip actions that are beyond their bounds.
 
     Raises `InputError` for arrays of wrong shapes, for rows that are not finite or
-    whose action is outside its space, and for next observations that differ from most
-    next rows.
+    whose action is outside its space, for flags that mark no end where there are no
+    next observations to show one, and for next observations that differ from most next
+    rows.
     """
     arrays = dict(arrays)
     arrays.setdefault("timeouts", np.zeros_like(arrays["terminals"]))
     check_shapes(arrays)
     check_widths(arrays, spaces)
     check_numbers(arrays)
-    arrays["actions"], clipping = bounded(arrays["actions"], spaces.action, clip)
     terminated = arrays["terminals"] != 0
     ends = arrays["timeouts"] != 0
     if ends_at_terminals:
         ends |= terminated
+    if NEXT not in arrays and not ends.any():
+        raise InputError(
+            "its flags mark no end of an episode: mark the last step of each, or give "
+            "the observations after each step"
+        )
     ends[-1] = True
     splits, inside = find_splits(arrays, ends)
     ends |= splits
+    unknown = NEXT not in arrays
+    dropped = ends & ~terminated & unknown
+    arrays["actions"], clipping = bounded(
+        arrays["actions"], ~dropped, spaces.action, clip
+    )
     episodes = cut(arrays, terminated, np.flatnonzero(ends) + 1)
     if not episodes:
         raise InputError("no step has an observation after it")
-    unknown = NEXT not in arrays
     return StepEpisodes(
         episodes=episodes,
         steps=sum(len(x.rewards) for x in episodes),
         splits=int(splits.sum()),
         split_share=int(splits.sum()) / max(inside, 1),
-        dropped=int((ends & ~terminated).sum()) if unknown else 0,
-        repeated=int((ends & terminated).sum()) if unknown else 0,
+        dropped=int(dropped.sum()),
+        repeated=int((ends & terminated & unknown).sum()),
         clipping=clipping,
     )
 
 
 def bounded(
-    action: np.ndarray, box: gymnasium.spaces.Box, clip: bool
+    action: np.ndarray, kept: np.ndarray, box: gymnasium.spaces.Box, clip: bool
 ) -> tuple[np.ndarray, Clipping]:
-    """Return actions [D, A] within their bounds, or refuse those beyond."""
-    if clip:
-        return clip_actions(action, box.low, box.high)
-    reject_outside(action, box.low, box.high, name="actions")
-    return action, Clipping()
+    """Return actions [D, A] within their bounds, or refuse those beyond.
+
+    Of the clipped actions, only those of the rows that are kept [D] are counted.
+    """
+    if not clip:
+        reject_outside(action, box.low, box.high, name="actions")
+        return action, Clipping()
+    clipped = action.copy()
+    clipped[kept], clipping = clip_actions(action[kept], box.low, box.high)
+    return clipped, clipping
 
 
 def find_splits(

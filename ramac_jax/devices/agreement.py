@@ -81,8 +81,8 @@ def attempt(make: Callable[[], T]) -> tuple[Any, BaseException | None]:
 
 def raise_together(fault: BaseException | None) -> None:
     """Raise the fault of this host; `InputError` for the first one of another host."""
-    told = "" if fault is None else first_line(fault) or type(fault).__name__
-    everyone = share(told)
+    own = "" if fault is None else first_line(fault) or type(fault).__name__
+    everyone = share(own)
     if fault is not None:
         raise fault
     for host, text in enumerate(everyone):

@@ -40,7 +40,7 @@ COMPILATION = {
 VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 """Variables of the process that the compiler reads."""
 IDLE_FLAGS = ("--xla_dump", "--xla_force_host_platform_device_count")
-"""Flags that change no number, or that the number of devices already tells."""
+"""Flags that change no number, or that the number of devices shows already."""
 KEY = "jax"
 """Name of the settings in the record of a run; earlier versions recorded none."""
 
@@ -60,7 +60,7 @@ def machine(mesh: Mesh) -> str:
 
 
 def compiler() -> Iterable[str]:
-    """Yield what the compiler is told, where it is unusual: NAME=VALUE."""
+    """Yield the unusual settings of the compiler: NAME=VALUE."""
     for name, value in read_settings(COMPILATION).items():
         if value != COMPILATION[name]:
             yield f"{name}={value}"

@@ -92,6 +92,40 @@ def test_what_an_own_file_lacks_is_named(mine, capsys, folder):
 
 
 @pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (
+            "x.npz --id a/b-v0 --observations obs --robot Nope --ogbench-task 77",
+            "x.npz is read as a file of your own, without --robot, --ogbench-task: ",
+        ),
+        (
+            "x.npz --id a/b-v0 --observations obs --env CartPole-v1 --action-low -2",
+            "a file of your own, without --action-low: ",
+        ),
+        (
+            "pen-human-v1.hdf5 --robot-version 5 --ogbench-task 9 --env Hopper-v5",
+            "D4RL's data of pen, without --robot-version, --ogbench-task, --env: ",
+        ),
+        (
+            "hopper_medium-v2.hdf5 --robot-version 5 --ogbench-task 2",
+            "D4RL's data of Hopper, without --ogbench-task: ",
+        ),
+        (
+            "scene-play-v0.npz --robot Hopper --actions act",
+            "a file of OGBench, without --robot, --actions: ",
+        ),
+    ],
+)
+def test_options_of_another_reader_are_refused(argv, words, capsys, folder):
+    assert words in refusal(capsys, folder, *argv.split())
+
+
+def test_a_name_like_ogbenchs_is_of_ones_own(capsys, folder):
+    line = refusal(capsys, folder, "my-data-v0.npz", "--id", "mine/c-v0")
+    assert "or for a file of your own --observations" in line
+
+
+@pytest.mark.parametrize(
     ("name", "robot", "dataset_id"),
     [
         ("antmaze-umaze-v2.hdf5", "antmaze", "d4rl/antmaze/umaze-v2"),

@@ -142,6 +142,9 @@ def test_an_unknown_id_names_the_nearest_first(monkeypatch):
     assert (
         "'made/hoper-v0' is not here and cannot be downloaded (no network)" in message
     )
+    assert message.endswith(
+        "(RAMAC_JAX_DATASETS_PATH and MINARI_DATASETS_PATH say where to look)"
+    )
     assert "datasets here: made/hopper-v0, other/walker-v0" in message
 
 

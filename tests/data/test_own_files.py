@@ -85,11 +85,24 @@ def test_bounds_of_actions_are_checked_or_clipped(write):
     message = episodes.refusal(read_own_file, path, PLAIN)
     assert "actions is outside its space in 6 of 6 rows" in message
     converted, _ = read_own_file(path, PLAIN, (-1.0, 1.0), clip=True)
-    assert converted.clipping == (6, 2.0)
+    assert converted.clipping == (4, 2.0)  # of the steps kept
+    assert converted.steps == 4
     assert converted.episodes[0].actions.max() == 1.0
     assert read_own_file(path, PLAIN, (0.0, 4.0)).converted.clipping.steps == 0
     message = episodes.refusal(read_own_file, path, PLAIN, (1.0, 1.0))
     assert "the actions' bounds are 1 and 1" in message
+
+
+def test_flags_that_mark_no_end_need_next_observations(write):
+    arrays = contents() | {"terminals": np.zeros(STEPS)}
+    del arrays["timeouts"]
+    message = episodes.refusal(read_own_file, write(arrays), PLAIN)
+    assert "its flags mark no end of an episode: mark the last step" in message
+    arrays["after"] = arrays["observations"] + 1
+    arrays["after"][2] = -1.0  # the end of an episode shows here
+    keys = PLAIN._replace(next_observations=("after",))
+    converted, _ = read_own_file(write(arrays), keys)
+    assert [len(x.rewards) for x in converted.episodes] == [3, 3]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ramac_jax.data.penalties import relabel_rewards
 from ramac_jax.data.relabel import read_record, relabel_dataset
 from ramac_jax.data.sources import find_coordinate
 from ramac_jax.envs.hazards import is_risky
+from ramac_jax.envs.own_randomness import OWN_RANDOMNESS
 from ramac_jax.tasks import TASKS, Hazard, angle_hazard
 from tests import episodes
 from tests.episodes import lean, stored, sway
@@ -155,6 +156,16 @@ def test_a_task_sets_environment_reference_returns_and_record(folder):
     json.loads(text, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize(
+    ("task", "own", "score"),
+    [(None, (1.0, 2.0), 2.0), (TASK, (1.0, 2.0), 3234.3), (None, None, 3234.3)],
+)
+def test_reference_returns_are_the_datas_own_without_a_task(task, own, score):
+    make([sway(0)], reference=own)
+    relabel_dataset([SOURCE], TARGET, HAZARD, 5, task=task)
+    assert open_dataset(TARGET).storage.metadata["ref_max_score"] == score
+
+
 @pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")
 def test_the_robot_has_the_version_of_the_sources_or_the_one_given():
     make([sway(0)], robot="Hopper-v4")
@@ -287,6 +298,28 @@ def test_observations_with_positions_have_no_known_coordinates():
     assert made.summary.risky_share > 0.1
     with pytest.raises(InputError, match="Hopper-v5 is not known here"):
         find_coordinate([SOURCE], "torso angle")
+
+
+def test_sources_in_other_units_are_refused(folder):
+    env = gym.wrappers.NormalizeObservation(gym.make("Hopper-v5"))
+    spec = gym.wrappers.NormalizeReward(env).spec
+    wrapped = make([sway(0)], env_spec=spec)
+    words = f"{wrapped} is of Hopper-v5 in NormalizeObservation, NormalizeReward: "
+    assert words in refusal(folder, wrapped, task=TASK)
+    assert words in refusal(folder, wrapped)
+    assert "Hopper-v5 is not known here" in (
+        episodes.refusal(find_coordinate, [wrapped], "torso angle")
+    )
+    repeating = dataclasses.replace(
+        gym.spec("Hopper-v5"), additional_wrappers=(OWN_RANDOMNESS,)
+    )
+    make([sway(0)], "made/repeating-v0", env_spec=repeating)
+    # The robot's own units:
+    relabel_dataset(["made/repeating-v0"], "made/repeated-v0", HAZARD, 0)
+    judged = make([sway(0)], "made/judged-v0")
+    metadata = folder / judged / "data/metadata.json"
+    episodes.edit_json(metadata, eval_env_spec=spec.to_json())
+    assert "in NormalizeObservation" in refusal(folder, judged, task=TASK)
 
 
 def test_sources_with_a_hazard_are_refused(folder):

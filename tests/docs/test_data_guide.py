@@ -1,4 +1,4 @@
-"""The example of a file of one's own in the guide about data runs as it stands."""
+"""The example of a file of one's own in the guide about data runs unchanged."""
 
 import re
 import shlex

@@ -1,16 +1,17 @@
 """Readers of `ramac data convert`: which file it is, and what becomes of it."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.metadata
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from ramac_jax.cli.options.data import Convert
+from ramac_jax.cli.options.data import Convert, OwnFile
 from ramac_jax.data.d4rl import (
     FAMILIES,
     family_spaces,
@@ -35,6 +36,8 @@ from ramac_jax.tasks import REFERENCE_RETURNS
 ROBOTS = {robot.lower(): robot for robot in REFERENCE_RETURNS}
 D4RL_NAME = re.compile(rf"({'|'.join([*ROBOTS, *FAMILIES])})[_-](.+-v\d+)\.hdf5")
 FAMILY_NAME = re.compile(rf"(?:mini_)?({'|'.join(FAMILIES)}|ant_maze)[_-].*\.hdf5")
+OF_ONE_READER = ("robot", "robot_version", "ogbench_task")
+"""Options of `Convert` that not every reader reads; nor are those of `OwnFile`."""
 
 
 class Conversion(NamedTuple):
@@ -140,14 +143,39 @@ def convert_own(options: Convert) -> Conversion:
 def find_reader(options: Convert) -> tuple[str, Callable[[], Conversion]]:
     """Return the Minari id of a file's data, and the function that reads the file.
 
-    Raises `InputError` where neither the options nor the file's name say what it is.
+    Raises `InputError` where neither the options nor the file's name say what it is,
+    and for options that its reader does not read.
     """
     if options.own.observations:
         if options.id is None:
             raise InputError("a file of your own needs a name for its data: give --id")
+        names = {field.name for field in dataclasses.fields(OwnFile)}
+        bounds = {"action_low", "action_high"} if options.own.env is not None else set()
+        check_unread(options, "a file of your own", names - bounds)
         return options.id, functools.partial(convert_own, options)
     if (task := name_task(options.file.name, options.ogbench_task)) is not None:
+        check_unread(options, "a file of OGBench", ["ogbench_task"])
         read = functools.partial(convert_ogbench, options, task.env_id)
         return options.id or task.dataset_id, read
     robot, dataset_id = name_conversion(options)
+    versions = [] if robot in FAMILIES else ["robot_version"]
+    check_unread(options, f"D4RL's data of {robot}", ["robot", *versions])
     return dataset_id, functools.partial(convert_d4rl, options, robot)
+
+
+def check_unread(options: Convert, kind: str, read: Collection[str]) -> None:
+    """Raise `InputError` for options that the reader of this kind does not read."""
+    parts = (options, OF_ONE_READER), (options.own, vars(options.own))
+    unread = [
+        f"--{field.name.replace('_', '-')}"
+        for part, names in parts
+        for field in dataclasses.fields(part)
+        if field.name in names
+        and field.name not in read
+        and getattr(part, field.name) != field.default
+    ]
+    if unread:
+        raise InputError(
+            f"{options.file.name} is read as {kind}, without {', '.join(unread)}: "
+            "leave that out"
+        )
