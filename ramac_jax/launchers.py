@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 COUNT = "JAX_NUM_PROCESSES"
+OTHER_HOSTS = "other-hosts"
+"""Name of the threads that wait for other hosts."""
 
 
 def several_hosts() -> bool:

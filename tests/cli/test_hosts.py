@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -128,6 +129,19 @@ def test_a_host_that_is_stopped_alone_ends_by_the_signal(monkeypatch, capsys, er
         signal.signal(number, before)
     assert raised == [(number, signal.SIG_DFL)]
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_host_that_leaves_a_wait_behind_leaves_the_others_and_ends(monkeypatch):
+    """Python's own end would abort the thread inside of JAX: status 134."""
+    ended, never = [], threading.Event()
+    monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(jax.distributed, "shutdown", lambda: ended.append("left"))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    devices.in_thread(lambda: never.wait(20.0))
+    with pytest.raises(SystemExit), process.exit_status("ramac train"):
+        raise rj.InputError("host 0 stopped: JAX cannot start")
+    never.set()
+    assert ended == ["left", 2]
 
 
 @pytest.mark.slow
