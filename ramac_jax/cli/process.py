@@ -13,7 +13,7 @@ from ramac_jax.cli.jax_start import fault_of_jax
 from ramac_jax.cli.signals import ENDINGS
 from ramac_jax.errors import InputError
 from ramac_jax.extras import advice
-from ramac_jax.files import write_fault
+from ramac_jax.files import disk_fault
 from ramac_jax.launchers import OTHER_HOSTS
 
 MIN_COMPILE_SECONDS = 0.3
@@ -64,13 +64,14 @@ def exit_status(command: str) -> Iterator[None]:
 
 
 def system_line(error: Exception) -> str | None:
-    """Return what a user does about rights or a full disk; None: another error."""
+    """Return what a user does about rights or a disk; None: another error."""
     path = getattr(error, "filename", None)
     if isinstance(error, PermissionError) and path is not None:
         return f"cannot use {path}: permission denied; ask its owner, or give another"
-    if (reason := write_fault(error)) is not None:
-        where = f" to {path}" if path is not None else ""
-        return f"cannot write{where}: {reason}; make room, and give the same command"
+    if (fault := disk_fault(error)) is not None:
+        cannot, reason, advice = fault
+        where = "the disk" if path is None else path
+        return f"cannot {cannot} {where}: {reason}; {advice}, and give the same command"
     return None
 
 
