@@ -111,6 +111,18 @@ def test_a_task_of_slurm_runs_alone_with_a_remark(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("SLURM started 2 tasks, and each runs ")
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", ["compare", "bandit"])
+def test_a_command_that_joins_no_hosts_says_so_on_each(
+    monkeypatch, capsys, name, count
+):
+    monkeypatch.setenv("JAX_NUM_PROCESSES", str(count))
+    words = ["--out", "run"] + ["--tasks", "hopper-medium-replay"] * (name == "compare")
+    main.read_options(name, words)
+    line = f"ramac {name} joins no hosts: each of them runs all of it, alone\n"
+    assert capsys.readouterr().err == line * (count == 2)
+
+
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), process.Terminated(signal.SIGTERM)]
 )
