@@ -197,6 +197,8 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
         if protocol is not None:
             opening = open_evaluator(spec, protocol)
             evaluator = on_every_host(lambda: stack.enter_context(opening))
+        elif options.evaluation.episodes:
+            console.warn("no episode is played: the dataset names no environment")
         record = describe_run(
             ["ramac", "train", *argv],
             recorded_options(options),
