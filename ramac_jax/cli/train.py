@@ -3,7 +3,7 @@
 Writes metrics.csv (one row per seed and log interval), checkpoint/, run.json, which
 repeats the run, and with an environment what `ramac evaluate` writes and the figures.
 The same command resumes an unfinished run. Exit status 1: a seed diverged; 2: bad
-input; 130 or 143: a signal, after everything is saved.
+input; 130, 138 or 143: a signal, after everything is saved.
 """
 
 import contextlib
