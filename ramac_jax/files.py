@@ -8,24 +8,43 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-NO_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Errors of a disk that is full, over its quota, read-only or broken."""
+ROOM = "write to", "make room"
+DISK_FAULTS = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EFBIG: ROOM,
+    errno.EROFS: ("write to", "give another folder, or make it writable"),
+    errno.EIO: ("use", "check the disk"),
+}
+"""Errors of a disk that is full, over its quota, read-only or broken.
+
+Each has what cannot be done with the disk, and what to do about it.
+"""
 
 
-def write_fault(error: BaseException | None) -> str | None:
-    """What the system says of a disk that takes no more; None: it is another error.
+class DiskFault(NamedTuple):
+    """Why a disk cannot be used."""
+
+    cannot: str
+    """What cannot be done: write to it, or use it at all."""
+    reason: str
+    """The words of the system."""
+    advice: str
+
+
+def disk_fault(error: BaseException | None) -> DiskFault | None:
+    """What is wrong with the disk; None: it is another error.
 
     Libraries that write in the background pass on the words of the system alone.
     """
     while error is not None:
         number = getattr(error, "errno", None)
-        words = {os.strerror(x) for x in NO_WRITING}
-        if number in NO_WRITING:
-            return os.strerror(number)
-        if found := [x for x in words if f"{x} [os_error_code=" in str(error)]:
-            return found[0]
+        for known, (cannot, advice) in DISK_FAULTS.items():
+            reason = os.strerror(known)
+            if number == known or f"{reason} [os_error_code=" in str(error):
+                return DiskFault(cannot, reason, advice)
         error = error.__cause__ or error.__context__
     return None
 

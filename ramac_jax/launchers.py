@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 COUNT = "JAX_NUM_PROCESSES"
+OTHER_HOSTS = "other-hosts"
+"""Name of the threads that wait for other hosts."""
 
 
 def several_hosts() -> bool:
@@ -29,10 +31,12 @@ def several_hosts() -> bool:
 def slurm_tasks() -> int:
     """Tasks of the SLURM step that this process belongs to; 1: there is no step.
 
-    The tasks of the job do not count: a job may have several steps.
+    The tasks of the job do not count: a job may have several steps. Nor does a count
+    that is no number: SLURM did not write it.
     """
-    count = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
-    return int(count) if "SLURM_STEP_NODELIST" in os.environ else 1
+    count = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    known = "SLURM_STEP_NODELIST" in os.environ and count.isdecimal()
+    return int(count) if known else 1
 
 
 def launch_options() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.files import strict, write_fault, write_json
+from ramac_jax.files import disk_fault, strict, write_json
 from ramac_jax.folders import check_settings, lock_folder
 
 
@@ -145,7 +145,8 @@ def test_a_full_disk_is_told_from_other_errors():
     later = ValueError("Failed to write: File too large [os_error_code='27']")
     wrapped = RuntimeError("a thread failed")
     wrapped.__cause__ = full
-    assert write_fault(full) == write_fault(wrapped) == "No space left on device"
-    assert write_fault(later) == "File too large"
+    assert disk_fault(full) == disk_fault(wrapped)
+    assert disk_fault(full) == ("write to", "No space left on device", "make room")
+    assert disk_fault(later) == ("write to", "File too large", "make room")
     for other in (ValueError("File too large"), FileNotFoundError(2, "x"), None):
-        assert write_fault(other) is None
+        assert disk_fault(other) is None

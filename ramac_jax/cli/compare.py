@@ -6,8 +6,8 @@ It measures how often the agents leave the data, and writes comparison.md and
 comparison.json, with one row for each agent and task of the command line, and the
 files of `ramac report`. The same command resumes an interrupted comparison, and a
 command with more agents trains only these. Exit status 1: a seed diverged, or the
-bandit breaks a bound; 2: bad input, before any training; 130 or 143: a signal, after
-the run is saved.
+bandit breaks a bound; 2: bad input, before any training; 130, 138 or 143: a signal,
+after the run is saved.
 """
 
 import shlex

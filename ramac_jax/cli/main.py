@@ -155,13 +155,16 @@ def read_options(name: str, argv: Sequence[str]) -> Any:
     """Read the options of a command, on several hosts those that all of them have."""
     from ramac_jax.launchers import several_hosts, unjoined_tasks
 
-    command = COMMANDS[name]
+    command, started = COMMANDS[name], several_hosts()
     parse = importlib.import_module(command.options).parse
-    if command.many_hosts and several_hosts():
+    if command.many_hosts and started:
         from ramac_jax.cli.hosts import join_and_compare
 
         return join_and_compare(name, parse, argv)
     options = parse(argv)
-    if command.many_hosts and (remark := unjoined_tasks()):
+    remark = unjoined_tasks() if command.many_hosts else None
+    if started:
+        remark = f"ramac {name} joins no hosts: each of them runs all of it, alone"
+    if remark is not None:
         print(remark, file=sys.stderr)
     return options

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from ramac_jax.cli.jax_start import fault_of_jax
 from ramac_jax.cli.signals import ENDINGS
 from ramac_jax.errors import InputError
 from ramac_jax.extras import advice
-from ramac_jax.files import write_fault
+from ramac_jax.files import disk_fault
+from ramac_jax.launchers import OTHER_HOSTS
 
 MIN_COMPILE_SECONDS = 0.3
 """Programs that compile faster are not kept for the next process."""
@@ -47,6 +49,7 @@ def exit_status(command: str) -> Iterator[None]:
         sys.exit(128 + number)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        leave_hosts(2)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (line := advice(command, error.name or "")) is None:
@@ -61,13 +64,14 @@ def exit_status(command: str) -> Iterator[None]:
 
 
 def system_line(error: Exception) -> str | None:
-    """Return what a user does about rights or a full disk; None: another error."""
+    """Return what a user does about rights or a disk; None: another error."""
     path = getattr(error, "filename", None)
     if isinstance(error, PermissionError) and path is not None:
         return f"cannot use {path}: permission denied; ask its owner, or give another"
-    if (reason := write_fault(error)) is not None:
-        where = f" to {path}" if path is not None else ""
-        return f"cannot write{where}: {reason}; make room, and give the same command"
+    if (fault := disk_fault(error)) is not None:
+        cannot, reason, advice = fault
+        where = "the disk" if path is None else path
+        return f"cannot {cannot} {where}: {reason}; {advice}, and give the same command"
     return None
 
 
@@ -86,6 +90,17 @@ def end_alone(number: int) -> None:
     signal.raise_signal(number)
 
 
+def leave_hosts(status: int) -> None:
+    """End where JAX still waits for a host: Python's own end would abort that wait."""
+    jax = sys.modules.get("jax")
+    waits = any(thread.name == OTHER_HOSTS for thread in threading.enumerate())
+    if waits and jax is not None and jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        jax.distributed.shutdown()
+        os._exit(status)
+
+
 def set_up(*, keep_programs: bool = True, many_cores: bool = False) -> None:
     """Prepare this process for a command; call it before anything else of JAX, but
     after the hosts have joined.
@@ -95,12 +110,10 @@ def set_up(*, keep_programs: bool = True, many_cores: bool = False) -> None:
       many_cores: make each core of a CPU a device.
     """
     if many_cores:
-        import jax
-
-        from ramac_jax.devices.mesh import use_every_core
+        from ramac_jax.devices import start_devices, use_every_core
 
         use_every_core()
-        jax.devices()  # raises where there are none, before any work
+        start_devices()  # raises where there are none, before any work
     handle_signals()
     if keep_programs:
         use_cache()

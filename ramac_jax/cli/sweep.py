@@ -6,7 +6,7 @@ and with an environment agents.csv (one row per agent that selects or is reporte
 report.md, frontier.png and best/, a run of the selected setting for `ramac evaluate`.
 agents/V/checkpoint holds every member that was trained to the end with the static
 options V. The same command resumes an unfinished search. Exit status 1: a member
-diverged; 2: bad input; 130 or 143: a signal, after everything is saved.
+diverged; 2: bad input; 130, 138 or 143: a signal, after everything is saved.
 """
 
 import contextlib

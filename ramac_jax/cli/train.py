@@ -3,7 +3,7 @@
 Writes metrics.csv (one row per seed and log interval), checkpoint/, run.json, which
 repeats the run, and with an environment what `ramac evaluate` writes and the figures.
 The same command resumes an unfinished run. Exit status 1: a seed diverged; 2: bad
-input; 130 or 143: a signal, after everything is saved.
+input; 130, 138 or 143: a signal, after everything is saved.
 """
 
 import contextlib
@@ -197,6 +197,8 @@ def train(options: TrainOptions, argv: Sequence[str]) -> populations.Trained:
         if protocol is not None:
             opening = open_evaluator(spec, protocol)
             evaluator = on_every_host(lambda: stack.enter_context(opening))
+        elif options.evaluation.episodes:
+            console.warn("no episode is played: the dataset names no environment")
         record = describe_run(
             ["ramac", "train", *argv],
             recorded_options(options),

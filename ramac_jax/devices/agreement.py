@@ -9,26 +9,60 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
-import numpy as np
 
-from ramac_jax.devices.hosts import all_hosts, is_first_host
+from ramac_jax.devices.hosts import in_thread, interruptible, is_first_host, joined
 from ramac_jax.differences import first_difference
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.files import strict
 
 T = TypeVar("T")
 
+FAULTS, SHARED = "ramac_jax/faults", "ramac_jax/shared"
+"""Where the store of JAX keeps the texts of hosts."""
+
+LONG = 7 * 24 * 3600 * 1000
+"""Milliseconds to wait for a host at work: JAX itself ends hosts that lose one."""
+
+PAUSE = 0.1
+"""Seconds between two looks at the other hosts while JAX starts."""
+
 
 def share(text: str) -> list[str]:
     """Return the texts of all hosts, in the order of the hosts."""
-    if jax.process_count() == 1:
+    hosts = joined()
+    if (client := hosts.client) is None or hosts.num_processes == 1:
         return [text]
-    raw = np.frombuffer(text.encode(), np.uint8)
-    lengths = all_hosts(np.asarray([raw.size], np.int32))[:, 0]
-    padded = np.zeros(max(1, lengths.max()), np.uint8)
-    padded[: raw.size] = raw
-    pairs = zip(all_hosts(padded), lengths, strict=True)
-    return [row[:length].tobytes().decode() for row, length in pairs]
+    call = client.key_value_increment(f"{SHARED}/calls/{hosts.process_id}", 1)
+    client.key_value_set(f"{SHARED}/{call}/{hosts.process_id}", json.dumps(text))
+    everyone = [f"{SHARED}/{call}/{host}" for host in range(hosts.num_processes)]
+    return interruptible(
+        lambda: [json.loads(client.blocking_key_value_get(x, LONG)) for x in everyone]
+    )
+
+
+def start_devices() -> None:
+    """Start JAX on every host: each waits for the others while it starts.
+
+    Raises JAX's error on a host where it cannot start, and `InputError` on the others.
+    """
+    hosts = joined()
+    if (client := hosts.client) is None or hosts.num_processes == 1:
+        jax.devices()
+        return
+    started = in_thread(jax.devices)
+    while True:
+        try:
+            started.result(timeout=PAUSE)
+            return
+        except TimeoutError:
+            for key, text in client.key_value_dir_get(FAULTS):
+                host = key.rpartition("/")[2]
+                raise InputError(f"host {host} stopped: {text}") from None
+        except Exception as fault:
+            reason = first_line(fault) or type(fault).__name__
+            text = f"JAX cannot start ({reason})"
+            client.key_value_set(f"{FAULTS}/{hosts.process_id}", text)
+            raise
 
 
 def check_same(values: Mapping[str, Any]) -> None:

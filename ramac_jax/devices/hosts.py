@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax._src.distributed import State, global_state
 from jax.experimental import multihost_utils
 
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.launchers import launch_options, several_hosts
+from ramac_jax.launchers import OTHER_HOSTS, launch_options, several_hosts
 
 T = TypeVar("T")
 
@@ -41,11 +42,24 @@ def initialize_hosts() -> None:
         ) from error
 
 
-def interruptible(wait: Callable[[], T]) -> T:
-    """Call a function that waits for other hosts, and handle signals meanwhile.
+def joined() -> State:
+    """The hosts that JAX has joined, and its client of the texts that they share.
 
-    A wait inside of JAX keeps the main thread from the handlers of Python, so that the
-    call has a thread of its own; an exception of a handler leaves it behind.
+    Its answers need no device, so that a host without any can still tell the others.
+    """
+    return global_state
+
+
+def interruptible(wait: Callable[[], T]) -> T:
+    """Call a function that waits for other hosts, and handle signals meanwhile."""
+    return in_thread(wait).result()
+
+
+def in_thread(wait: Callable[[], T]) -> Future[T]:
+    """Call a function that waits for other hosts in a thread of its own.
+
+    A wait inside of JAX keeps the main thread from the handlers of Python; an exception
+    of a handler leaves the thread behind.
     """
     result: Future[T] = Future()
 
@@ -55,8 +69,8 @@ def interruptible(wait: Callable[[], T]) -> T:
         except BaseException as error:
             result.set_exception(error)
 
-    threading.Thread(target=call, daemon=True, name="other-hosts").start()
-    return result.result()
+    threading.Thread(target=call, daemon=True, name=OTHER_HOSTS).start()
+    return result
 
 
 def is_first_host() -> bool:

@@ -5,36 +5,57 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
-from ramac_jax.errors import InputError
+from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation.simulators import Rows, Step, find_spec
 from ramac_jax.evaluation.wrappers import warn_of_state
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
 
+T = TypeVar("T")
+
 
 def serve(connection: Connection, env: EnvSpec, horizon: int) -> None:
     """Run a worker: answer calls of `Rows` until None arrives.
 
-    A worker ignores signals; the process that started it ends it.
+    What a call raises, or the making of `Rows`, is its answer. A worker ignores
+    signals; the process that started it ends it.
     """
     for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     log_mujoco_warnings()
-    rows = Rows(env, horizon)
+    rows = attempt(lambda: Rows(env, horizon))
     with contextlib.suppress(EOFError, OSError):  # the process that started it is gone
         while (call := connection.recv()) is not None:
-            name, *arguments = call
-            connection.send(getattr(rows, name)(*arguments))
-    rows.close()
+            connection.send(answer(rows, *call))
+    if isinstance(rows, Rows):
+        rows.close()
+
+
+def answer(rows: Rows | Exception, name: str, *arguments: Any) -> Step | Exception:
+    """Return the result of a method of `Rows`, or what it raises."""
+    if isinstance(rows, Exception):
+        return rows
+    return attempt(lambda: getattr(rows, name)(*arguments))
+
+
+def attempt(make: Callable[[], T]) -> T | Exception:
+    """Return the result of a call, or what it raises in a form that can be sent."""
+    try:
+        return make()
+    except InputError as error:
+        return InputError(str(error))
+    except Exception as error:
+        return RuntimeError(f"{type(error).__name__}: {first_line(error)}")
 
 
 class Environments:
@@ -93,7 +114,7 @@ class Environments:
     def call(self, name: str, lane: int, *arguments: np.ndarray) -> Step:
         """Call `Rows` in this process, or in every worker with a part of the rows.
 
-        Raises `InputError` where a worker has died.
+        Raises what a worker raised, and `InputError` where one has died.
         """
         if not self.connections:
             return getattr(self.rows, name)(lane, *arguments)
@@ -107,6 +128,9 @@ class Environments:
                 f"a worker process that steps {self.spec.id} died, as it does where "
                 "memory runs out: give fewer workers"
             ) from error
+        for answered in answers:
+            if isinstance(answered, Exception):
+                raise answered
         columns = zip(Step._fields, zip(*answers, strict=True), strict=True)
         return Step(**{name: np.concatenate(rows) for name, rows in columns})
 

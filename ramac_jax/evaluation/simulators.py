@@ -61,16 +61,24 @@ def make(env: EnvSpec, horizon: int) -> gymnasium.Env:
     vectors or actions are none, and where a wrapper keeps running statistics.
     """
     made = make_environment(env, max_episode_steps=horizon, disable_env_checker=True)
+    try:
+        return of_vectors(made, env.id)
+    except BaseException:
+        made.close()
+        raise
+
+
+def of_vectors(made: gymnasium.Env, name: str) -> gymnasium.Env:
+    """Return an environment of vectors; raises `InputError` as `make` does."""
     check_wrappers(made)
     if not is_flat(made.action_space):
         raise InputError(
-            f"{env.id} has action_space {made.action_space}: it must be a box of [size]"
+            f"{name} has action_space {made.action_space}: it must be a box of [size]"
         )
     try:
         return flat_environment(made)
     except InputError as error:
-        made.close()
-        raise InputError(f"{env.id} has observation_space {error}") from None
+        raise InputError(f"{name} has observation_space {error}") from None
 
 
 def find_spec(env: str | EnvSpec) -> EnvSpec:

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from ramac_jax.devices.placement import spread
 from ramac_jax.errors import InputError
-from ramac_jax.files import write_fault
+from ramac_jax.files import disk_fault
 from ramac_jax.population import checkpoints, numerics
 from ramac_jax.population.callbacks import Callbacks
 from ramac_jax.population.checkpoints import Carry, Saved
@@ -58,7 +58,7 @@ def open_phase(
 ) -> Iterator[Phase]:
     """A phase whose checkpoints are in a folder of its name; None: not saved.
 
-    Raises `InputError` where the disk takes no more.
+    Raises `InputError` where the disk is full, read-only or broken.
     """
     if folder is None:
         yield Phase(name=name, num_steps=num_steps, programs=programs, manager=None)
@@ -67,11 +67,12 @@ def open_phase(
         with checkpoints.open_manager(folder / name) as manager:
             yield Phase(name, num_steps, programs, manager)
     except Exception as error:
-        if isinstance(error, InputError) or (reason := write_fault(error)) is None:
+        if isinstance(error, InputError) or (fault := disk_fault(error)) is None:
             raise
         raise InputError(
-            f"cannot write checkpoints to {folder / name}: {reason}; make room, and "
-            "the same call resumes the run from its last whole checkpoint"
+            f"cannot keep checkpoints in {folder / name}: {fault.reason}; "
+            f"{fault.advice}, and the same call resumes the run from its last whole "
+            "checkpoint"
         ) from error
 
 

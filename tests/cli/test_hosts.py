@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -110,6 +111,18 @@ def test_a_task_of_slurm_runs_alone_with_a_remark(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("SLURM started 2 tasks, and each runs ")
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", ["compare", "bandit"])
+def test_a_command_that_joins_no_hosts_says_so_on_each(
+    monkeypatch, capsys, name, count
+):
+    monkeypatch.setenv("JAX_NUM_PROCESSES", str(count))
+    words = ["--out", "run"] + ["--tasks", "hopper-medium-replay"] * (name == "compare")
+    main.read_options(name, words)
+    line = f"ramac {name} joins no hosts: each of them runs all of it, alone\n"
+    assert capsys.readouterr().err == line * (count == 2)
+
+
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), process.Terminated(signal.SIGTERM)]
 )
@@ -128,6 +141,19 @@ def test_a_host_that_is_stopped_alone_ends_by_the_signal(monkeypatch, capsys, er
         signal.signal(number, before)
     assert raised == [(number, signal.SIG_DFL)]
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_host_that_leaves_a_wait_behind_leaves_the_others_and_ends(monkeypatch):
+    """Python's own end would abort the thread inside of JAX: status 134."""
+    ended, never = [], threading.Event()
+    monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(jax.distributed, "shutdown", lambda: ended.append("left"))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    devices.in_thread(lambda: never.wait(20.0))
+    with pytest.raises(SystemExit), process.exit_status("ramac train"):
+        raise rj.InputError("host 0 stopped: JAX cannot start")
+    never.set()
+    assert ended == ["left", 2]
 
 
 @pytest.mark.slow

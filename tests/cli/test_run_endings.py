@@ -70,10 +70,21 @@ def test_a_full_disk_is_one_line_and_the_status_takes_no_room(run, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (FULL, "cannot write: No space left on device; make room, and give the same"),
+        (
+            FULL,
+            "cannot write to the disk: No space left on device; make room, and",
+        ),
         (
             OSError(errno.EDQUOT, "Disk quota exceeded", "a/b.csv"),
             "cannot write to a/b.csv: Disk quota exceeded; make room",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "a/b.csv"),
+            "cannot write to a/b.csv: Read-only file system; give another folder, or",
+        ),
+        (
+            OSError(errno.EIO, "Input/output error", "data/x.hdf5"),
+            "cannot use data/x.hdf5: Input/output error; check the disk, and give the",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "a/run.json"),

@@ -245,6 +245,7 @@ def test_divergence_is_reported_recorded_and_ends_with_status_1(tmp_path, capsys
     options += ["--critic-learning-rate", "1e38", "--num-critics", "1"]
     assert exit_status(*options) == 1
     said = capsys.readouterr().err
+    assert said.count("no episode is played: the dataset names no environment") == 1
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["status"] == "diverged"
     assert [entry["seed"] for entry in record["diverged"]] == [5, 6]

@@ -1,12 +1,20 @@
 """Hosts that differ, or of which one refuses, are refused alike, and none waits."""
 
 import functools
+import threading
 
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.devices import check_same, first_host_first, on_every_host
+from ramac_jax.devices import (
+    agreement,
+    check_same,
+    first_host_first,
+    on_every_host,
+    start_devices,
+)
 from ramac_jax.devices.agreement import share
+from ramac_jax.devices.hosts import in_thread
 from tests.hosts import run_hosts
 
 
@@ -57,6 +65,32 @@ def test_what_one_host_raises_every_host_raises(monkeypatch, call, refusing, fau
     assert found.pop(refusing) is fault
     assert messages(found) == [f"host {refusing} stopped: no"] * 2
     assert run_hosts(monkeypatch, *[functools.partial(call, lambda: 7)] * 3) == [7] * 3
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_host_whose_jax_cannot_start_ends_the_one_that_waits_for_it(
+    monkeypatch, broken
+):
+    fault, never, host = AssertionError(), threading.Event(), threading.local()
+
+    def start(index):
+        if index == broken:
+            raise fault
+        never.wait(20.0)
+
+    def work(index):
+        host.index = index
+        start_devices()
+
+    monkeypatch.setattr(
+        agreement, "in_thread", lambda _: in_thread(lambda x=host.index: start(x))
+    )
+    found = run_hosts(monkeypatch, *(functools.partial(work, x) for x in range(2)))
+    never.set()
+    assert found.pop(broken) is fault
+    assert messages(found) == [
+        f"host {broken} stopped: JAX cannot start (AssertionError)"
+    ]
 
 
 def test_the_first_host_returns_before_the_others_begin(monkeypatch):

@@ -43,6 +43,7 @@ def joined(monkeypatch):
         {},
         {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"},  # srun started nothing
         STEP,  # independent runs
+        STEP | {"SLURM_STEP_NUM_TASKS": "x", "JAX_COORDINATOR_ADDRESS": "n0:1"},
         STEP | {"SLURM_STEP_NUM_TASKS": "1", "JAX_COORDINATOR_ADDRESS": "n0:1"},
         {"OMPI_COMM_WORLD_SIZE": "1"},
         {"TPU_WORKER_HOSTNAMES": "localhost"},

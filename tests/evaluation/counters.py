@@ -1,6 +1,7 @@
 """Environments and policies whose episodes have a closed form."""
 
 import dataclasses
+import multiprocessing
 
 import gymnasium
 import jax
@@ -38,6 +39,14 @@ class Counter(gymnasium.Env):
         reward = np.nan if seed == 14 and step == 1 else float(action[0])
         observed = self.now.copy() if seed != 15 else self.now * np.nan
         return observed, reward, step + 1 >= seed, False, {}
+
+
+class OfOneProcess(Counter):
+    """A simulator that no other process may open."""
+
+    def __init__(self):
+        if multiprocessing.parent_process() is not None:
+            raise OSError("the simulator is in use")
 
 
 class Hazardous(gymnasium.Wrapper):

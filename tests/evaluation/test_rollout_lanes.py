@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 import ramac_jax as rj
 from ramac_jax.cli.signals import SIGNALS
@@ -23,6 +24,7 @@ from ramac_jax.evaluation.simulators import find_spec
 from tests.evaluation.counters import (
     COUNTER,
     HOPPER,
+    OfOneProcess,
     assert_same_rows,
     constant_policy,
     play,
@@ -67,6 +69,21 @@ def test_a_worker_that_was_killed_is_named(hopper):
             rj.InputError, match="a worker process that steps .* died, a"
         ):
             evaluate(hopper, environments, num_episodes=3, seed=7)
+
+
+def test_what_a_worker_refuses_is_refused_in_its_words():
+    alone = EnvSpec("OfOneProcess-v0", entry_point=OfOneProcess)
+    with Environments(alone, horizon=4, num_workers=1) as environments:
+        for _ in range(2):
+            with pytest.raises(rj.InputError, match="OSError: the simulator is in use"):
+                environments.reset(0, np.array([3]))
+
+
+def test_a_fault_of_a_program_in_a_worker_is_raised_and_ends_nothing():
+    with Environments(COUNTER, horizon=4, num_workers=1) as environments:
+        with pytest.raises(RuntimeError, match="KeyError: 9"):
+            environments.step(9, np.zeros((1, 1)), np.array([True]))
+        assert environments.reset(0, np.array([3])).observation.tolist() == [[3, 0]]
 
 
 def test_a_worker_whose_parent_is_gone_ends_without_a_word():

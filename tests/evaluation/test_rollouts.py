@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.wrappers import NormalizeReward
 
 import ramac_jax as rj
 from ramac_jax.acting import ActingOptions
@@ -120,6 +121,25 @@ def test_bad_input_is_refused_in_one_line(options, message):
     with pytest.raises(rj.InputError, match=message) as refused:
         play(constant_policy(0.0), **settings)
     assert "\n" not in str(refused.value)
+
+
+class Discrete(Counter):
+    action_space = gymnasium.spaces.Discrete(2)
+
+
+class Pictures(Counter):
+    observation_space = gymnasium.spaces.Box(0.0, 1.0, (2, 2))
+
+
+@pytest.mark.parametrize(
+    "make", [Discrete, Pictures, lambda: NormalizeReward(Counter())]
+)
+def test_an_environment_that_is_refused_is_closed(monkeypatch, make):
+    closed = []
+    monkeypatch.setattr(Counter, "close", lambda self: closed.append(self))
+    with pytest.raises(rj.InputError):
+        Environments(EnvSpec("Refused-v0", entry_point=make), horizon=5)
+    assert len(closed) == 1
 
 
 class ArrayReward(gymnasium.Wrapper):

@@ -142,7 +142,7 @@ def test_a_full_disk_is_one_line_and_the_run_resumes_from_the_checkpoint_before(
             train(tmp_path)
     folder = tmp_path / "chunk-0" / "training"
     assert str(refused.value) == (
-        f"cannot write checkpoints to {folder}: No space left on device; make room, "
+        f"cannot keep checkpoints in {folder}: No space left on device; make room, "
         "and the same call resumes the run from its last whole checkpoint"
     )
     again = Reports()

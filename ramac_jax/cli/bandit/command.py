@@ -4,7 +4,7 @@ The command writes the dataset, trains the agents, prints tables, and writes ban
 and the figures: bandit.png (every agent), cloning.png (the behaviour models),
 dynamics.png (how RADAC and RAFMAC learn) and theory.png (the paper's bounds). The same
 command resumes an interrupted run. Exit status 1: a seed diverged, or a bound is
-broken; 2: bad input; 130 or 143: a signal, after the run is saved.
+broken; 2: bad input; 130, 138 or 143: a signal, after the run is saved.
 """
 
 import shutil

@@ -18,7 +18,7 @@ from ramac_jax.cli.runs.recording import LOGS
 from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.devices import is_first_host
 from ramac_jax.errors import InputError
-from ramac_jax.files import strict, write_fault, write_json
+from ramac_jax.files import disk_fault, strict, write_json
 from ramac_jax.folders import check_settings, lock_folder
 from ramac_jax.population import Interrupted
 
@@ -150,12 +150,12 @@ class RunFolder:
                 yield record
             except BaseException as error:
                 self.record_end(error, record)
-                reason = write_fault(error)
-                if reason is None or isinstance(error, InputError):
+                fault = disk_fault(error)
+                if fault is None or isinstance(error, InputError):
                     raise
                 raise InputError(
-                    f"cannot write to {out}: {reason}; make room, and the same command "
-                    "resumes the run from its last whole checkpoint"
+                    f"cannot {fault.cannot} {out}: {fault.reason}; {fault.advice}, and "
+                    "the same command resumes the run from its last whole checkpoint"
                 ) from error
             write_json(path, record)
             for name in (POPULATION, REPLACED):
