@@ -15,7 +15,7 @@ DISK_FAULTS = {
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ROOM,
     errno.EFBIG: ROOM,
-    errno.EROFS: ("write to", "give another folder, or make it writable"),
+    errno.EROFS: ("write to", "make it writable"),
     errno.EIO: ("use", "check the disk"),
 }
 """Errors of a disk that is full, over its quota, read-only or broken.

@@ -118,7 +118,7 @@ def categorical_critic(
 
 
 def over_critics(x: Array) -> tuple[Array, int | None]:
-    """Return x [E, ...] or, where one stands for all critics, x[0], and its axis."""
+    """Return x [E, ...], or x[0] where the critics share one, and its vmapped axis."""
     return (x[0], None) if len(x) == 1 else (x, 0)
 
 

@@ -1,6 +1,5 @@
 """Minari datasets written in full or not at all."""
 
-import errno
 import json
 import tempfile
 from collections.abc import Iterable
@@ -19,12 +18,10 @@ from ramac_jax.data.local_datasets import OWN_FOLDER, check_id, datasets_roots
 from ramac_jax.data.read_errors import NO_LOCKS, lock_advice
 from ramac_jax.data.room import with_room
 from ramac_jax.errors import InputError, first_line
-from ramac_jax.files import strict
+from ramac_jax.files import disk_fault, strict
 
 RECORD = "ramac_jax"
 """The key of this library's record in the metadata of a dataset."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Numbers of an `OSError` where there is no room."""
 
 
 def write_dataset(
@@ -92,8 +89,9 @@ def unwritable(dataset_id: str, error: OSError, root: Path | None) -> InputError
         advice = lock_advice(str(error))
     else:
         other = f"set {OWN_FOLDER} to" if root is None else "give"
-        room = "make room, or " if error.errno in FULL else ""
-        advice = f"{room}{other} a folder of your own"
+        fault = disk_fault(error)
+        first = f"{fault.advice}, or " if fault is not None else ""
+        advice = f"{first}{other} a folder of your own"
     return InputError(
         f"cannot write dataset {dataset_id} ({first_line(error)}): {advice}"
     )

@@ -45,7 +45,7 @@ def initialize_hosts() -> None:
 def joined() -> State:
     """The hosts that JAX has joined, and its client of the texts that they share.
 
-    Its answers need no device, so that a host without any can still tell the others.
+    Its answers need no device, so that a host without any can still answer.
     """
     return global_state
 

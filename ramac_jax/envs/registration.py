@@ -133,11 +133,11 @@ def make_environment(env: str | EnvSpec, **options: Any) -> gymnasium.Env:
         name = env if isinstance(env, str) else env.id
         raise InputError(
             f"cannot make {name} ({type(error).__name__}: {first_line(error)}): "
-            f"{advice_on(error)}"
+            f"{advice_on_making(error)}"
         ) from error
 
 
-def advice_on(error: Exception) -> str:
+def advice_on_making(error: Exception) -> str:
     """Return what to do about an environment that cannot be made."""
     library = os.environ.get("MUJOCO_GL", "")
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]

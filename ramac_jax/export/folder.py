@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from ramac_jax.errors import InputError, check_names, first_line, shorten
+from ramac_jax.errors import InputError, check_names, first_line
 from ramac_jax.export import onnx, parity, readme, stablehlo
 from ramac_jax.export.program import Program, make_program
 from ramac_jax.export.reader import KIND, RECORD, VERSIONS, checksum, is_exported
-from ramac_jax.files import replaced_folder, write_json, write_text
+from ramac_jax.files import disk_fault, replaced_folder, write_json, write_text
 from ramac_jax.guard import SHARE_ABOVE
 from ramac_jax.policy import Policy, save_acting
 from ramac_jax.policy.loading import CHECKPOINT
@@ -94,9 +94,13 @@ def export_policy(
     except InputError:
         raise
     except (OSError, ValueError) as error:  # Orbax raises the latter on a full disk
-        reason = getattr(error, "strerror", None) or first_line(error)
+        fault = disk_fault(error)
+        if fault is None and not isinstance(error, OSError):
+            raise
+        reason = first_line(error) if fault is None else fault.reason
+        first = "" if fault is None else f"{fault.advice}, or "
         raise InputError(
-            f"cannot write {out} ({shorten(reason)}): make room, or give another folder"
+            f"cannot write {out} ({reason}): {first}give another folder"
         ) from error
     return record
 

@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_line_and_the_status_takes_no_room(run, monkeypatch):
         ),
         (
             OSError(errno.EROFS, "Read-only file system", "a/b.csv"),
-            "cannot write to a/b.csv: Read-only file system; give another folder, or",
+            "cannot write to a/b.csv: Read-only file system; make it writable, and",
         ),
         (
             OSError(errno.EIO, "Input/output error", "data/x.hdf5"),

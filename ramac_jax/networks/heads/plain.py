@@ -72,15 +72,7 @@ def plain_head(
     return quantiles.reshape(feature.shape[0], weight.shape[0])
 
 
-def rematerialized_head(
-    feature: Array,
-    weight: Array,
-    kernel: Array,
-    bias: Array,
-    out_kernel: Array,
-    out_bias: Array,
-) -> Array:
-    """Store only the arguments, and recompute the rest for the gradient."""
-    head = jax.checkpoint(plain_head)
-    quantiles: Array = head(feature, weight, kernel, bias, out_kernel, out_bias)
+def rematerialized_head(*arguments: Array) -> Array:
+    """Store only the arguments of `plain_head`, and recompute the rest."""
+    quantiles: Array = jax.checkpoint(plain_head)(*arguments)
     return quantiles
