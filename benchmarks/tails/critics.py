@@ -9,7 +9,7 @@ class Settings(NamedTuple):
     critic: str = "categorical"  # or "quantile"
     num_critics: int = 2
     num_quantiles: int = 32  # N, draws of a target, and quantiles of a quantile critic
-    target_steps: int = 10
+    target_steps: int = 1
     independent_targets: bool = True  # each critic's own; no: from the least critic
     num_atoms: int = 101  # of a categorical critic
     num_cosines: int = 64  # of a quantile critic
@@ -19,20 +19,20 @@ class Settings(NamedTuple):
 
 QUANTILE = Settings(critic="quantile", independent_targets=False)
 CRITICS = {
-    "categorical, 10 steps": Settings(),
+    "categorical, 1 step": Settings(),
     "categorical, 5 steps": Settings(target_steps=5),
-    "categorical, 1 step": Settings(target_steps=1),
-    "categorical, 10 steps, shared targets": Settings(independent_targets=False),
-    "categorical, 10 steps, 5 critics": Settings(num_critics=5),
-    "paper": QUANTILE._replace(target_steps=1),
+    "categorical, 10 steps": Settings(target_steps=10),
+    "categorical, 1 step, shared targets": Settings(independent_targets=False),
+    "categorical, 1 step, 5 critics": Settings(num_critics=5),
+    "paper": QUANTILE,
     "quantile, 8 fractions, rewards x 0.1": QUANTILE._replace(
-        num_quantiles=8, num_cosines=16, target_steps=1, reward_scale=0.1
+        num_quantiles=8, num_cosines=16, reward_scale=0.1
     ),
-    "quantile, kappa 1, 10 steps": QUANTILE,
+    "quantile, kappa 1, 10 steps": QUANTILE._replace(target_steps=10),
     "pure quantile, 10 steps": QUANTILE._replace(
-        huber_threshold=0.003, reward_scale=None
+        target_steps=10, huber_threshold=0.003, reward_scale=None
     ),
 }
 """The critics by name."""
-DEFAULT = "categorical, 10 steps"
+DEFAULT = "categorical, 1 step"
 """The one that RADAC and RAFMAC use."""

@@ -94,9 +94,11 @@ class MLP(nn.Module):
 
     widths: Sequence[int]
     output_dim: int
+    layer_norm: bool = False  # of each hidden layer, before Mish
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for width in self.widths:
-            x = mish(dense(x, width))
+            x = dense(x, width)
+            x = mish(nn.LayerNorm()(x) if self.layer_norm else x)
         return dense(x, self.output_dim)

@@ -52,9 +52,9 @@ class AgentSpec:
     value_range: tuple[float, float] | None = None
     """Lowest and highest return of a categorical critic; None: those of the data, and a
     quarter of their distance on each side."""
-    target_steps: int = 10
+    target_steps: int = 1
     """Rewards of the data that a target sums before it asks the critics for the rest;
-    1: the paper."""
+    above 1, targets lean towards the policy that recorded the data."""
     independent_targets: bool = True
     """Each critic learns from its own target network; otherwise all from the lowest of
     them, as in the paper."""
