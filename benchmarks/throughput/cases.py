@@ -36,7 +36,6 @@ class Case:
     num_cosines: int = 32
     num_atoms: int = 101  # K, of categorical critics
     value_range: tuple[float, float] = (-10.0, 10.0)
-    target_steps: int = 1
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
     num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
@@ -74,7 +73,6 @@ class Case:
             self.build_critic(),
             num_quantiles=self.num_quantiles,
             num_risk_quantiles=self.num_risk_quantiles,
-            target_steps=self.target_steps,
             micro_batch=micro_batch
             or (whole_batch if whole else fit_cache(self.width)),
         )
@@ -151,7 +149,7 @@ CASES = {
     "preset": PRESET,
     "preset-8": dataclasses.replace(PRESET, num_risk_quantiles=8),
     "preset-categorical": dataclasses.replace(
-        PRESET, critic="categorical", num_risk_quantiles=32, target_steps=10
+        PRESET, critic="categorical", num_risk_quantiles=32
     ),
     "preset-flow": with_flow(PRESET),
     "small": SMALL,
@@ -176,7 +174,7 @@ CASES = {
 
 `preset` has the networks of the preset published/halfcheetah-medium-expert; in
 `preset-8` the actor reads its value at 8 fractions, and in `preset-categorical` the
-critics are categorical, with targets of 10 steps. The cases `small` have far fewer
+critics are categorical. The cases `small` have far fewer
 operations. The cases `bandit` are RADAC and RAFMAC of `ramac bandit`, whose samplers
 are long.
 """

@@ -121,9 +121,7 @@ def count_unrolled(case: Case) -> Count:
     agent = case.agent(whole_batch)
     key = jax.eval_shape(lambda: jax.random.key(0))
     batch = jax.eval_shape(
-        lambda key: rj.sample_batch(
-            case.dataset(), key, case.batch_size, case.target_steps
-        ),
+        lambda key: rj.sample_batch(case.dataset(), key, case.batch_size),
         key,
     )
     state = jax.eval_shape(agent.init, key, batch)

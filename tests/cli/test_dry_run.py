@@ -107,7 +107,7 @@ def test_a_comparison_describes_its_runs(tmp_path, capsys):
     assert lines[0] == f"{out / 'bandit'} (radac): to be trained"
     assert "which would be made from mujoco/hopper/medium-v0" in lines[1]
     assert lines[2] == (
-        f"{out / 'hopper-medium-expert' / 'radac'}: 3 seeds, 12,000 updates, to be "
+        f"{out / 'hopper-medium-expert' / 'radac'}: 3 seeds, 16,000 updates, to be "
         "trained"
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.compute.flat_params import functional
-from ramac_jax.networks.layers import mish
+from ramac_jax.networks.layers import MLP, mish
 from ramac_jax.networks.vector_field import VectorField, sinusoidal_embedding
 
 OBSERVATION, ACTION = jnp.zeros((1, 17)), jnp.zeros((1, 6))  # HalfCheetah
@@ -147,3 +147,14 @@ def test_mish_in_bfloat16_is_right_to_its_digits():
     x = np.array([-8.0, -4.0, -3.0, -1.0, 0.5, 3.0])
     value = np.float64(mish(jnp.asarray(x, jnp.bfloat16)))
     np.testing.assert_allclose(value, x * np.tanh(np.log1p(np.exp(x))), rtol=0.02)
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_normalized_layers_ignore_the_scale_of_what_enters_them(layer_norm):
+    network = MLP((8, 8), 3, layer_norm=layer_norm)
+    x = jax.random.normal(jax.random.key(0), (5, 4))
+    params = network.init(jax.random.key(1), x)["params"]
+    tenfold = jax.tree.map(lambda leaf: 10.0 * leaf, params["Dense_0"])
+    scaled = network.apply({"params": {**params, "Dense_0": tenfold}}, x)
+    same = np.allclose(scaled, network.apply({"params": params}, x), atol=1e-4)
+    assert same == layer_norm
