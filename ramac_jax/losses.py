@@ -67,7 +67,6 @@ def project(
     excess = jnp.where(distance < 0.5, 0.5 * distance * (1.0 - distance), 0.0)
     below, above = jnp.pad(spread[:-1], (1, 0)), jnp.pad(spread[1:], (0, 1))
     back = jnp.minimum(probability @ excess, 0.5 * jnp.minimum(below, above))
-    back = jax.lax.stop_gradient(back)
     return spread + 2.0 * back - jnp.pad(back[:-1], (1, 0)) - jnp.pad(back[1:], (0, 1))
 
 

@@ -10,7 +10,7 @@ import ramac_jax as rj
 from ramac_jax.agent.noise import draw_unseen, make_unseen
 from ramac_jax.agent.update import bellman_targets
 from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
-from ramac_jax.losses import cross_entropy, least_law
+from ramac_jax.losses import bin_centres, cross_entropy, least_law, project
 from ramac_jax.returns import steps_to_end
 from ramac_jax.types import ReturnLaw
 
@@ -45,6 +45,30 @@ def test_the_loss_is_least_at_the_frequencies_of_the_targets():
     right = jnp.log(jnp.array([0.75, 1e-9, 0.25, 1e-9]))
     np.testing.assert_allclose(slope(right), 0.0, atol=1e-6)
     assert jnp.abs(slope(right[::-1])).max() > 0.1
+
+
+def test_a_smooth_law_keeps_its_variance_on_the_bins():
+    """Two bins for each value would add f (1 - f) squared widths: a quarter at .5."""
+    centres = bin_centres(-10.0, 10.0, 81)  # .247 wide
+    law = jax.nn.softmax(-0.5 * centres**2)  # a standard normal
+    for shift in (0.03, 0.1, 0.125, 0.2):
+        value = 0.99 * centres + shift
+        bins = project(value, law, -10.0, 10.0, 81)
+        np.testing.assert_allclose(bins.sum(), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(bins @ centres, law @ value, atol=1e-5)
+        wanted = law @ value**2 - (law @ value) ** 2
+        np.testing.assert_allclose(bins @ centres**2 - shift**2, wanted, rtol=1e-5)
+
+
+def test_no_bin_is_left_with_less_than_nothing():
+    laws = jax.random.dirichlet(jax.random.key(0), jnp.full(21, 0.1), (200,))
+    value = jax.random.uniform(jax.random.key(1), (200, 21), minval=-2.0, maxval=5.0)
+    bins = jax.vmap(lambda v, p: project(v, p, -1.0, 4.0, 15))(value, laws)
+    assert bins.min() >= 0.0
+    np.testing.assert_allclose(bins.sum(1), 1.0, rtol=1e-5)
+    inside = jnp.clip(value, -1.0 + 1 / 6, 4.0 - 1 / 6)
+    mean = bins @ bin_centres(-1.0, 4.0, 15)
+    np.testing.assert_allclose(mean, jnp.sum(laws * inside, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("independent", [True, False])
