@@ -132,7 +132,7 @@ def test_a_critic_reads_rewards_in_their_own_unit(critic, monkeypatch):
 def test_more_steps_than_an_episode_has_are_refused(monkeypatch):
     monkeypatch.setattr(training, "NUM_STEPS", 9)
     with pytest.raises(rj.InputError, match="the longest episode has 9 steps"):
-        main(["--laws", "normal", "--critics", DEFAULT, "--updates", "1"])
+        main("--laws normal --critics".split() + ["categorical, 10 steps"])
 
 
 def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys):

@@ -72,7 +72,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
             "num_risk_quantiles": 32,
             "conservative": PENALTIES.get(name),
             "normalize_value": name in ("cvae-ql", "diffusion-ql", "fql"),
-            "target_steps": 10,
+            "target_steps": 1,
             "independent_targets": asked.critic == "categorical",
             "risk_measure": NEUTRAL if asked.critic == "value" else rj.risk.cvar,
         }
@@ -91,9 +91,10 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     assert update._cache_size() == 1
     chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
     layers = [x.shape[-1] for x in jax.tree.leaves(unpack(state.critic_params))]
-    if asked.num_critics:  # weights and biases
-        ends = {"categorical": (6, 1 + 7), "value": (6, 1), "quantile": (12, 1)}
-        assert (len(layers), layers[-1]) == ends[asked.critic]
+    if asked.num_critics:  # weights and biases; the categorical's also of two norms
+        ends = {"categorical": (10, 1 + 7), "value": (6, 1), "quantile": (12, 1)}
+        last = layers[5] if asked.critic == "categorical" else layers[-1]
+        assert (len(layers), last) == ends[asked.critic]
     else:
         assert len(layers) == 1
 
