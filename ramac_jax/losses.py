@@ -54,11 +54,12 @@ def project(
 
     A value falls on the two bins whose centres surround it, nearer ones more, so that
     its mean is kept; values beyond the outer centres count as those (Bellemare et al.,
-    2017). This adds f (1 - f) squared widths to the variance, where f is the distance
-    to a centre in widths, and one-step targets add it at every backup. So as much is
-    taken back: from a bin's neighbours to the bin, half of it each, as far as neither
-    is left with less than nothing (flux correction, Boris and Book, 1973). A law that
-    is smooth over a few bins keeps its variance; a single value stays on two bins.
+    2017). At a distance of f widths from the nearest centre this adds f (1 - f) squared
+    widths to the variance, at every backup anew. So the nearest bin takes f (1 - f) / 2
+    of the value's probability from each of its neighbours, though never more than half
+    of what a neighbour holds: no bin falls below 0 (flux-corrected transport, Boris and
+    Book, 1973). A law that is smooth over a few bins keeps its variance; a single value
+    stays on two bins.
     """
     centres = bin_centres(low, high, num_bins)
     inside = jnp.clip(value, centres[0], centres[-1])

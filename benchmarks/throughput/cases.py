@@ -174,7 +174,6 @@ CASES = {
 
 `preset` has the networks of the preset published/halfcheetah-medium-expert; in
 `preset-8` the actor reads its value at 8 fractions, and in `preset-categorical` the
-critics are categorical. The cases `small` have far fewer
-operations. The cases `bandit` are RADAC and RAFMAC of `ramac bandit`, whose samplers
-are long.
+critics are categorical. The cases `small` have far fewer operations. The cases `bandit`
+are RADAC and RAFMAC of `ramac bandit`, whose samplers are long.
 """
