@@ -37,6 +37,15 @@ def make_episodes():
     return episodes
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of datasets."""
+    folder = tmp_path / "datasets"
+    folder.mkdir()
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def leaning_hopper():
     return make_episodes

@@ -6,23 +6,16 @@ import h5py
 import numpy as np
 import pytest
 
-from ramac_jax.cli import data, process
+from ramac_jax.cli import data
 from ramac_jax.cli.options.data import Convert
 from ramac_jax.cli.runs import file_readers
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.relabel import read_record
-from tests import episodes
+from tests.cli.data_commands import refusal
 
+pytestmark = pytest.mark.usefixtures("folder")
 STEPS = 20
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    folder = tmp_path / "datasets"
-    folder.mkdir()
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -40,25 +33,14 @@ def mine(tmp_path):
     return path
 
 
-def refusal(capsys, folder, *argv):
-    """The one line of a refusal that left the folder as it was."""
-    before = episodes.listing(folder)
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit, process.exit_status("ramac"):
-        data.main(["convert", *map(str, argv)])
-    assert exit.value.code == 2
-    line = capsys.readouterr().err
-    assert line.startswith("error: ") and line.count("\n") == 1
-    assert episodes.listing(folder) == before
-    return line
-
-
 KEYS = ["--observations", "obs", "--actions", "act", "--rewards", "reward"]
 
 
 def test_an_own_file_becomes_a_dataset_that_is_trained_on(mine, capsys, folder):
     argv = [mine, *KEYS, "--id", "mine/cart-v0"]
-    assert "actions is outside its space in 4 of 20" in refusal(capsys, folder, *argv)
+    assert "actions is outside its space in 4 of 20" in refusal(
+        capsys, folder, "convert", *argv
+    )
     argv += ["--clip-actions", "--env", "MountainCarContinuous-v0"]
     data.main(["convert", *map(str, argv)])
     noted = capsys.readouterr().err
@@ -76,18 +58,17 @@ def test_an_own_file_becomes_a_dataset_that_is_trained_on(mine, capsys, folder):
 
 def test_what_an_own_file_lacks_is_named(mine, capsys, folder):
     assert "a file of your own needs a name for its data: give --id" in (
-        refusal(capsys, folder, mine, *KEYS)
+        refusal(capsys, folder, "convert", mine, *KEYS)
     )
     name = ["--id", "mine/cart-v0"]
-    line = refusal(capsys, folder, mine, "--observations", "state", *name)
+    line = refusal(capsys, folder, "convert", mine, "--observations", "state", *name)
     assert "lacks arrays of numbers state, actions, rewards; it holds obs, " in line
-    line = refusal(
-        capsys, folder, mine, *KEYS, *name, "--env", "Pendulum-v1", "--clip-actions"
-    )
+    argv = ["convert", mine, *KEYS, *name, "--env"]
+    line = refusal(capsys, folder, *argv, "Pendulum-v1", "--clip-actions")
     assert "the data have observations of 2 numbers and Pendulum-v1 Box" in line
-    line = refusal(capsys, folder, mine, *KEYS, *name, "--env", "Nowhere-v0")
+    line = refusal(capsys, folder, *argv, "Nowhere-v0")
     assert "unknown environment 'Nowhere-v0'" in line
-    line = refusal(capsys, folder, mine, *KEYS, *name, "--env", "CartPole-v1")
+    line = refusal(capsys, folder, *argv, "CartPole-v1")
     assert "CartPole-v1 has actions Discrete(2): an agent needs a flat Box" in line
 
 
@@ -117,11 +98,11 @@ def test_what_an_own_file_lacks_is_named(mine, capsys, folder):
     ],
 )
 def test_options_of_another_reader_are_refused(argv, words, capsys, folder):
-    assert words in refusal(capsys, folder, *argv.split())
+    assert words in refusal(capsys, folder, "convert", *argv.split())
 
 
 def test_a_name_like_ogbenchs_is_of_ones_own(capsys, folder):
-    line = refusal(capsys, folder, "my-data-v0.npz", "--id", "mine/c-v0")
+    line = refusal(capsys, folder, "convert", "my-data-v0.npz", "--id", "mine/c-v0")
     assert "or for a file of your own --observations" in line
 
 
@@ -153,7 +134,7 @@ def test_the_name_of_a_file_determines_family_and_id(name, robot, dataset_id):
 def test_other_names_of_d4rl_determine_the_family(name, robot, capsys, folder):
     options = Convert(Path(name), id="d4rl/any/thing-v0")
     assert file_readers.name_conversion(options)[0] == robot
-    assert "give --id, or" in refusal(capsys, folder, name)
+    assert "give --id, or" in refusal(capsys, folder, "convert", name)
 
 
 def test_a_file_of_an_ant_maze_becomes_a_dataset(tmp_path, capsys):

@@ -13,7 +13,7 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from ramac_jax import InputError
-from ramac_jax.cli import data, process
+from ramac_jax.cli import data
 from ramac_jax.cli.options.data import Convert, HazardOptions
 from ramac_jax.cli.options.dataset import DatasetSpec
 from ramac_jax.cli.runs import data as run_data
@@ -22,8 +22,9 @@ from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.relabel import read_record
 from ramac_jax.tasks import Hazard
 from tests import episodes
-from tests.episodes import listing
+from tests.cli.data_commands import refusal
 
+pytestmark = pytest.mark.usefixtures("folder")
 STEPS = 30
 SOURCE, TARGET = "made/hopper/plain-v0", "stochastic/hopper/medium-expert-v0"
 RELABEL = ["relabel", "--task", "hopper-medium-expert", "--source"]
@@ -31,14 +32,6 @@ OWN = "--low -9 --high 9 --probability .5 --penalty -1 --id made/own-v0".split()
     "--quantity",
     "torso angle",
 ]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    folder = tmp_path / "datasets"
-    folder.mkdir()
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
-    return folder
 
 
 def episode(width=11, size=3):
@@ -77,19 +70,6 @@ def write_d4rl(path, **changes):
 @pytest.fixture
 def file(tmp_path):
     return write_d4rl(tmp_path / "hopper_medium_replay-v2.hdf5")
-
-
-def refusal(capsys, folder, *argv):
-    """The one line of a refusal that left the folder as it was."""
-    before = listing(folder)
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit, process.exit_status("ramac"):
-        data.main(list(map(str, argv)))
-    assert exit.value.code == 2
-    line = capsys.readouterr().err
-    assert line.startswith("error: ") and line.count("\n") == 1
-    assert listing(folder) == before
-    return line
 
 
 def test_a_file_becomes_a_dataset_and_then_a_stochastic_one(file, capsys):

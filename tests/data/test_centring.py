@@ -44,12 +44,6 @@ class Walk(gym.Env):
 WALK = EnvSpec("Walk-v0", entry_point=Walk)
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def places(start):
     """Positions that move on, and speeds of about 1: [21, 2] float64."""
     steps = np.arange(21.0)

@@ -13,12 +13,6 @@ from tests import episodes
 BOUNDS = np.float32([-1.0, 0.0]), np.float32([1.0, 10.0])
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def write(name="made/wide-v0", wide=(1.5, -3.0)):
     """A Hopper whose first actions are beyond their bounds."""
     episode = episodes.sway(0, steps=20)

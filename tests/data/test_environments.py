@@ -15,12 +15,6 @@ HAZARD = angle_hazard(-0.1, 0.1, -50.0)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def make(name, env="Hopper-v5", **options):
     """Write a dataset of a leaning Hopper that names an environment."""
     spec = env if not isinstance(env, str) else gym.make(env).spec

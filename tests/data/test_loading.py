@@ -40,12 +40,6 @@ CUT_SHORT = episode(100, [[1, 2.5], [-1, 7.5]])
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def make(name, episodes, observations=OBSERVATIONS, actions=ACTIONS, **options):
     minari.create_dataset_from_buffers(
         name, episodes, observation_space=observations, action_space=actions, **options

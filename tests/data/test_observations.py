@@ -81,12 +81,6 @@ def buffer(observations, steps):
     )
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def make(name, space, steps=5, env=None):
     space.seed(0)
     rows = [space.sample() for _ in range(steps + 1)]

@@ -73,12 +73,6 @@ def go_to_goal(env):
     return env.compute_observation()
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("name", "env_id", "dataset_id"),
     [

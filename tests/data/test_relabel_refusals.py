@@ -21,12 +21,6 @@ SOURCE, TARGET = "made/hopper/plain-v0", "made/hopper/charged-v0"
 HAZARD = TASKS[TASK].hazard  # -50, one time in ten, outside [-.17, .04]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def make(made, name=SOURCE, **options):
     return episodes.write(name, made, **options)
 

@@ -25,12 +25,6 @@ from tests.layers import ROOT
 ID = "made/pendulum/small-v0"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    return tmp_path
-
-
 def episode(first=0.0):
     return EpisodeBuffer(
         observations=np.full((3, 3), first),
