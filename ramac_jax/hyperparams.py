@@ -49,9 +49,9 @@ class Hyperparams(NamedTuple):
     """kappa: error at which the quantile loss turns from quadratic to linear."""
     conservative_weight: float = 0.0
     """Weight of the critics' conservative penalty, where the agent has one."""
-    support_weight: float = 0.0
-    """Weight of made-up actions, which teach categorical critics where the data end;
-    other critics make none."""
+    ood_weight: float = 0.0
+    """Weight of sampled actions, which teach categorical critics which actions are out
+    of distribution; other critics sample none."""
     decay_steps: float = math.inf
     """Updates over which both learning rates fall to 0 along a cosine; inf: never."""
 
@@ -98,7 +98,7 @@ RANGES = {
     "value_max": Range(infinite=True),
     "huber_threshold": POSITIVE,
     "conservative_weight": WEIGHT,
-    "support_weight": WEIGHT,
+    "ood_weight": WEIGHT,
     "decay_steps": Range(0.0, open_low=True, infinite=True),
 }
 """What `check_hyperparams` allows; every field of `Hyperparams` has its range here."""

@@ -192,11 +192,11 @@ class CriticLossFn(Protocol):
     ) -> Array: ...
 
 
-class UnseenLossFn(Protocol):
-    """Losses [E, B] that teach critics that actions [B, A] are unlike the data's."""
+class OODLossFn(Protocol):
+    """Losses [E, B] that teach critics that actions [B, A] are out of distribution."""
 
     def __call__(
-        self, params: Params, observation: Array, unseen: Array, /
+        self, params: Params, observation: Array, ood_actions: Array, /
     ) -> Array: ...
 
 
@@ -298,16 +298,16 @@ class Critic(NamedTuple):
     `quantiles` at random fractions."""
     low: float = -math.inf  # least and greatest return that it can represent
     high: float = math.inf
-    cautious_quantiles: QuantilesFn | None = None
-    """Quantiles that a policy acts on, lower for actions that are unlike the data's;
-    None: `quantiles`."""
-    unseen_loss: UnseenLossFn | None = None
-    """Loss of actions that are made up, times `support_weight`; None: none are made."""
+    pessimistic_quantiles: QuantilesFn | None = None
+    """Quantiles that a policy acts on, lower for actions that are out of distribution
+    (OOD); None: `quantiles`."""
+    ood_loss: OODLossFn | None = None
+    """Loss of sampled OOD actions, times `ood_weight`; None: none are sampled."""
 
     @property
     def acting_quantiles(self) -> QuantilesFn:
         """The quantiles that a policy acts on."""
-        return self.cautious_quantiles or self.quantiles
+        return self.pessimistic_quantiles or self.quantiles
 
 
 def same(tree: Tree) -> Tree:

@@ -11,7 +11,7 @@ from ramac_jax.compute import random_numbers
 from ramac_jax.types import Array, Key, Noise, Transition
 
 NEAR = 0.4
-"""Standard deviation of made-up actions around the data's, of actions in [-1, 1]."""
+"""Standard deviation of the OOD actions near the data's, of actions in [-1, 1]."""
 
 
 class Fractions(NamedTuple):
@@ -27,13 +27,13 @@ class RowNoise(NamedTuple):
 
     next_action: Any  # of a' ~ pi(s')
     candidates: Any  # actions [C, B, A] and the actor's noise, or None
-    unseen: Any  # of the actions that critics learn to avoid, or None
+    ood_actions: Any  # that critics learn to avoid, or None
     action: Any  # of a ~ pi(s)
     cloning: Any  # of the behaviour-cloning loss
 
 
-class UnseenNoise(NamedTuple):
-    """Noise of one made-up action for each row."""
+class OODNoise(NamedTuple):
+    """Noise of one OOD action for each row."""
 
     coin: Array  # [B, 1] from U(0, 1): near the data's action, or anywhere
     near: Array  # [B, A] from N(0, 1)
@@ -53,7 +53,7 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
     )
     drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
     target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
-    uniform_key, policy_key, unseen_key = jax.random.split(candidate_key, 3)
+    uniform_key, policy_key, ood_key = jax.random.split(candidate_key, 3)
     candidates = None
     if config.conservative is not None:
         shape = (config.num_candidates, *batch.action.shape)
@@ -62,9 +62,9 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
             random_numbers.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0),
             actor.draw_noise(each, policy_key),
         )
-    unseen = None
-    if config.critic.unseen_loss is not None:
-        unseen = draw_unseen(batch.action, unseen_key)
+    ood_actions = None
+    if config.critic.ood_loss is not None:
+        ood_actions = draw_ood_noise(batch.action, ood_key)
     return Noise(
         shared=Fractions(
             target=target,
@@ -74,28 +74,29 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
         rows=RowNoise(
             next_action=actor.draw_noise(batch.next_observation, target_key),
             candidates=candidates,
-            unseen=unseen,
+            ood_actions=ood_actions,
             action=actor.draw_noise(batch.observation, action_key),
             cloning=actor.draw_bc_noise(batch.observation, bc_key),
         ),
     )
 
 
-def draw_unseen(action: Array, key: Key) -> UnseenNoise:
-    """Draw the noise of made-up actions like those of the data [B, A]."""
+def draw_ood_noise(action: Array, key: Key) -> OODNoise:
+    """Draw the noise of one OOD action for each of the data's [B, A]."""
     coin_key, near_key, anywhere_key = jax.random.split(key, 3)
     shape, dtype = action.shape, action.dtype
-    return UnseenNoise(
+    return OODNoise(
         coin=random_numbers.uniform(coin_key, (*shape[:-1], 1), dtype),
         near=random_numbers.normal(near_key, shape, dtype),
         anywhere=random_numbers.uniform(anywhere_key, shape, dtype, -1.0, 1.0),
     )
 
 
-def make_unseen(action: Array, noise: UnseenNoise) -> Array:
-    """Make up an action for each of the data's [B, A]: half of them lie near it.
+def sample_ood_actions(action: Array, noise: OODNoise) -> Array:
+    """Sample an OOD action for each of the data's [B, A]: half of them lie near it.
 
-    Uniform actions alone would say little of the data's edge where A is large.
+    Uniform actions alone would say little of the data's edge where A is large. A few
+    samples are actions that the data have.
     """
     near = jnp.clip(action + NEAR * noise.near, -1.0, 1.0)
     return jnp.where(noise.coin < 0.5, near, noise.anywhere)

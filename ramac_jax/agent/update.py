@@ -13,7 +13,7 @@ import optax
 
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
-from ramac_jax.agent.noise import make_unseen
+from ramac_jax.agent.noise import sample_ood_actions
 from ramac_jax.agent.optimizer import clip, clip_children, descend
 from ramac_jax.compute import gradient, map_rows, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
@@ -36,7 +36,7 @@ class CriticRows(NamedTuple):
     transition: Transition
     target: ReturnLaw  # [B, E or 1, M], of each critic or one for every critic
     candidates: Any  # [B, 2 C, A], uniform ones and the policy's; or None
-    unseen: Any  # [B, A], made-up actions; or None
+    ood_actions: Any  # [B, A] or None
 
 
 def update_from_noise(
@@ -108,9 +108,9 @@ def critic_gradient(
         )
         drawn = actor.sample_from_noise(state.actor_params, each, policy_noise)
         candidates = jnp.swapaxes(jnp.concatenate([uniform, drawn]), 0, 1)
-    unseen = None
-    if rows.unseen is not None:
-        unseen = make_unseen(batch.action, rows.unseen)
+    ood_actions = None
+    if rows.ood_actions is not None:
+        ood_actions = sample_ood_actions(batch.action, rows.ood_actions)
     target_params = unpack(state.target_critic_params)
 
     def targets(rows: tuple[Transition, Array]) -> ReturnLaw:
@@ -123,7 +123,7 @@ def critic_gradient(
     each = jax.eval_shape(targets, (batch, next_action)).value.shape[-1]  # M
     num_rows = config.micro_batch(len(batch.reward), each)
     target = map_rows(targets, (batch, next_action), num_rows)
-    rows = CriticRows(batch, target, candidates, unseen)
+    rows = CriticRows(batch, target, candidates, ood_actions)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))
 
 
@@ -181,7 +181,7 @@ def critic_loss(
     """The critic's own loss (eq. 2: of quantiles), summed over critics; and metrics.
 
     It is a mean over rows, plus `conservative_weight` times the conservative penalty,
-    plus `support_weight` times the loss of made-up actions. The sum keeps the gradients
+    plus `ood_weight` times the loss of OOD actions. The sum keeps the gradients
     of the critics apart.
     """
     critic, batch, target = config.critic, rows.transition, rows.target
@@ -206,10 +206,10 @@ def critic_loss(
         penalty = jnp.mean(gap(at_candidates, quantiles), axis=1)
         loss += hyperparams.conservative_weight * penalty
         metrics["conservative_gap"] = jnp.mean(penalty)
-    if critic.unseen_loss is not None:
-        unseen = jnp.mean(critic.unseen_loss(params, batch.observation, rows.unseen), 1)
-        loss += hyperparams.support_weight * unseen
-        metrics["unseen_loss"] = jnp.mean(unseen)
+    if critic.ood_loss is not None:
+        ood_loss = critic.ood_loss(params, batch.observation, rows.ood_actions)
+        loss += hyperparams.ood_weight * jnp.mean(ood_loss, axis=1)
+        metrics["ood_loss"] = jnp.mean(ood_loss)
     return jnp.sum(loss), metrics
 
 

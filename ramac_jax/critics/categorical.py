@@ -35,12 +35,13 @@ def categorical_critic(
     normalized (Ba et al., 2016): without it the critic overestimates actions that the
     data lack.
 
-    A further class is the probability that the action is unlike the data's. Data teach
-    it 0, made-up actions 1, with the weight w of `Hyperparams.support_weight`, so that
-    it approaches w u / (w u + beta), where beta(a | s) is the density of the data's
-    actions and u that of made-up ones. Targets and predictions leave the class out. A
-    policy acts on returns that lie in a bin below `low` with its probability. Where
-    that is above the level of a CVaR, the CVaR is flat: keep w small.
+    A further class is the probability that an action is out of distribution (OOD). The
+    data's actions teach it 0 and sampled OOD actions 1, with the weight w of
+    `Hyperparams.ood_weight`, so that it approaches w u / (w u + beta), where
+    beta(a | s) is the density of the data's actions and u that of the sampled ones.
+    Targets and predictions leave the class out. A policy acts on returns that lie in a
+    bin below `low` with its probability. Where that is above the level of a CVaR, the
+    CVaR is flat: keep w small.
 
     Args:
       low: least return; `value_range` measures both bounds.
@@ -58,7 +59,7 @@ def categorical_critic(
         raise InputError(
             f"low is {low} and high {high}: give finite bounds, low below high"
         )
-    network = MLP(tuple(widths), 1 + num_atoms, layer_norm=True)  # unseen, and bins
+    network = MLP(tuple(widths), 1 + num_atoms, layer_norm=True)  # OOD, and bins
     member = functional(network, dtype)
     width = (high - low) / num_atoms
 
@@ -82,14 +83,14 @@ def categorical_critic(
         bins = logits(params, observation, action)[..., 1:]
         return bin_centres(low, high, num_atoms), jax.nn.softmax(bins)
 
-    def cautious_quantiles(
+    def pessimistic_quantiles(
         params: Params, observation: Array, action: Array, tau: Array
     ) -> Array:
         probabilities = jax.nn.softmax(logits(params, observation, action))
         return histogram_quantiles(probabilities, tau, low - width, high)
 
-    def unseen_loss(params: Params, observation: Array, unseen: Array) -> Array:
-        return -jax.nn.log_softmax(logits(params, observation, unseen))[..., 0]
+    def ood_loss(params: Params, observation: Array, ood_actions: Array) -> Array:
+        return -jax.nn.log_softmax(logits(params, observation, ood_actions))[..., 0]
 
     def loss(
         params: Params,
@@ -115,8 +116,8 @@ def categorical_critic(
         law=law,
         low=low,
         high=high,
-        cautious_quantiles=cautious_quantiles,
-        unseen_loss=unseen_loss,
+        pessimistic_quantiles=pessimistic_quantiles,
+        ood_loss=ood_loss,
     )
 
 

@@ -28,7 +28,7 @@ OTHER_VALUES = rj.Hyperparams(
     value_max=-0.5,
     huber_threshold=0.1,
     conservative_weight=1.0,
-    support_weight=1.0,
+    ood_weight=1.0,
     decay_steps=10.0,
 )
 
@@ -40,7 +40,7 @@ def test_one_trace_serves_every_hyperparameter_and_each_matters(compiled, distan
         hyperparams = STEADY._replace(**{name: value})
         other, _ = compiled.update(state, compiled.batch, KEY, hyperparams)
         # such an agent has no such terms
-        matters = name not in ("conservative_weight", "support_weight")
+        matters = name not in ("conservative_weight", "ood_weight")
         assert (distance(usual, other) > 0.0) == matters, name
     assert len(compiled.traces) == 1
 

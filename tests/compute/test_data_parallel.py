@@ -17,7 +17,7 @@ KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
     risk_weight=1.0,
     conservative_weight=0.5,
-    support_weight=0.5,
+    ood_weight=0.5,
     critic_learning_rate=1e-2,
 )
 AXIS = "shards"
@@ -107,7 +107,7 @@ def test_shards_make_up_the_actions_of_the_whole_batch(
     agent = rj.ramac_agent(
         make_actor("flow"), critic, num_quantiles=4, independent_targets=True
     )
-    assert compare_with_one_device(agent, 2)["unseen_loss"] > 0.0
+    assert compare_with_one_device(agent, 2)["ood_loss"] > 0.0
 
 
 def test_every_row_has_its_noise_of_the_whole_batch(make_actor):

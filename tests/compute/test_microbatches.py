@@ -18,7 +18,7 @@ KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
     risk_weight=1.0,
     conservative_weight=0.5,
-    support_weight=0.5,
+    ood_weight=0.5,
     critic_learning_rate=1e-2,
 )
 

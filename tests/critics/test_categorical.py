@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 import ramac_jax as rj
-from ramac_jax.agent.noise import draw_unseen, make_unseen
+from ramac_jax.agent.noise import draw_ood_noise, sample_ood_actions
 from ramac_jax.agent.update import bellman_targets
 from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
 from ramac_jax.losses import bin_centres, cross_entropy, least_law, project
@@ -229,42 +229,42 @@ def test_bounds_that_are_no_range_are_refused(bounds):
         rj.categorical_critic(*bounds)
 
 
-def unseen_share(behaviour, at):
-    """Share of made-up actions in actions of the data and made-up ones, near `at`.
+def ood_share(behaviour, at):
+    """Share of sampled OOD actions in these and the data's actions, near `at`.
 
     By counting, of as many of each; behaviour holds actions of the data.
     """
-    noise = draw_unseen(behaviour, jax.random.key(1))
-    unseen = np.asarray(make_unseen(behaviour, noise))
-    near = [np.sum(np.abs(x - at) < 0.02) for x in (unseen, np.asarray(behaviour))]
+    noise = draw_ood_noise(behaviour, jax.random.key(1))
+    ood_actions = np.asarray(sample_ood_actions(behaviour, noise))
+    near = [np.sum(np.abs(x - at) < 0.02) for x in (ood_actions, np.asarray(behaviour))]
     return near[0] / sum(near)
 
 
-def test_half_of_the_made_up_actions_lie_near_those_of_the_data():
+def test_half_of_the_sampled_actions_lie_near_those_of_the_data():
     """Around -.9: N(-.9, .4) clipped at -1 is there with Phi(-.25); or U(-1, 1)."""
     action = jnp.full((20_000, 1), -0.9)
-    unseen = make_unseen(action, draw_unseen(action, KEY))
-    assert np.abs(unseen).max() <= 1.0
-    at_edge = np.mean(unseen == -1.0)
+    ood_actions = sample_ood_actions(action, draw_ood_noise(action, KEY))
+    assert np.abs(ood_actions).max() <= 1.0
+    at_edge = np.mean(ood_actions == -1.0)
     np.testing.assert_allclose(at_edge, 0.5 * norm.cdf(-0.1 / 0.4), atol=0.01)
-    near = np.mean(np.abs(unseen + 0.9) < 0.4)
+    near = np.mean(np.abs(ood_actions + 0.9) < 0.4)
     expected = 0.5 * (norm.cdf(1.0)) + 0.5 * 0.5 / 2.0
     np.testing.assert_allclose(near, expected, atol=0.01)
 
 
 def test_a_policy_avoids_actions_in_proportion_to_how_rare_the_data_make_them():
-    """Actions U(-.5, .5), reward 1 and the end; weight 1 of made-up actions."""
+    """Actions U(-.5, .5), reward 1 and the end; an OOD weight of 1."""
     size = 20_000
     behaviour = jax.random.uniform(KEY, (size, 1), minval=-0.5, maxval=0.5)
     dataset = one_state(np.ones(size), np.full(size, True))._replace(action=behaviour)
     critic = rj.categorical_critic(-4.0, 4.0, widths=(32,), num_atoms=9)
-    params = train(dataset, critic, 1500, support_weight=1.0)
+    params = train(dataset, critic, 1500, ood_weight=1.0)
     asked = jnp.array([[0.0], [0.3], [0.9]])
     tau = (jnp.arange(1000) + 0.5) / 1000
     state = jnp.ones((3, 2))
-    cautious = critic.cautious_quantiles(params, state, asked, tau)  # [E, 3, N]
-    found = np.mean(cautious < critic.low, axis=(0, 2))
-    expected = [unseen_share(behaviour, at) for at in (0.0, 0.3, 0.9)]
+    pessimistic = critic.pessimistic_quantiles(params, state, asked, tau)  # [E, 3, N]
+    found = np.mean(pessimistic < critic.low, axis=(0, 2))
+    expected = [ood_share(behaviour, at) for at in (0.0, 0.3, 0.9)]
     np.testing.assert_allclose(found, expected, atol=0.08)
     assert expected[2] == 1.0 and expected[0] < 0.6
     # What a target and a prediction say of the return has no share of it.
@@ -278,7 +278,7 @@ def test_without_made_up_actions_caution_changes_nothing():
     params = train(dataset, critic, 300)
     tau = jnp.linspace(0.05, 1.0, 20)
     place = jnp.ones((1, 2)), jnp.zeros((1, 1)), tau
-    plain, cautious = (
-        x(params, *place) for x in (critic.quantiles, critic.cautious_quantiles)
+    plain, pessimistic = (
+        x(params, *place) for x in (critic.quantiles, critic.pessimistic_quantiles)
     )
-    np.testing.assert_allclose(cautious, plain, atol=0.1)
+    np.testing.assert_allclose(pessimistic, plain, atol=0.1)

@@ -31,7 +31,7 @@ BASE = rj.Hyperparams(
     value_max=300.0,
     huber_threshold=1.0,
     conservative_weight=0.0,
-    support_weight=0.0,
+    ood_weight=0.0,
     decay_steps=float("inf"),
 )
 CLONING = BASE._replace(actor_learning_rate=1e-2, max_grad_norm=0.3)
