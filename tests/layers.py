@@ -50,6 +50,7 @@ WORLD = [
     "policy",
     "policy_record",
     "population",
+    "search",
     "storage",
     "tasks",
 ]

@@ -1,0 +1,193 @@
+"""Storages and studies of Optuna, opened before any training."""
+
+import contextlib
+import importlib.util
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import RDBStorage
+
+from ramac_jax.differences import first_difference
+from ramac_jax.errors import InputError, first_line
+from ramac_jax.files import strict
+from ramac_jax.search.lineage import retry
+
+HEARTBEAT, GRACE = 30, 120
+"""Seconds between two signs of life of a process, and without one until it is lost."""
+PATIENCE = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
+"""Arguments of a connection: seconds to wait."""
+RECORD = "ramac_jax"
+"""User attribute of a study: what all of its processes must have in common."""
+UNREACHABLE = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+
+
+def file_url(path: Path) -> str:
+    """Return the URL of a storage in an SQLite file."""
+    return f"sqlite:///{path.absolute()}"
+
+
+def shown(url: str) -> str:
+    """Return a URL without its password."""
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return "the storage"
+
+
+def open_storage(
+    url: str, *, heartbeat: int = HEARTBEAT, grace: int = GRACE
+) -> RDBStorage:
+    """Open a storage that notices lost processes, and runs their trials again.
+
+    Args:
+      url: of a database, as SQLAlchemy writes it, such as sqlite:///study.db or
+        postgresql://user:password@host/name.
+      heartbeat: seconds between two signs of life of a process.
+      grace: seconds without one after which its trials run again.
+
+    Raises `InputError` for a URL that is none, a database that cannot be reached, and a
+    missing driver.
+    """
+    try:
+        parsed = sqlalchemy.engine.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        raise InputError(
+            "the storage is no URL: give one such as sqlite:///study.db or "
+            "postgresql://user:password@host/name"
+        ) from None
+    backend = parsed.get_backend_name()
+    if parsed.drivername == "postgresql" and importlib.util.find_spec("psycopg2"):
+        url = parsed.set(drivername="postgresql+psycopg2").render_as_string(False)
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if backend in PATIENCE:
+        options["connect_args"] = PATIENCE[backend]
+    try:
+        with quiet_optuna(), reachable(shown(url)):
+            storage = RDBStorage(
+                url,
+                engine_kwargs=options,
+                heartbeat_interval=heartbeat,
+                grace_period=grace,
+                heartbeat_stale_trial_callback=retry,
+            )
+            if backend == "sqlite":
+                write_ahead(storage)
+            return storage
+    except ImportError as error:
+        raise InputError(
+            f"the storage {shown(url)} needs a driver ({first_line(error)}): for "
+            "PostgreSQL pip install psycopg2-binary, for MySQL pip install pymysql"
+        ) from None
+
+
+def write_ahead(storage: RDBStorage) -> None:
+    """Let SQLite append to a log, so that no transaction waits for the disk.
+
+    What a killed process has written stays. Each transaction takes a twentieth of the
+    time on a disk that confirms slowly.
+    """
+
+    def configure(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    sqlalchemy.event.listen(storage.engine, "connect", configure)
+    storage.engine.dispose()
+
+
+def open_study(
+    storage: RDBStorage,
+    name: str,
+    *,
+    sampler: BaseSampler,
+    pruner: BasePruner | None = None,
+    num_objectives: int = 1,
+    record: Mapping[str, Any],
+) -> optuna.Study:
+    """Open the study of a name, or create it; more is better in every objective.
+
+    Args:
+      storage: of `open_storage`.
+      name: of the study.
+      sampler: of `make_sampler`.
+      pruner: of `make_pruner`; None: no trial is pruned.
+      num_objectives: scores of each trial.
+      record: values of JSON by their names that all processes of the study must have
+        in common, such as the space and the dataset.
+
+    Raises `InputError` for a study with another record, with the first difference, and
+    for a storage that cannot be reached.
+    """
+    url = shown(storage.url)
+    with reachable(url):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            sampler=sampler,
+            pruner=pruner or optuna.pruners.NopPruner(),
+            directions=["maximize"] * num_objectives,
+            load_if_exists=True,
+        )
+        wanted = json.loads(json.dumps(strict(record)))
+        known = study.user_attrs.get(RECORD)
+        if known is None and study.get_trials(deepcopy=False):
+            raise InputError(
+                f"the study {name!r} in {url} is of another program: give another "
+                "--study"
+            )
+        if known is None:
+            study.set_user_attr(RECORD, wanted)
+            return study
+    check_record(f"the study {name!r} in {url}", known, wanted)
+    return study
+
+
+def check_record(where: str, known: Any, wanted: Any) -> None:
+    """Raise `InputError` with the first difference between two records."""
+    if (difference := first_difference(known, wanted)) is not None:
+        place, before, now = difference
+        raise InputError(
+            f"{where} was made with {place} {before}, not {now}: give the same, or "
+            "another study"
+        )
+
+
+@contextlib.contextmanager
+def reachable(
+    where: str, advice: str = "check its address and rights"
+) -> Iterator[None]:
+    """Raise `InputError` instead of what a lost storage raises.
+
+    Args:
+      where: name of the storage.
+      advice: what to do.
+    """
+    try:
+        yield
+    except UNREACHABLE as error:
+        cause = error.__cause__ if error.__cause__ is not None else error
+        raise InputError(
+            f"cannot reach {where} ({first_line(cause)}): {advice}"
+        ) from None
+
+
+@contextlib.contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Ignore that Optuna calls heartbeats experimental, and meant for `optimize`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+        yield
+
+
+def directions_of(study: optuna.Study) -> Sequence[float]:
+    """Return 1 for each objective of which more is better, -1 for the others."""
+    maximize = optuna.study.StudyDirection.MAXIMIZE
+    return [1.0 if x == maximize else -1.0 for x in study.directions]
