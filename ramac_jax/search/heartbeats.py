@@ -61,6 +61,7 @@ class Heartbeats:
             for trial_id in tuple(self.ids):
                 with contextlib.suppress(Exception):
                     self.storage.record_heartbeat(trial_id)
+        self.storage.remove_session()
 
     def retry_lost(self) -> None:
         """Fail the trials of lost processes, and queue them again.

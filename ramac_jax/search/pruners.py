@@ -4,8 +4,8 @@ import optuna
 from optuna.pruners import BasePruner
 
 from ramac_jax.errors import InputError, check_names
+from ramac_jax.registry import PRUNERS
 
-PRUNERS = ("none", "halving", "hyperband")
 MOST_RUNGS = 4
 
 

@@ -17,11 +17,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.extras import require
+from ramac_jax.registry import SAMPLERS
 from ramac_jax.search.lineage import roots
 from ramac_jax.search.space import Choice, Range, Space, distributions, encode
 from ramac_jax.search.storage import quiet_optuna
-
-SAMPLERS = ("grid", "random", "qmc", "tpe", "cmaes", "gp")
 
 
 def make_sampler(name: str, space: Space, *, seed: int = 0) -> BaseSampler:
