@@ -3,8 +3,10 @@
 import contextlib
 import importlib.util
 import json
+import random
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,10 @@ HEARTBEAT, GRACE = 30, 120
 """Seconds between two signs of life of a process, and without one until it is lost."""
 PATIENCE = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 """Arguments of a connection: seconds to wait."""
+ATTEMPTS, PAUSE = 10, 0.2
+"""How often a storage is made, and seconds in between."""
+COLLISIONS = ("exists", "duplicate", "unique")
+"""Words of a database where two processes make the same tables."""
 RECORD = "ramac_jax"
 """User attribute of a study: what all of its processes must have in common."""
 UNREACHABLE = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -70,12 +76,14 @@ def open_storage(
         options["connect_args"] = PATIENCE[backend]
     try:
         with quiet_optuna(), reachable(shown(url)):
-            storage = RDBStorage(
-                url,
-                engine_kwargs=options,
-                heartbeat_interval=heartbeat,
-                grace_period=grace,
-                heartbeat_stale_trial_callback=retry,
+            storage = first_made(
+                lambda: RDBStorage(
+                    url,
+                    engine_kwargs=options,
+                    heartbeat_interval=heartbeat,
+                    grace_period=grace,
+                    heartbeat_stale_trial_callback=retry,
+                )
             )
             if backend == "sqlite":
                 write_ahead(storage)
@@ -85,6 +93,19 @@ def open_storage(
             f"the storage {shown(url)} needs a driver ({first_line(error)}): for "
             "PostgreSQL pip install psycopg2-binary, for MySQL pip install pymysql"
         ) from None
+
+
+def first_made(make: Callable[[], RDBStorage]) -> RDBStorage:
+    """Make a storage again where another process makes the same tables meanwhile."""
+    for _ in range(ATTEMPTS):
+        try:
+            return make()
+        except UNREACHABLE as error:
+            text = f"{error} {error.__cause__}".lower()
+            if not any(word in text for word in COLLISIONS):
+                raise
+            time.sleep(PAUSE * (1.0 + random.random()))
+    return make()
 
 
 def write_ahead(storage: RDBStorage) -> None:

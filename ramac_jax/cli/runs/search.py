@@ -174,7 +174,7 @@ class Search(NamedTuple):
             )
         return self._replace(
             variant=np.array(variant),
-            hyperparams=jax.tree.map(lambda *x: np.array(x), *rows),
+            hyperparams=jax.tree.map(lambda *x: np.array(x, np.float32), *rows),
             labels=labels,
         )
 

@@ -84,9 +84,9 @@ class Tried(NamedTuple):
                 yield {"setting": self.setting, "seed": seed, "step": step}
 
 
-def with_nan(columns: Mapping[str, Sequence[float | None]]) -> Columns:
-    """Return columns with nan for None."""
-    return {k: [math.nan if x is None else x for x in v] for k, v in columns.items()}
+def with_nan(columns: Mapping[str, Sequence[float | str]]) -> Columns:
+    """Return columns with numbers for the text "nan"."""
+    return {name: [float(x) for x in values] for name, values in columns.items()}
 
 
 def ranking(tried: Sequence[Tried], selection: Selection) -> list[Ranked]:
