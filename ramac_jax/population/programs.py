@@ -174,13 +174,21 @@ class SharedPrograms:
         self.made: dict[Any, Programs] = {}
 
     def of(
-        self, agent: Agent, dataset: Transition, size: int, mesh: Mesh, batch_size: int
+        self,
+        agent: Agent,
+        dataset: Transition,
+        size: int,
+        mesh: Mesh,
+        batch_size: int,
+        *,
+        pretraining: bool = False,
     ) -> Programs:
         """Return the programs for these arguments of `Programs`."""
         shapes = tuple(np.shape(x) for x in jax.tree.leaves(dataset))
-        key = (agent, shapes, size, mesh, batch_size)
+        key = (agent, shapes, size, mesh, batch_size, pretraining)
         if key not in self.made:
-            self.made[key] = Programs(agent, dataset, size, mesh, batch_size)
+            arguments = (agent, dataset, size, mesh, batch_size)
+            self.made[key] = Programs(*arguments, pretraining=pretraining)
         return self.made[key]
 
 

@@ -123,7 +123,7 @@ def train_population(
             train_chunk(
                 chunk,
                 programs,
-                start_of_chunk(start, chunk, programs),
+                start_of_chunk(start, chunk, programs, shared),
                 None if folder is None else folder / f"chunk-{chunk.index}",
             )
             for chunk in chunks
@@ -203,7 +203,7 @@ def chunk_rows(index: int, size: int, population: int) -> np.ndarray:
 
 
 def start_of_chunk(
-    start: Start, chunk: Chunk, programs: Programs
+    start: Start, chunk: Chunk, programs: Programs, shared: SharedPrograms | None
 ) -> Pretrainer | InitialStates | None:
     """The start of the members of one chunk."""
     if isinstance(start, InitialStates):
@@ -213,17 +213,18 @@ def start_of_chunk(
     if start is None or not start.num_steps:
         return None
     return Pretrainer(
-        pretraining=start, programs_for=pretraining_programs(start, programs)
+        pretraining=start, programs_for=pretraining_programs(start, programs, shared)
     )
 
 
 def pretraining_programs(
-    pretraining: Pretraining, programs: Programs
+    pretraining: Pretraining, programs: Programs, shared: SharedPrograms | None
 ) -> Callable[[int], Programs]:
     """Number of members -> their programs for pretraining, on the same devices."""
 
     def programs_for(size: int) -> Programs:
-        return Programs(
+        make = Programs if shared is None else shared.of
+        return make(
             pretraining.agent,
             programs.dataset,
             size,

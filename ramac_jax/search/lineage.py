@@ -40,6 +40,16 @@ def is_root(trial: FrozenTrial) -> bool:
     return FIRST not in trial.system_attrs and trial.user_attrs.get(REASON) != SURPLUS
 
 
+def first_number(trial: FrozenTrial) -> int:
+    """Return the number of a trial, or of the one that it runs again.
+
+    A process may end before its trial has all of its parameters: the retry draws the
+    others as the first one would have.
+    """
+    number: int = trial.system_attrs.get(FIRST, trial.number)
+    return number
+
+
 def roots(trials: Iterable[FrozenTrial]) -> list[int]:
     """Return the numbers of the trials that count, in rising order."""
     return sorted(trial.number for trial in trials if is_root(trial))

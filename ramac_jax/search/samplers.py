@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.extras import require
 from ramac_jax.registry import SAMPLERS
-from ramac_jax.search.lineage import roots
+from ramac_jax.search.lineage import first_number, roots
 from ramac_jax.search.space import Choice, Range, Space, distributions, encode
 from ramac_jax.search.storage import quiet_optuna
 
@@ -94,7 +94,7 @@ class SeededSampler(BaseSampler):
 
     def made_for(self, trial: FrozenTrial, part: int) -> BaseSampler:
         """Return the sampler for a part of a trial."""
-        seeds = np.random.SeedSequence([self.seed, trial.number, part])
+        seeds = np.random.SeedSequence([self.seed, first_number(trial), part])
         with quiet_optuna():
             return self.make(int(seeds.generate_state(1)[0]))
 
@@ -182,5 +182,5 @@ class GridSampler(BaseSampler):
         """Return the value of the trial's point of the grid."""
         # A study that a pruner filters does not list all of its trials.
         everyone = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        place = sum(number < trial.number for number in roots(everyone))
+        place = sum(number < first_number(trial) for number in roots(everyone))
         return self.points[place % len(self.points)][param_name]

@@ -14,9 +14,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ramac_jax.search import make_sampler, open_storage, search
+from ramac_jax.search import open_storage, search
 from ramac_jax.search.results import results_of
-from tests.search.studies import SPACE, asked, in_memory, score
+from tests.search.studies import SPACE, in_memory, score
 
 ROOT = Path(__file__).parents[2]
 TRIALS, BATCH = 24, 3
