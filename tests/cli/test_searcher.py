@@ -12,7 +12,7 @@ from ramac_jax.cli.options import sweep as sweep_options
 from ramac_jax.cli.runs import searcher
 from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import make_search
-from ramac_jax.cli.runs.training import training_plan
+from ramac_jax.cli.runs.training import Compiled, training_plan
 from ramac_jax.cli.runs.tried import Tried, ranking
 from ramac_jax.evaluation import Episodes
 from ramac_jax.population import Callbacks, History, Trained
@@ -96,7 +96,7 @@ class Scene:
             eval_episodes=20,
             report=lambda *progress: None,
             out=out,
-            compiled=None,
+            compiled=Compiled(),
             steps=[1, 3],
         )
 

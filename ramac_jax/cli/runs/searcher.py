@@ -130,14 +130,24 @@ class Searcher:
                 self.callbacks(variant, members, name),
                 initial,
                 compiled=self.compiled,
-                size=self.size_for(len(numbers)) * len(self.search.selection.seeds),
+                size=self.size_for(self.search.variants[variant], len(numbers)),
             )
             stages.append(Stage(name, variant, numbers, trained))
         return stages
 
-    def size_for(self, count: int) -> int:
-        """Return the settings of the program that trains so many."""
-        return min((x for x in self.sizes if x >= count), default=count)
+    def size_for(self, variant: Variant, count: int) -> int:
+        """Return the members of the program that trains so many settings.
+
+        A program that is there is used where it trains at most twice as many: the
+        others are copies.
+        """
+        each = len(self.search.selection.seeds)
+        enough = [x for x in self.sizes if x >= count] or [count]
+        for size in enough:
+            known = self.compiled.has(variant.agent, size * each)
+            if known and size <= 2 * count:
+                return size * each
+        return enough[0] * each
 
     def plan_of(self, variant: Variant, index: int) -> TrainingPlan:
         """Return how the settings of a variant train in a rung."""

@@ -71,6 +71,10 @@ class Compiled:
             self.made[agent] = (build_agent(agent, spec), pretraining)
         return self.made[agent]
 
+    def has(self, agent: AgentSpec, size: int) -> bool:
+        """Return whether programs of so many members are there."""
+        return (agent, size) in self.shared
+
     def programs(self, agent: AgentSpec, size: int) -> populations.SharedPrograms:
         """Return the programs of so many members."""
         key = (agent, size)
