@@ -76,7 +76,7 @@ def test_the_report_is_of_all_trials_and_best_is_the_first(undisturbed):
     out = undisturbed[0]
     record = record_of(out)
     assert [x["state"] for x in record["trials"]] == ["complete"] * 5
-    told = {x["number"]: x["values"][0] for x in record["trials"]}
+    told = {x["number"]: x["scores"][0] for x in record["trials"]}
     ranked = [x["setting"] for x in record["ranking"]]
     assert ranked == sorted(told, key=lambda x: (-told[x], x))
     best = json.loads((out / "best" / "run.json").read_text())
@@ -156,7 +156,7 @@ def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
     grid = ["--grid", "actor_widths=4,8x4", "actor_learning_rate=0.01,0.9"]
     sweep.main([*ON_TASK, *words.split(), *grid, "--out", str(tmp_path)])
     record = record_of(tmp_path)
-    assert {len(x["values"]) for x in record["trials"]} == {2}
+    assert {len(x["scores"]) for x in record["trials"]} == {2}
     best = json.loads((tmp_path / "best" / "run.json").read_text())
     assert best["setting"] == record["ranking"][0]["setting"]
     trial = record["trials"][best["setting"]]

@@ -35,8 +35,8 @@ def test_every_round_has_the_same_shapes_and_every_trial_its_own_score():
     assert sizes == [{(4,)}, {(4,)}]
     assert [x.number for x in found.trials] == list(range(6))
     for trial in found.trials:
-        assert trial.values == (np.float32(trial.setting["risk_weight"]),)
-    assert found.best[0].values == max(x.values for x in found.trials)
+        assert trial.scores == (np.float32(trial.setting["risk_weight"]),)
+    assert found.best[0].scores == max(x.scores for x in found.trials)
 
 
 def test_a_grid_is_every_combination_in_order_and_ends_with_it():
@@ -104,7 +104,7 @@ def test_pruned_trials_stop_as_if_all_had_reported_at_once():
     assert seen == [[False] * 4 + [True] * 2, [False, True, True, True, True, True]]
     states = [x.state for x in found.trials]
     assert states == ["pruned"] * 4 + ["complete"] * 2 + ["pruned"] + ["complete"] * 3
-    assert [x.values for x in found.trials[3:5]] == [(4.0,), (50.0,)]
+    assert [x.scores for x in found.trials[3:5]] == [(4.0,), (50.0,)]
 
 
 def test_two_objectives_and_a_constraint_leave_a_feasible_front():
@@ -125,7 +125,7 @@ def test_two_objectives_and_a_constraint_leave_a_feasible_front():
 def test_a_trial_without_a_finite_score_fails_and_counts():
     found = run(in_memory(), lambda r: [np.nan, 1.0, 2.0, 3.0], trials=4)
     assert [x.state for x in found.trials] == ["fail", *["complete"] * 3]
-    assert found.best[0].values == (3.0,)
+    assert found.best[0].scores == (3.0,)
 
 
 def test_values_that_are_tuples_come_back_as_tuples(tmp_path):
