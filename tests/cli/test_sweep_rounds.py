@@ -19,6 +19,7 @@ from ramac_jax.cli import sweep
 from ramac_jax.cli.options.sweep import parse
 from ramac_jax.cli.runs import rounds
 from ramac_jax.population import programs
+from ramac_jax.search import Found, Outcome
 from tests.cli.sweeps import (
     ON_TASK,
     STUDIED,
@@ -223,3 +224,19 @@ def test_passwords_are_in_no_record():
     options = parse([*TPE, "--storage", "mysql://me:pass:w@rd@host/db", "--out", "x"])
     assert sweep.recorded(options)["storage"] == "mysql://me:***@host/db"
     assert np.all([sweep.without_password(x) == x for x in TPE])
+
+
+def test_the_report_says_what_ran_again_and_what_still_runs():
+    def trial(number, state, retry_of=None):
+        return Outcome(number, {}, state, (), True, retry_of, {})
+
+    trials = [trial(0, "fail"), trial(1, "running"), trial(2, "waiting", retry_of=0)]
+    options = parse([*TPE, "--storage", "mysql://me:secret@host/db", "--out", "x"])
+    assert rounds.notes_of(Found(trials, []), options) == [
+        "Study 'sweep' in mysql://me:***@host/db, sampler tpe: 1 fail, 1 running, "
+        "1 waiting.",
+        "Trials that run again because their process was lost: 2 of 0.",
+        "Other processes still train: 1.",
+        "Not yet run again: 2.",
+        "No trial is complete and within its constraints.",
+    ]
