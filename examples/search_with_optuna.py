@@ -13,7 +13,7 @@ import optuna
 import ramac_jax as rj
 from ramac_jax.search import Found, Range, Round, make_sampler, search
 
-SPACE = {"risk_weight": Range(1e-2, 1.0), "actor_learning_rate": Range(1e-4, 1e-2)}
+SPACE = {"risk_weight": Range(0.1, 10.0), "actor_learning_rate": Range(1e-4, 1e-2)}
 
 
 def make_dataset(key: jax.Array, size: int) -> rj.Transition:
@@ -41,8 +41,8 @@ def cvar_of_rewards(actions: np.ndarray, seed: int, level: float = 0.1) -> np.nd
     return tail.mean(axis=-1)
 
 
-def main(num_trials: int = 32, num_steps: int = 500, size: int = 2000) -> Found:
-    """Search 32 settings in rounds of eight; report the best one."""
+def main(num_trials: int = 24, num_steps: int = 300, size: int = 2000) -> Found:
+    """Search 24 settings in rounds of eight; report the best one."""
     dataset = make_dataset(jax.random.key(0), size)
     critic = rj.iqn_critic(width=32, embedding_width=16, num_cosines=8)
     actor = rj.flow_actor(action_dim=1, num_steps=3, widths=(32,))
@@ -72,7 +72,7 @@ def main(num_trials: int = 32, num_steps: int = 500, size: int = 2000) -> Found:
     reported = cvar_of_rewards(acted[best.number], seed=1).mean()
     setting = ", ".join(f"{name} {value:.2g}" for name, value in best.setting.items())
     print(f"trial {best.number}: {setting}")
-    print(f"CVaR {best.values[0]:.2f} selected it; on other rewards {reported:.2f}")
+    print(f"CVaR {best.scores[0]:.2f} selected it; on other rewards {reported:.2f}")
     return found
 
 

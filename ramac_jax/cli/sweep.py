@@ -249,6 +249,7 @@ def finish_rounds(
         spec = describe_policy(options, search, specs, stage.variant, [number])
         save_policy(out / "agents" / str(number) / "checkpoint", states, spec)
 
+    rounds.process_name(out)  # from here on the same command resumes the run
     with rounds.opened_study(options, searcher.search) as study:
         found = rounds.Rounds(options, study, searcher, save).run()
     search = searcher.search.of_settings(rounds.settings_of(found))

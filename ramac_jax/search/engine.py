@@ -1,5 +1,6 @@
 """The loop of a search: ask a batch, train and score it, tell; share it, resume it."""
 
+import contextlib
 import dataclasses
 import time
 import uuid
@@ -169,7 +170,7 @@ class Worker:
 
     def next_round(self) -> Round | None:
         """Return the unfinished round of this process, or a new one; None: no trial."""
-        everyone = self.trials()
+        everyone = [x for x in self.trials() if x.user_attrs.get(REASON) != SURPLUS]
         ours = [x for x in everyone if x.user_attrs.get(OWNER) == self.process]
         last = max((x.user_attrs[ROUND] for x in ours), default=-1)
         left = self.own(everyone)
@@ -177,7 +178,7 @@ class Worker:
         number = last if begun else last + 1
         members = [x for x in ours if x.user_attrs[ROUND] == number]
         members += [x for x in left if x not in ours]
-        trials = [self.resumed(x, number) for x in members]
+        trials = [x for y in members if (x := self.resumed(y, number)) is not None]
         told = any(x.state.is_finished() for x in members)
         while not told and len(trials) < self.batch_size and self.can_ask():
             if (trial := self.ask(number)) is not None:
@@ -193,12 +194,16 @@ class Worker:
             base=self.base,
         )
 
-    def resumed(self, trial: FrozenTrial, number: int) -> optuna.Trial:
-        """Return a trial that this process left behind, with all its parameters."""
+    def resumed(self, trial: FrozenTrial, number: int) -> optuna.Trial | None:
+        """Return a trial that this process left behind, with all its parameters.
+
+        None: another process took it for lost before it had them.
+        """
         found = optuna.Trial(self.study, trial._trial_id)
-        if not trial.state.is_finished():
-            self.begin(found, number)
-        return found
+        with contextlib.suppress(UpdateFinishedTrialError):
+            if not trial.state.is_finished():
+                self.begin(found, number)
+        return found if self.space.keys() <= found.params.keys() else None
 
     def ask(self, number: int) -> optuna.Trial | None:
         """Ask for a trial of a round; None where others have the last ones."""
@@ -228,12 +233,12 @@ class Worker:
         Raises `InputError` for scores of another shape.
         """
         objectives = len(self.study.directions)
-        values = np.asarray(scores.values, np.float64)
+        values = np.asarray(scores.scores, np.float64)
         values = values[:, None] if values.ndim == 1 else values
         count = len(round_.trials)
         if values.ndim != 2 or len(values) < count or values.shape[1] != objectives:
             raise InputError(
-                f"the scores have shape {list(np.shape(scores.values))}: give a row "
+                f"the scores have shape {list(np.shape(scores.scores))}: give a row "
                 f"for each of {count} trials, of {objectives} objectives"
             )
         for row, trial in enumerate(round_.trials):

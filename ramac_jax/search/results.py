@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     """Name of each parameter -> its value."""
     state: str
     """"complete", "pruned", "fail", "running" or "waiting"."""
-    values: tuple[float, ...]
+    scores: tuple[float, ...]
     """A score for each objective; none unless complete. Pruned: the last one reported.
     """
     feasible: bool
@@ -50,7 +50,7 @@ def results_of(study: optuna.Study, space: Space) -> Found:
     ]
     able = [x for x in trials if x.state == "complete" and x.feasible]
     signs = np.asarray(directions_of(study))
-    values = np.array([x.values for x in able]).reshape(len(able), len(signs)) * signs
+    values = np.array([x.scores for x in able]).reshape(len(able), len(signs)) * signs
     front = np.flatnonzero(pareto_front(values))
     best = sorted(front, key=lambda row: (-values[row, 0], able[row].number))
     if len(signs) == 1:
@@ -65,7 +65,7 @@ def outcome_of(trial: FrozenTrial, space: Space) -> Outcome:
         number=trial.number,
         setting=decode(space, trial.params),
         state=trial.state.name.lower(),
-        values=tuple(trial.values or ()) if ended else (),
+        scores=tuple(trial.values or ()) if ended else (),
         feasible=not any(x > 0.0 for x in trial.constraints.values()),
         retry_of=trial.system_attrs.get(FIRST),
         attributes=dict(trial.user_attrs),

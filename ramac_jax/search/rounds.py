@@ -18,7 +18,7 @@ class Scores(NamedTuple):
     """What a round returns to the study; rows beyond the trials of the round are
     ignored."""
 
-    values: np.ndarray
+    scores: np.ndarray
     """[B], or [B, K] of K objectives. A trial with a NaN has failed."""
     constraints: Mapping[str, np.ndarray] = {}
     """Name -> [B]; a trial meets a constraint of 0 or less."""

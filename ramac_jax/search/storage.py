@@ -141,7 +141,8 @@ def open_study(
       pruner: of `make_pruner`; None: no trial is pruned.
       num_objectives: scores of each trial.
       record: values of JSON by their names that all processes of the study must have
-        in common, such as the space and the dataset.
+        in common, such as the space and the dataset; those of a study without trials
+        are replaced.
 
     Raises `InputError` for a study with another record, with the first difference, and
     for a storage that cannot be reached.
@@ -158,12 +159,12 @@ def open_study(
         )
         wanted = json.loads(json.dumps(strict(record)))
         known = study.user_attrs.get(RECORD)
-        if known is None and study.get_trials(deepcopy=False):
+        begun = bool(study.get_trials(deepcopy=False))
+        if begun and known is None:
             raise InputError(
-                f"the study {name!r} in {url} is of another program: give another "
-                "--study"
+                f"the study {name!r} in {url} is of another program: give another study"
             )
-        if known is None:
+        if not begun:
             study.set_user_attr(RECORD, wanted)
             return study
     check_record(f"the study {name!r} in {url}", known, wanted)

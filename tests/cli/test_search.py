@@ -220,6 +220,10 @@ def test_a_level_is_checked_for_each_risk_measure():
             "--grid discount=1 --sampler grid --pruner halving --objective mean,cvar",
             "--pruner compares one objective",
         ),
+        (
+            "--range risk_weight=1..2 --sampler cmaes --trials 9 --objective mean,cvar",
+            "--sampler cmaes has one objective",
+        ),
         ("--max-risky 2", "--max-risky is 2: give a share from 0 to 1"),
         ("--objective cvar,cvar", "--objective is cvar,cvar: give each objective once"),
         (

@@ -83,7 +83,7 @@ def test_the_ranking_follows_the_selection_and_holds_the_scores(whole):
         (x["setting"], x["num_steps"], x["chosen_by"]) for x in record["eliminated"]
     ]
     assert found == [(setting, 2, early[setting]) for setting in by_worth]
-    told = {x["number"]: x["values"] for x in record["trials"]}
+    told = {x["number"]: x["scores"] for x in record["trials"]}
     assert told == {k: [x] for k, x in {**early, **late}.items()}
     order = sorted(late, key=late.get, reverse=True)
     assert order == [4, 1]  # the lower number is not first by its number

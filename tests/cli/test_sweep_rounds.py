@@ -19,6 +19,7 @@ from ramac_jax.cli import sweep
 from ramac_jax.cli.options.sweep import parse
 from ramac_jax.cli.runs import rounds
 from ramac_jax.population import programs
+from ramac_jax.search import Found, Outcome
 from tests.cli.sweeps import (
     ON_TASK,
     STUDIED,
@@ -76,7 +77,7 @@ def test_the_report_is_of_all_trials_and_best_is_the_first(undisturbed):
     out = undisturbed[0]
     record = record_of(out)
     assert [x["state"] for x in record["trials"]] == ["complete"] * 5
-    told = {x["number"]: x["values"][0] for x in record["trials"]}
+    told = {x["number"]: x["scores"][0] for x in record["trials"]}
     ranked = [x["setting"] for x in record["ranking"]]
     assert ranked == sorted(told, key=lambda x: (-told[x], x))
     best = json.loads((out / "best" / "run.json").read_text())
@@ -156,7 +157,7 @@ def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
     grid = ["--grid", "actor_widths=4,8x4", "actor_learning_rate=0.01,0.9"]
     sweep.main([*ON_TASK, *words.split(), *grid, "--out", str(tmp_path)])
     record = record_of(tmp_path)
-    assert {len(x["values"]) for x in record["trials"]} == {2}
+    assert {len(x["scores"]) for x in record["trials"]} == {2}
     best = json.loads((tmp_path / "best" / "run.json").read_text())
     assert best["setting"] == record["ranking"][0]["setting"]
     trial = record["trials"][best["setting"]]
@@ -223,3 +224,19 @@ def test_passwords_are_in_no_record():
     options = parse([*TPE, "--storage", "mysql://me:pass:w@rd@host/db", "--out", "x"])
     assert sweep.recorded(options)["storage"] == "mysql://me:***@host/db"
     assert np.all([sweep.without_password(x) == x for x in TPE])
+
+
+def test_the_report_says_what_ran_again_and_what_still_runs():
+    def trial(number, state, retry_of=None):
+        return Outcome(number, {}, state, (), True, retry_of, {})
+
+    trials = [trial(0, "fail"), trial(1, "running"), trial(2, "waiting", retry_of=0)]
+    options = parse([*TPE, "--storage", "mysql://me:secret@host/db", "--out", "x"])
+    assert rounds.notes_of(Found(trials, []), options) == [
+        "Study 'sweep' in mysql://me:***@host/db, sampler tpe: 1 fail, 1 running, "
+        "1 waiting.",
+        "Trials that run again because their process was lost: 2 of 0.",
+        "Other processes still train: 1.",
+        "Not yet run again: 2.",
+        "No trial is complete and within its constraints.",
+    ]

@@ -38,7 +38,7 @@ def test_the_sweep_reports_every_weight():
 def test_a_search_tells_the_study_every_score():
     found = load("search_with_optuna").main(num_trials=10, num_steps=3, size=50)
     assert [x.state for x in found.trials] == ["complete"] * 10
-    assert found.best[0].values[0] == max(x.values[0] for x in found.trials)
+    assert found.best[0].scores[0] == max(x.scores[0] for x in found.trials)
 
 
 def test_acting_and_learning_take_one_program():

@@ -51,4 +51,4 @@ def in_file(path, sampler="random", space=SPACE, seed=0, **options):
 
 def asked(found):
     """What each trial was asked, and its scores."""
-    return [(x.number, x.setting, x.values, x.state) for x in found.trials]
+    return [(x.number, x.setting, x.scores, x.state) for x in found.trials]

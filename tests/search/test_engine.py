@@ -5,7 +5,16 @@ import optuna
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.search import Choice, Range, Scores, make_pruner, search
+from ramac_jax.search import (
+    Choice,
+    Range,
+    Scores,
+    make_pruner,
+    make_sampler,
+    rung_steps,
+    samplers,
+    search,
+)
 from ramac_jax.search.storage import quiet_optuna
 from tests.search.studies import GRID, SPACE, asked, in_file, in_memory, score
 
@@ -35,8 +44,8 @@ def test_every_round_has_the_same_shapes_and_every_trial_its_own_score():
     assert sizes == [{(4,)}, {(4,)}]
     assert [x.number for x in found.trials] == list(range(6))
     for trial in found.trials:
-        assert trial.values == (np.float32(trial.setting["risk_weight"]),)
-    assert found.best[0].values == max(x.values for x in found.trials)
+        assert trial.scores == (np.float32(trial.setting["risk_weight"]),)
+    assert found.best[0].scores == max(x.scores for x in found.trials)
 
 
 def test_a_grid_is_every_combination_in_order_and_ends_with_it():
@@ -44,6 +53,12 @@ def test_a_grid_is_every_combination_in_order_and_ends_with_it():
     assert [tuple(x.setting.values()) for x in found.trials] == [
         (discount, weight) for discount in (0.5, 0.9, 0.99) for weight in (0.1, 0.2)
     ]
+
+
+def test_the_rungs_end_after_powers_of_the_factor():
+    assert rung_steps(100, 3) == [3, 11, 33, 100]
+    assert rung_steps(6, 3) == [2, 6]
+    assert rung_steps(1000, 2) == [125, 250, 500, 1000]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -104,7 +119,41 @@ def test_pruned_trials_stop_as_if_all_had_reported_at_once():
     assert seen == [[False] * 4 + [True] * 2, [False, True, True, True, True, True]]
     states = [x.state for x in found.trials]
     assert states == ["pruned"] * 4 + ["complete"] * 2 + ["pruned"] + ["complete"] * 3
-    assert [x.values for x in found.trials[3:5]] == [(4.0,), (50.0,)]
+    assert [x.scores for x in found.trials[3:5]] == [(4.0,), (50.0,)]
+
+
+def test_hyperband_compares_the_trials_of_a_bracket():
+    space = {"risk_weight": Range(0.1, 1.0)}
+    pruner = make_pruner("hyperband", factor=2, num_rungs=3)
+    kept = []
+
+    def train(round_):
+        values = np.array([x["risk_weight"] for x in round_.settings])
+        kept.append(round_.report(1, values)[: len(values)])
+        kept.append(round_.report(2, values)[: len(values)])
+        return values
+
+    found = run(in_memory(space=space, pruner=pruner), train, space, 16, 16)
+    assert 0 < kept[1].sum() < kept[0].sum() < 16
+    states = ["complete" if x else "pruned" for x in kept[1]]
+    assert [x.state for x in found.trials] == states
+
+
+def test_whole_numbers_are_drawn_as_whole_numbers():
+    space = {"risk_warmup": Range(10, 1000, whole=True)}
+    found = run(in_memory("random", space), lambda r: r.hyperparams.risk_warmup, space)
+    values = [x.setting["risk_warmup"] for x in found.trials]
+    assert {type(x) for x in values} == {int}
+    assert 10 <= min(values) < 100 < max(values) <= 1000
+    make_sampler("tpe", space)
+
+
+def test_several_objectives_are_not_pruned():
+    def train(round_):
+        round_.report(1, [1.0] * 4)
+
+    with pytest.raises(rj.InputError, match="several objectives prunes nothing"):
+        run(in_memory(objectives=2), train)
 
 
 def test_two_objectives_and_a_constraint_leave_a_feasible_front():
@@ -125,7 +174,7 @@ def test_two_objectives_and_a_constraint_leave_a_feasible_front():
 def test_a_trial_without_a_finite_score_fails_and_counts():
     found = run(in_memory(), lambda r: [np.nan, 1.0, 2.0, 3.0], trials=4)
     assert [x.state for x in found.trials] == ["fail", *["complete"] * 3]
-    assert found.best[0].values == (3.0,)
+    assert found.best[0].scores == (3.0,)
 
 
 def test_values_that_are_tuples_come_back_as_tuples(tmp_path):
@@ -142,12 +191,21 @@ def test_values_that_are_tuples_come_back_as_tuples(tmp_path):
     assert found.best[0].setting == {"actor_widths": (8, 8)}
 
 
+def present_but(missing):
+    """`find_spec` where one package is not installed."""
+    find = samplers.importlib.util.find_spec
+    return lambda name: None if name == missing else find(name)
+
+
 @pytest.mark.parametrize(
     ("make", "line"),
     [
         (lambda: Range(2.0, 1.0), "range 2..1 is empty"),
         (lambda: Range(0.0, 1.0), "logarithmic scale: give positive numbers"),
         (lambda: Range(0.5, 2.0, whole=True), "of whole numbers: give whole ends"),
+        (lambda: Range(1.0, float("inf")), "range 1..inf is not finite"),
+        (lambda: rung_steps(9, 1), "the reduction factor is 1: give 2 or more"),
+        (lambda: in_memory("gp"), "the sampler gp needs torch: pip install torch"),
         (lambda: Choice(()), "a choice has no value"),
         (lambda: Choice((1, 1)), "has 1 twice"),
         (lambda: in_memory("bayes"), "unknown sampler 'bayes': did you mean cmaes"),
@@ -160,7 +218,8 @@ def test_values_that_are_tuples_come_back_as_tuples(tmp_path):
         (lambda: run(in_memory(), lambda r: [1.0]), r"scores have shape \[1\]: give a"),
     ],
 )
-def test_bad_input_is_one_line(make, line):
+def test_bad_input_is_one_line(make, line, monkeypatch):
+    monkeypatch.setattr(samplers.importlib.util, "find_spec", present_but("torch"))
     with pytest.raises(rj.InputError, match=line) as said:
         make()
     assert "\n" not in str(said.value)

@@ -130,11 +130,11 @@ def test_killed_processes_leave_their_trials_to_the_others(server, tmp_path):
         num_trials=max(roots) + 1,
         batch_size=8,
     )
-    known = {x.number: (x.setting, x.values) for x in undisturbed.trials}
+    known = {x.number: (x.setting, x.scores) for x in undisturbed.trials}
     found = results_of(study, SPACE)
     for trial in found.trials:
         root = trial.number if trial.retry_of is None else trial.retry_of
         if trial.state == "complete":
-            assert (trial.setting, trial.values) == known[root]
-    assert found.best[0].values == max(known[root][1] for root in roots)
+            assert (trial.setting, trial.scores) == known[root]
+    assert found.best[0].scores == max(known[root][1] for root in roots)
     storage.engine.dispose()

@@ -154,7 +154,7 @@ class Rounds:
             self.score,
             num_trials=num_trials(self.options, self.search),
             batch_size=batch,
-            process=process_name(self.population / "process.json"),
+            process=process_name(self.searcher.out),
             alone=self.options.search.storage is None,
             note=console.note,
             after_round=self.after_round,
@@ -197,7 +197,7 @@ class Rounds:
             excess = [x.excess(self.selection) for x in each]
             constraints = {"risky_share": np.array(excess)}
         return Scores(
-            values=np.array([x.worth(self.selection) for x in each]),
+            scores=np.array([x.worth(self.selection) for x in each]),
             constraints=constraints,
             attributes=[{TRIED: strict(x._asdict())} for x in each],
         )
@@ -219,8 +219,9 @@ def title_of(number: int) -> str:
     return f"round-{number:03d}"
 
 
-def process_name(path: Path) -> str:
+def process_name(out: Path) -> str:
     """Return the name of this process in the study, which a resumed one keeps."""
+    path = out / POPULATION / "process.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"process": uuid.uuid4().hex})
@@ -248,7 +249,7 @@ def progress_line(found: Found, selection: Selection) -> str:
     parts = [f"{states.count('complete')} trials complete"]
     parts += [f"{states.count(x)} {x}" for x in ("pruned", "running") if x in states]
     for one in found.best[:1]:
-        worth = one.values[selection.objectives.index(selection.measure)]
+        worth = one.scores[selection.objectives.index(selection.measure)]
         label = Tried.from_json(one.attributes[TRIED]).label
         parts.append(f"best {one.number}: {label}, {selection.criterion} {worth:.4g}")
     return ", ".join(parts)
@@ -270,8 +271,7 @@ def settings_of(found: Found) -> dict[int, Mapping[str, Any]]:
 
 def is_own(outcome: Outcome, out: Path) -> bool:
     """Whether the process of a folder trained a trial."""
-    name = process_name(out / POPULATION / "process.json")
-    return bool(outcome.attributes.get(OWNER) == name)
+    return bool(outcome.attributes.get(OWNER) == process_name(out))
 
 
 def describe_trial(trial: Outcome) -> dict[str, Any]:
