@@ -5,9 +5,10 @@ repeats the search, metrics.csv and evaluations.csv (one row per member and inte
 and with an environment agents.csv (one row per agent that selects or is reported),
 report.md, frontier.png and best/, a run of the selected setting for `ramac evaluate`.
 agents/V/checkpoint holds every member that was trained to the end with the static
-options V; with a sampler V is the number of a trial, and study.db its storage. The same
-command resumes an unfinished search. Exit status 1: a member
-diverged; 2: bad input; 130, 138 or 143: a signal, after everything is saved.
+options V; with a sampler V is the number of a trial, study.db its storage, and
+importances.png, slices.png and pareto.png show its trials. The same command resumes an
+unfinished search. Exit status 1: a member diverged; 2: bad input; 130, 138 or 143: a
+signal, after everything is saved.
 """
 
 import contextlib
@@ -58,9 +59,10 @@ from ramac_jax.types import State
 
 STUDY = ("study.db", "study.db-wal", "study.db-shm")
 """The embedded storage, and the log that SQLite keeps while it is open."""
+FIGURES = ("frontier.png", "importances.png", "slices.png", "pareto.png")
 LAYOUT = Layout(
     record="sweep.json",
-    files=(METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png", *STUDY),
+    files=(METRICS, EVALUATIONS, "agents.csv", "report.md", *FIGURES, *STUDY),
     folders=("agents", "best", POPULATION, LOGS, *sinks.FOLDERS),
 )
 
@@ -241,7 +243,7 @@ def finish_rounds(
     record: dict[str, Any],
 ) -> Outcome:
     """Train round by round, and write what the study knows in the end."""
-    from ramac_jax.cli.runs import rounds
+    from ramac_jax.cli.runs import rounds, study_figures
 
     out = searcher.out
 
@@ -252,6 +254,9 @@ def finish_rounds(
     rounds.process_name(out)  # from here on the same command resumes the run
     with rounds.opened_study(options, searcher.search) as study:
         found = rounds.Rounds(options, study, searcher, save).run()
+        drawn = study_figures.drawn_of(
+            study, found, rounds.space_of(searcher.search), searcher.search.selection
+        )
     search = searcher.search.of_settings(rounds.settings_of(found))
     remarks = rounds.notes_of(found, options)
     outcome = Outcome.of(search, rounds.tried_of(found), remarks)
@@ -273,6 +278,7 @@ def finish_rounds(
     }
     if outcome.ranked:
         write_tables(out, outcome)
+        study_figures.write_figures(out, drawn)
     if best is not None:
         source = out / "agents" / str(best.setting) / "checkpoint"
         shutil.rmtree(out / "best", ignore_errors=True)

@@ -37,7 +37,7 @@ GRID = ["--grid", "risk_weight=1,2"]
 SEARCH = [*HALVING, "--grid", RATES, "batch_size=4,8"]
 FILES = {"sweep.json", "metrics.csv", "evaluations.csv", "agents.csv", "report.md"}
 FILES |= {"frontier.png", "agents", "best"}
-STUDIED = FILES | {"study.db"}
+STUDIED = FILES | {"study.db", "slices.png"}
 
 
 def make_datasets(folder, episodes):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.options.train import lasting_options
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.folder import POPULATION
+from ramac_jax.cli.runs.pace import Pace
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.search_space import WHOLE
 from ramac_jax.cli.runs.searcher import Searcher, Stage
@@ -48,6 +51,7 @@ STUDY = "study.db"
 """The embedded storage, in the run's folder."""
 TRIED = "tried"
 """User attribute of a trial: its figures."""
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 TABLES = "tables"
 """Folder of the tables of each stage, in that of the checkpoints."""
 PER_PROCESS = {"batch", "storage", "study", "trials", "log_every"}
@@ -129,6 +133,7 @@ class Rounds:
     """For the settings of all rounds; its search has every variant."""
     save: Callable[[Search, Stage, int, State], None]
     """(search, stage, number of a setting, its states) -> writes its agents."""
+    pace: Pace = dataclasses.field(default_factory=Pace)
 
     @property
     def search(self) -> Search:
@@ -148,6 +153,8 @@ class Rounds:
     def run(self) -> Found:
         """Search until the study has its trials; raises `InputError` as `search`."""
         batch = self.options.search.batch
+        ended = self.study.get_trials(deepcopy=False, states=ENDED)
+        self.pace.begin(len(ended))
         return search_study(
             self.study,
             space_of(self.search),
@@ -181,7 +188,12 @@ class Rounds:
             goes_on = round_.report(factor**rung, values)
             return [x for x, y in zip(round_.numbers, goes_on, strict=False) if y]
 
+        begin = time.perf_counter()
         found = searcher.run(keep)
+        self.pace.trained(
+            updates=sum(x.num_steps for x in found.tried) * len(self.selection.seeds),
+            seconds=time.perf_counter() - begin,
+        )
         for stage in found.stages:
             for number in stage.numbers.tolist():
                 rows = np.flatnonzero(stage.trained.members.setting == number)
@@ -210,8 +222,10 @@ class Rounds:
         join_tables(self.searcher.out)
         for folder in self.population.glob(f"{title_of(round_.number - 1)}*"):
             shutil.rmtree(folder, ignore_errors=True)
-        line = f"{title_of(round_.number)}: {progress_line(found, self.selection)}"
-        console.note(line)
+        total = num_trials(self.options, self.search)
+        known = progress_line(found, self.selection, total)
+        parts = [known, *self.pace.parts(found, total)]
+        console.note(f"{title_of(round_.number)}: {', '.join(parts)}")
 
 
 def title_of(number: int) -> str:
@@ -243,10 +257,10 @@ def join_tables(out: Path) -> None:
             (out / name).write_text("".join(rows))
 
 
-def progress_line(found: Found, selection: Selection) -> str:
+def progress_line(found: Found, selection: Selection, total: int) -> str:
     """Return how many trials of the study have ended, and the best so far."""
     states = [x.state for x in found.trials]
-    parts = [f"{states.count('complete')} trials complete"]
+    parts = [f"{states.count('complete')} of {total} trials complete"]
     parts += [f"{states.count(x)} {x}" for x in ("pruned", "running") if x in states]
     for one in found.best[:1]:
         worth = one.scores[selection.objectives.index(selection.measure)]
