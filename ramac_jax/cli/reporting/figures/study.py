@@ -16,6 +16,7 @@ from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH
 from ramac_jax.search import Choice, Outcome, Range, pareto_front
 from ramac_jax.search.space import encode
 
+STAR = COLOURS[5]
 NAMED = 3
 """Trials whose numbers a slice shows: the best ones."""
 COLUMNS = 2
@@ -83,8 +84,7 @@ def draw_slice(axis: Axes, drawn: Drawn, name: str, objective: int) -> None:
     best = best_first(drawn.trials, objective)[:1]
     for trial, shade in zip(drawn.trials, shades, strict=True):
         x = place_of(parameter, trial.setting[name])
-        marker = {"marker": "*", "markersize": 9} if trial in best else {}
-        draw_trial(axis, trial, (x, trial.scores[objective]), shade, **marker)
+        draw_trial(axis, trial, (x, trial.scores[objective]), shade, star=trial in best)
     if isinstance(parameter, Choice):
         texts = [str(encode(value)) for value in parameter.values]
         axis.set_xticks(range(len(texts)), texts)
@@ -127,17 +127,24 @@ def draw_pareto(drawn: Drawn) -> Figure:
 
 
 def draw_trial(
-    axis: Axes, trial: Outcome, point: tuple[float, float], colour: Any, **style: Any
+    axis: Axes,
+    trial: Outcome,
+    point: tuple[float, float],
+    colour: Any,
+    *,
+    star: bool = False,
 ) -> None:
     """Draw a trial; hollow if it breaks a constraint."""
+    colour = STAR if star else colour
     axis.plot(
         *point,
-        **{"marker": "o", "markersize": 4, "zorder": 3} | style,
+        marker="*" if star else "o",
+        markersize=9.0 if star else 4.0,
         linestyle="none",
         color=colour,
         markerfacecolor=colour if trial.feasible else "white",
-        markeredgecolor=colour,
         markeredgewidth=0.6,
+        zorder=4 if star else 3,
         gid=f"trial-{trial.number}",
     )
 
