@@ -1,1 +1,1 @@
-"""Samplers of the search, on known response surfaces and on the risky bandit."""
+"""Samplers of the search on known response surfaces, and the rate of its rounds."""
