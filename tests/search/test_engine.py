@@ -1,5 +1,7 @@
 """Rounds of trials: what is asked, padded, told, pruned and resumed."""
 
+import dataclasses
+
 import numpy as np
 import optuna
 import pytest
@@ -111,6 +113,8 @@ def test_pruned_trials_stop_as_if_all_had_reported_at_once():
     def train(round_):
         values = np.array([x["risk_weight"] for x in round_.settings], float)
         keep = round_.report(1, values)
+        again = dataclasses.replace(round_, pruned=set()).report(1, values)
+        assert again.tolist() == keep.tolist()  # as a process that was killed asks
         seen.append(keep.tolist())
         return np.where(keep[: len(values)], 10 * values, np.nan)
 
