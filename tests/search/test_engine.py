@@ -74,10 +74,10 @@ def test_a_search_that_dies_in_a_round_resumes_with_the_same_trials(sampler, tmp
             raise Died
         return score(round_)
 
-    def tell_half(self, trial, values=None, **options):
+    def tell_half(self, trial, *arguments, **options):
         if getattr(trial, "number", trial) == 10:
             raise Died
-        return tell(self, trial, values, **options)
+        return tell(self, trial, *arguments, **options)
 
     tell = optuna.Study.tell
     with pytest.raises(Died):
