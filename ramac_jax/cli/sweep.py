@@ -24,7 +24,9 @@ import jax
 import numpy as np
 
 from ramac_jax.cli import console
+from ramac_jax.cli.options.sections import without_password
 from ramac_jax.cli.options.sweep import SweepOptions, parse
+from ramac_jax.cli.options.train import recorded_options
 from ramac_jax.cli.runs import sinks
 from ramac_jax.cli.runs.agents import policy_spec
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
@@ -38,8 +40,6 @@ from ramac_jax.cli.runs.outcome import (
     describe_policy,
     describe_settings,
     members_of,
-    recorded,
-    without_password,
     write_agents,
     write_tables,
 )
@@ -149,7 +149,7 @@ def run(
             console.warn("no episode is played, so the settings are not ranked")
         begun = describe_run(
             ["ramac", "sweep", *map(without_password, argv)],
-            recorded(options),
+            recorded_options(options),
             options.training.seeds,
             dataset,
             specs[0],
@@ -279,6 +279,9 @@ def finish_rounds(
     if outcome.ranked:
         write_tables(out, outcome)
         study_figures.write_figures(out, drawn)
+    else:
+        for line in outcome.remarks:
+            console.note(line)
     if best is not None:
         source = out / "agents" / str(best.setting) / "checkpoint"
         shutil.rmtree(out / "best", ignore_errors=True)

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ramac_jax.errors import InputError, check_counts
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.search.heartbeats import Heartbeats
-from ramac_jax.search.lineage import REASON, SURPLUS, is_root, orphans, retry, roots
+from ramac_jax.search.lineage import REASON, SURPLUS, orphans, retry, roots
 from ramac_jax.search.results import Found, results_of
 from ramac_jax.search.rounds import Round, Scores, frozen
 from ramac_jax.search.space import Choice, Range, Space, distributions, suggest
@@ -125,12 +125,13 @@ class Worker:
         is certain that they live: up to the grace period.
         """
         self.heartbeats.retry_lost()
-        if self.can_ask() or self.own(self.trials()):
+        trials = self.trials()
+        if self.can_ask(trials) or self.own(trials):
             return True
         wait = self.heartbeats.grace + 2 * (self.heartbeats.interval or 0)
         end, noted = time.monotonic() + wait, False
         while others := self.others():
-            if self.can_ask():
+            if self.can_ask(self.trials()):
                 return True
             if time.monotonic() > end:
                 self.note(f"other processes still train {named(others)}")
@@ -145,7 +146,7 @@ class Worker:
             self.heartbeats.retry_lost()
         for trial in orphans(self.trials()):
             retry(self.study, trial)
-        return self.can_ask()
+        return self.can_ask(self.trials())
 
     def others(self) -> list[int]:
         """Return the numbers of the trials that other processes train."""
@@ -153,9 +154,8 @@ class Worker:
             return []
         return [x.number for x in self.trials() if x.state == TrialState.RUNNING]
 
-    def can_ask(self) -> bool:
+    def can_ask(self, trials: Sequence[FrozenTrial]) -> bool:
         """Return whether the study has a trial to run again, or lacks trials."""
-        trials = self.trials()
         waiting = any(x.state == TrialState.WAITING for x in trials)
         return waiting or len(roots(trials)) < self.num_trials
 
@@ -180,8 +180,10 @@ class Worker:
         members += [x for x in left if x not in ours]
         trials = [x for y in members if (x := self.resumed(y, number)) is not None]
         told = any(x.state.is_finished() for x in members)
-        while not told and len(trials) < self.batch_size and self.can_ask():
-            if (trial := self.ask(number)) is not None:
+        everyone = self.trials()
+        while not told and len(trials) < self.batch_size and self.can_ask(everyone):
+            trial, everyone = self.ask(number)
+            if trial is not None:
                 trials.append(trial)
         if not trials:
             return None
@@ -205,19 +207,21 @@ class Worker:
                 self.begin(found, number)
         return found if self.space.keys() <= found.params.keys() else None
 
-    def ask(self, number: int) -> optuna.Trial | None:
-        """Ask for a trial of a round; None where others have the last ones."""
+    def ask(self, number: int) -> tuple[optuna.Trial | None, list[FrozenTrial]]:
+        """Ask for a trial of a round; None where others have the last ones.
+
+        Returns the trial, and all trials of the study.
+        """
         with quiet_optuna():
             trial = self.study.ask()
         self.begin(trial, number)
-        if is_root(frozen(trial)):
-            place = roots(self.trials()).index(trial.number)
-            if place >= self.num_trials:
-                trial.set_user_attr(REASON, SURPLUS)
-                self.study.tell(trial, state=TrialState.FAIL)
-                self.heartbeats.drop(trial._trial_id)
-                return None
-        return trial
+        everyone = self.trials()
+        if trial.number in roots(everyone)[self.num_trials :]:
+            trial.set_user_attr(REASON, SURPLUS)
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.heartbeats.drop(trial._trial_id)
+            return None, everyone
+        return trial, everyone
 
     def begin(self, trial: optuna.Trial, number: int) -> None:
         """Give signs of life for a trial, and let the sampler choose its parameters."""
@@ -242,14 +246,13 @@ class Worker:
                 f"for each of {count} trials, of {objectives} objectives"
             )
         for row, trial in enumerate(round_.trials):
-            try:
-                if not frozen(trial).state.is_finished():
-                    self.tell_one(round_, trial, values[row].tolist(), scores, row)
-                lost = frozen(trial).state == TrialState.FAIL
-                lost &= REASON not in frozen(trial).user_attrs
-            except UpdateFinishedTrialError:
-                lost = True
-            if lost:
+            known = frozen(trial)
+            told = known.state != TrialState.FAIL or REASON in known.user_attrs
+            if not known.state.is_finished():
+                told = False
+                with contextlib.suppress(UpdateFinishedTrialError):
+                    told = self.tell_one(round_, trial, values[row], scores, row)
+            if not told:
                 self.note(
                     f"trial {trial.number} gave no sign of life for too long: it runs "
                     "again as another trial, and this one's scores do not count"
@@ -260,11 +263,14 @@ class Worker:
         self,
         round_: Round,
         trial: optuna.Trial,
-        values: list[float],
+        values: np.ndarray,
         scores: Scores,
         row: int,
-    ) -> None:
-        """Store what a row says of a trial, its scores last."""
+    ) -> bool:
+        """Store what a row says of a trial, its scores last.
+
+        Returns whether it counts: another process may have taken it for lost.
+        """
         if scores.attributes:
             for name, value in scores.attributes[row].items():
                 trial.set_user_attr(name, value)
@@ -273,13 +279,18 @@ class Worker:
             known = name in trial.constraints
             if not known and not np.isnan(excess[row]):
                 trial.set_constraint(name, float(excess[row]))
+        state = TrialState.COMPLETE if finite else TrialState.FAIL
         if trial.number in round_.pruned:
-            self.study.tell(trial, state=TrialState.PRUNED)
-        elif finite:
-            self.study.tell(trial, values)
-        else:
+            state = TrialState.PRUNED
+        elif not finite:
             trial.set_user_attr(REASON, "its scores are not finite")
-            self.study.tell(trial, state=TrialState.FAIL)
+        told = self.study.tell(
+            trial,
+            values.tolist() if state == TrialState.COMPLETE else None,
+            state,
+            skip_if_finished=True,
+        )
+        return told.state == state
 
 
 def named(numbers: Sequence[int]) -> str:

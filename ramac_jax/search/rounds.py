@@ -1,5 +1,6 @@
 """A round: the trials that one compiled program trains together."""
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,11 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ramac_jax.errors import InputError, check_names
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.search.space import Space, decode
+
+BEFORE = "attributes_before_step_"
+"""User attribute of a trial: what its pruner had noted before a step."""
 
 
 class Scores(NamedTuple):
@@ -88,10 +93,8 @@ class Round:
             raise InputError("a search with several objectives prunes nothing")
         going = [row for row in range(len(self.trials)) if self.goes_on(row)]
         for row in going:
-            trial = frozen(self.trials[row])
-            if not trial.state.is_finished() and step not in trial.intermediate_values:
-                self.trials[row].report(float(values[row]), step)
-        self.prune([self.trials[row] for row in going])
+            self.report_one(self.trials[row], step, float(values[row]))
+        self.prune(step, [self.trials[row] for row in going])
         keep = [self.goes_on(row) for row in range(len(self.trials))]
         return np.array(keep + keep[-1:] * (self.size - len(keep)))
 
@@ -99,21 +102,39 @@ class Round:
         """Whether nothing has stopped a trial."""
         return self.trials[row].number not in self.pruned
 
-    def prune(self, trials: Sequence[optuna.Trial]) -> None:
+    def report_one(self, trial: optuna.Trial, step: int, value: float) -> None:
+        """Report a score of a trial, unless it has ended or it was reported."""
+        known = frozen(trial)
+        if known.state.is_finished() or step in known.intermediate_values:
+            return
+        with contextlib.suppress(UpdateFinishedTrialError):  # `Worker.tell` notes it
+            trial.set_user_attr(f"{BEFORE}{step}", sorted(known.system_attrs))
+            trial.report(value, step)
+
+    def prune(self, step: int, trials: Sequence[optuna.Trial]) -> None:
         """Ask the pruner about trials as if all had reported at once.
 
         The first call of the pruner enters a trial into the comparison. The second one,
-        with the trial as it was before, compares it with all others.
+        with the trial as it was before, compares it with all others. A process that was
+        killed in between asks both times again.
         """
-        before = [frozen(x) for x in trials]
-        running = [x for x in before if x.state == TrialState.RUNNING]
+        known = [frozen(x) for x in trials]
+        self.pruned.update(x.number for x in known if x.state == TrialState.PRUNED)
+        running = [
+            x
+            for x in known
+            if x.state == TrialState.RUNNING and step in x.intermediate_values
+        ]
         for trial in running:
-            self.study.pruner.prune(self.study, trial)
+            before = trial.user_attrs[f"{BEFORE}{step}"]
+            trial.system_attrs = {name: trial.system_attrs[name] for name in before}
+            with contextlib.suppress(UpdateFinishedTrialError):
+                self.study.pruner.prune(self.study, trial)
         for trial in running:
             others: Any = OtherTrials(self.study, trial.number)
-            if self.study.pruner.prune(others, trial):
-                self.pruned.add(trial.number)
-        self.pruned.update(x.number for x in before if x.state == TrialState.PRUNED)
+            with contextlib.suppress(UpdateFinishedTrialError):
+                if self.study.pruner.prune(others, trial):
+                    self.pruned.add(trial.number)
 
 
 class OtherTrials:

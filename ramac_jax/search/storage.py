@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import random
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,8 +117,9 @@ def write_ahead(storage: RDBStorage) -> None:
     """
 
     def configure(connection: Any, record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        with contextlib.suppress(sqlite3.OperationalError):  # another process does it
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
 
     sqlalchemy.event.listen(storage.engine, "connect", configure)
     storage.engine.dispose()

@@ -50,6 +50,7 @@ def test_the_settings_of_a_round_find_their_programs():
     assert round_.setting(9).risk_weight == 0.25
     assert round_.setting(9).discount == 0.5
     assert round_.variant_of(9) == 0
+    assert found.of_settings({}).numbers.tolist() == []
 
 
 def test_every_static_option_is_read_as_the_agent_takes_it():

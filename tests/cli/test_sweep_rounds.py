@@ -9,17 +9,21 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 
 from ramac_jax import InputError
 from ramac_jax.cli import sweep
+from ramac_jax.cli.options.sections import without_password
 from ramac_jax.cli.options.sweep import parse
+from ramac_jax.cli.options.train import lasting_options, recorded_options
 from ramac_jax.cli.runs import rounds
+from ramac_jax.cli.runs.search import make_search
 from ramac_jax.population import programs
 from ramac_jax.search import Found, Outcome
+from ramac_jax.search.engine import Worker
+from ramac_jax.search.storage import quiet_optuna
 from tests.cli.sweeps import (
     ON_TASK,
     STUDIED,
@@ -152,6 +156,22 @@ def test_processes_share_a_study_and_the_report_of_the_last_has_all(tmp_path, ca
     assert not (tmp_path / "other").exists()
 
 
+def test_a_process_that_finds_nothing_to_report_says_who_trains(
+    tmp_path, capsys, monkeypatch
+):
+    """Another process has the only trial, and lives."""
+    monkeypatch.setattr(Worker, "others", lambda self: [])
+    url = f"sqlite:///{tmp_path}/shared.db"
+    words = [*TPE, "--storage", url, "--trials", "1"]
+    options = parse([*words, "--out", str(tmp_path)])
+    with rounds.opened_study(options, make_search(options)) as study, quiet_optuna():
+        study.ask()
+        sweep.main([*words, "--out", str(tmp_path / "out")])
+    assert "Other processes still train: 0." in capsys.readouterr().err
+    assert record_of(tmp_path / "out")["status"] == "finished"
+    assert visible(tmp_path / "out") == {"sweep.json"}
+
+
 def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
     words = "--sampler random --trials 4 --objective mean,cvar --max-risky 0.2"
     grid = ["--grid", "actor_widths=4,8x4", "actor_learning_rate=0.01,0.9"]
@@ -222,8 +242,10 @@ def test_several_hosts_do_not_ask_one_sampler(monkeypatch):
 
 def test_passwords_are_in_no_record():
     options = parse([*TPE, "--storage", "mysql://me:pass:w@rd@host/db", "--out", "x"])
-    assert sweep.recorded(options)["storage"] == "mysql://me:***@host/db"
-    assert np.all([sweep.without_password(x) == x for x in TPE])
+    for record in (recorded_options(options), lasting_options(options)):
+        assert record["storage"] == "mysql://me:***@host/db"
+    assert options.search.storage == "mysql://me:pass:w@rd@host/db"
+    assert [without_password(x) for x in TPE] == TPE
 
 
 def test_the_report_says_what_ran_again_and_what_still_runs():

@@ -1,5 +1,7 @@
 """Rounds of trials: what is asked, padded, told, pruned and resumed."""
 
+import dataclasses
+
 import numpy as np
 import optuna
 import pytest
@@ -72,10 +74,10 @@ def test_a_search_that_dies_in_a_round_resumes_with_the_same_trials(sampler, tmp
             raise Died
         return score(round_)
 
-    def tell_half(self, trial, values=None, **options):
+    def tell_half(self, trial, *arguments, **options):
         if getattr(trial, "number", trial) == 10:
             raise Died
-        return tell(self, trial, values, **options)
+        return tell(self, trial, *arguments, **options)
 
     tell = optuna.Study.tell
     with pytest.raises(Died):
@@ -111,6 +113,8 @@ def test_pruned_trials_stop_as_if_all_had_reported_at_once():
     def train(round_):
         values = np.array([x["risk_weight"] for x in round_.settings], float)
         keep = round_.report(1, values)
+        again = dataclasses.replace(round_, pruned=set()).report(1, values)
+        assert again.tolist() == keep.tolist()  # as a process that was killed asks
         seen.append(keep.tolist())
         return np.where(keep[: len(values)], 10 * values, np.nan)
 

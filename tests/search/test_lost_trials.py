@@ -46,7 +46,7 @@ def worker(study, heartbeats, space=SPACE, num_trials=1):
 def ask_and_die(study, space=SPACE):
     """Ask for a trial, give one sign of life, and leave."""
     with Heartbeats(study) as heartbeats:
-        return worker(study, heartbeats, space).ask(0)
+        return worker(study, heartbeats, space).ask(0)[0]
 
 
 def test_a_lost_trial_runs_again_with_its_parameters_and_a_note(study, notes):

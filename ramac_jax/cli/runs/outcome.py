@@ -1,6 +1,5 @@
 """What a sweep found, and the files that say so."""
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,7 +105,7 @@ def describe_best(
     return {
         "actor_options": specs[number].actor_options,
         "hyperparams": hyperparams,
-        "options": recorded(options)
+        "options": recorded_options(options)
         | search.variants[number].changes
         | {"hyperparams": hyperparams},
         "status": "diverged" if best.frozen else "finished",
@@ -161,16 +160,3 @@ def write_tables(out: Path, outcome: Outcome) -> None:
     Console().print(sweep_tables.terminal(outcome.ranked, level))
     for line in (sentence, *outcome.remarks):
         Console().print(line, soft_wrap=True, highlight=False)
-
-
-def recorded(options: SweepOptions) -> dict[str, Any]:
-    """Return all options for a record, without the password of a storage."""
-    found = recorded_options(options)
-    if found["storage"] is not None:
-        found["storage"] = without_password(found["storage"])
-    return found
-
-
-def without_password(word: str) -> str:
-    """Return a word of the command line without the password of a URL in it."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", word)

@@ -158,6 +158,9 @@ class Search(NamedTuple):
 
         Raises `InputError` for a setting that is refused.
         """
+        if not settings:
+            none = jax.tree.map(lambda x: x[:0], self.hyperparams)
+            return self._replace(variant=np.zeros(0, int), hyperparams=none, labels={})
         numbers = {tuple(x.changes.values()): i for i, x in enumerate(self.variants)}
         base = jax.tree.map(lambda x: x[0], self.hyperparams)._asdict()
         variant, rows, labels = [], [], {}
