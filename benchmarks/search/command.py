@@ -122,12 +122,16 @@ def print_table(arguments: Arguments, rows: Sequence[dict[str, Any]]) -> None:
     for title in ("best", "one by one", "share", "one by one", "loss of batches"):
         table.add_column(title, justify="right")
     for row in rows:
-        pair = row["batches"], row["one_by_one"]
-        cells = [f"{x['best']:.3f}" for x in pair]
-        cells += ["-" if x["share"] is None else f"{x['share']:.2f}" for x in pair]
-        cells.append(f"{100.0 * row['loss_of_batches']:.1f} %")
-        table.add_row(row["surface"], row["sampler"], *cells)
+        table.add_row(row["surface"], *cells(row))
     Console().print(table)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return the cells of a row of `compare`: the sampler and its figures."""
+    pair = row["batches"], row["one_by_one"]
+    best = [f"{x['best']:.3f}" for x in pair]
+    shares = ["-" if x["share"] is None else f"{x['share']:.2f}" for x in pair]
+    return [row["sampler"], *best, *shares, f"{100.0 * row['loss_of_batches']:.1f} %"]
 
 
 def main(argv: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ def summary(curves: np.ndarray, random: np.ndarray) -> dict[str, Any]:
     T, and None where it does not; "mean_best" after every eighth trial.
     """
     best, mean = curves[:, -1], curves.mean(axis=0)
-    reached = np.flatnonzero(mean >= random[:, -1].mean())
+    reached = np.flatnonzero(mean >= random.mean(axis=0)[-1])
     error = best.std(ddof=1) / np.sqrt(len(best)) if len(best) > 1 else None
     return {
         "best": float(best.mean()),

@@ -2,7 +2,9 @@
 
 A sweep trains its rounds as populations, and asks and tells a study in an SQLite file.
 Each turn times one population, and then a sweep whose rounds have the same size. Every
-population saves its agents. Programs are compiled before the first turn.
+population saves its agents. Programs are compiled before the first turn. Rates are per
+second of the clock, and also per second of the process's own processor time, which
+other work on the machine does not stretch.
 """
 
 import dataclasses
@@ -11,10 +13,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
 
 import ramac_jax as rj
 from benchmarks import records
@@ -74,17 +75,17 @@ class Runs:
             shared=self.shared,
         )
 
-    def plain(self) -> float:
-        """Return the agent-updates/s of one population."""
+    def plain(self) -> "Rates":
+        """Return the rates of one population."""
         weights = np.geomspace(0.01, 0.1, self.arguments.batch)
         settings = rj.grid(rj.Hyperparams(), risk_weight=weights)
         with tempfile.TemporaryDirectory() as folder:
-            begin = time.perf_counter()
+            begin = clocks()
             self.train(settings, Path(folder))
-            return self.rate(1, time.perf_counter() - begin)
+            return self.rates(1, begin)
 
-    def sweep(self) -> float:
-        """Return the agent-updates/s of a sweep, from its study on."""
+    def sweep(self) -> "Rates":
+        """Return the rates of a sweep, from its study on."""
         rounds, batch = self.arguments.rounds, self.arguments.batch
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -93,7 +94,7 @@ class Runs:
                 self.train(round_.hyperparams, folder / str(round_.number))
                 return np.asarray(round_.hyperparams.risk_weight)
 
-            begin = time.perf_counter()
+            begin = clocks()
             study = open_study(
                 open_storage(f"sqlite:///{folder / 'study.db'}"),
                 "throughput",
@@ -101,23 +102,43 @@ class Runs:
                 record={},
             )
             search(study, SPACE, score, num_trials=rounds * batch, batch_size=batch)
-            return self.rate(rounds, time.perf_counter() - begin)
+            return self.rates(rounds, begin)
 
-    def rate(self, populations: int, seconds: float) -> float:
-        """Return agent-updates/s."""
+    def rates(self, populations: int, begin: Sequence[float]) -> "Rates":
+        """Return the rates of populations since the clocks showed `begin`."""
         agents = populations * self.arguments.batch * self.arguments.num_seeds
-        return agents * self.arguments.num_steps / seconds
+        updates = agents * self.arguments.num_steps
+        return Rates(*(updates / (y - x) for x, y in zip(begin, clocks(), strict=True)))
+
+
+class Rates(NamedTuple):
+    """Agent-updates per second."""
+
+    clock: float
+    processor: float
+
+
+def clocks() -> tuple[float, float]:
+    """Return the clock and the processor time of this process, in seconds."""
+    return time.perf_counter(), time.process_time()
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Return both rates and their ratio in each turn, and the median ratio."""
-    runs, turns = Runs(arguments), []
+    """Return all rates and their ratios in each turn, and the median ratios."""
+    runs = Runs(arguments)
     runs.plain()  # compiles
-    for _ in range(arguments.turns):
-        plain, sweep = runs.plain(), runs.sweep()
-        turns.append({"plain": plain, "sweep": sweep, "ratio": sweep / plain})
-    median = statistics.median(turn["ratio"] for turn in turns)
-    return {"turns": turns, "median_ratio": median}
+    turns = [(runs.plain(), runs.sweep()) for _ in range(arguments.turns)]
+    found: dict[str, Any] = {}
+    for kind in Rates._fields:
+        pairs = [(getattr(x, kind), getattr(y, kind)) for x, y in turns]
+        ratios = [sweep / plain for plain, sweep in pairs]
+        found[kind] = {
+            "plain": [plain for plain, _ in pairs],
+            "sweep": [sweep for _, sweep in pairs],
+            "ratio": ratios,
+            "median_ratio": statistics.median(ratios),
+        }
+    return found
 
 
 def check(arguments: Arguments) -> None:
@@ -138,13 +159,11 @@ def main(argv: Sequence[str]) -> None:
     check(arguments)
     records.check_out(arguments.out)
     found = measure(arguments)
-    output = Console()
-    for turn in found["turns"]:
-        output.print(
-            f"population {turn['plain']:.4g}, sweep {turn['sweep']:.4g} "
-            f"agent-updates/s, ratio {turn['ratio']:.3f}"
-        )
-    output.print(f"median ratio {found['median_ratio']:.3f}")
+    for kind, rates in found.items():
+        for name in ("plain", "sweep", "ratio"):
+            numbers = ", ".join(f"{x:.4g}" for x in rates[name])
+            print(f"agent-updates/s, {kind}, {name}: {numbers}")
+        print(f"median ratio, {kind}: {rates['median_ratio']:.3f}")
     options = {name: x for name, x in vars(arguments).items() if name != "out"}
     records.write_record(arguments.out, "search.throughput", options | found)
 

@@ -88,6 +88,8 @@ def test_the_share_is_the_first_trial_that_reaches_random_draws():
     found = summary(better, random)
     assert (found["best"], found["share"]) == (pytest.approx(0.75), 0.5)
     assert found["standard_error"] == pytest.approx(0.05)
+    rough = np.random.default_rng(0).random((48, 64)).cumsum(axis=1)
+    assert summary(rough, rough)["share"] == 1.0
     worse = summary(random - 0.2, random)
     assert worse["share"] is None
     assert summary(random[:1], random[:1])["standard_error"] is None
@@ -127,3 +129,19 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
     with pytest.raises(rj.InputError, match=message) as caught:
         command.main(words.split())
     assert "\n" not in str(caught.value)
+
+
+def test_the_recorded_searches_meet_the_targets_and_are_those_of_the_table():
+    """TPE beats random draws, with .6 of their trials; batches cost 10 % at most."""
+    record = json.loads((RESULTS / "search.json").read_text())
+    rows = {(x["surface"], x["sampler"]): x for x in record["rows"]}
+    assert [*rows] == [(x, y) for x in SURFACES for y in command.SAMPLERS]
+    table = (RESULTS.parent / "README.md").read_text()
+    for (surface, sampler), row in rows.items():
+        assert f"| {surface} | {' | '.join(command.cells(row))} |" in table
+        if sampler == "tpe":
+            random = rows[surface, "random"]["batches"]["best"]
+            assert row["batches"]["best"] > random
+            assert row["batches"]["share"] <= 0.6
+            assert row["loss_of_batches"] <= 0.1 * row["one_by_one"]["best"]
+    assert record["repetitions"] >= 24
