@@ -59,6 +59,7 @@ def make_sampler(name: str, space: Space, *, seed: int = 0) -> BaseSampler:
         "qmc": lambda x: optuna.samplers.QMCSampler(
             scramble=True, seed=seed, warn_independent_sampling=False
         ),
+        # benchmarks/README.md compares these settings with others.
         "tpe": lambda x: optuna.samplers.TPESampler(
             seed=x, multivariate=True, constant_liar=True
         ),
