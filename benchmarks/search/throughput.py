@@ -77,7 +77,7 @@ class Runs:
 
     def plain(self) -> "Rates":
         """Return the rates of one population."""
-        weights = np.geomspace(0.01, 0.1, self.arguments.batch)
+        weights = np.geomspace(0.01, 0.1, self.arguments.batch).tolist()
         settings = rj.grid(rj.Hyperparams(), risk_weight=weights)
         with tempfile.TemporaryDirectory() as folder:
             begin = clocks()
