@@ -53,6 +53,7 @@ WORLD = [
     "search",
     "storage",
     "tasks",
+    "urls",
 ]
 DOOR = ["cli", "__main__"]
 STANDARD = {  # modules of Python that the core imports: none of them asks the machine

@@ -24,7 +24,6 @@ import jax
 import numpy as np
 
 from ramac_jax.cli import console
-from ramac_jax.cli.options.sections import without_password
 from ramac_jax.cli.options.sweep import SweepOptions, parse
 from ramac_jax.cli.options.train import recorded_options
 from ramac_jax.cli.runs import sinks
@@ -56,6 +55,7 @@ from ramac_jax.files import write_json
 from ramac_jax.policy import PolicySpec, save_policy
 from ramac_jax.population import Members
 from ramac_jax.types import State
+from ramac_jax.urls import without_password
 
 STUDY = ("study.db", "study.db-wal", "study.db-shm")
 """The embedded storage, and the log that SQLite keeps while it is open."""
@@ -74,20 +74,17 @@ def columns_of(members: Members) -> dict[str, np.ndarray]:
 
 def plan_line(options: SweepOptions, search: Search) -> str:
     """Return what is about to be trained, in a line."""
-    asked, settings, seeds = (
-        options.search,
-        len(search.labels),
-        options.training.num_seeds,
-    )
-    steps, programs = options.training.num_steps, len(search.variants)
+    asked, seeds = options.search, options.training.num_seeds
+    settings, programs = len(search.labels), len(search.variants)
+    steps = options.training.num_steps
     if asked.sampler is None:
         return (
             f"{settings} settings x {seeds} seeds = {settings * seeds} members, "
             f"programs: {programs}; {steps:,} updates"
         )
     return (
-        f"study {asked.study!r}, sampler {asked.sampler}: rounds of {asked.batch} "
-        f"settings x {seeds} seeds = {asked.batch * seeds} members, programs: "
+        f"study {asked.study!r}, sampler {asked.sampler}: "
+        f"{asked.trials or settings} trials, rounds of {asked.batch} settings x {seeds} seeds = {asked.batch * seeds} members, programs: "
         f"{programs}; {steps:,} updates"
     )
 
@@ -104,6 +101,8 @@ def check_protocol(options: SweepOptions, protocol: EvaluationProtocol | None) -
 def execute(options: SweepOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
     search = on_every_host(lambda: make_search(options))
+    if options.search.sampler is not None:
+        on_every_host(lambda: check_study(options, search))
     folder = run_folder(options, LAYOUT)
     if options.settings.dry_run:
         rehearse(options, [x.agent for x in search.variants], folder, search.discounts)
@@ -120,8 +119,8 @@ def run(
     def check() -> None:  # before any data are made
         folder.check()
         find_protocol(options, None)
-        if options.search.sampler is not None:
-            check_study(options, search)
+        if options.search.storage is not None:
+            reach_study(options, search)
 
     on_every_host(check)
     dataset = load_data(options.data)
@@ -186,16 +185,22 @@ def run(
 
 
 def check_study(options: SweepOptions, search: Search) -> None:
-    """Raise `InputError` where the study of the options cannot be opened."""
+    """Raise `InputError` where the options describe no study."""
     require("optuna", "ramac sweep --sampler")
     from ramac_jax.cli.runs import rounds  # imports Optuna
 
     rounds.check_hosts(options)
     rounds.sampler_of(options, search)
     rounds.steps_of(options)
-    if options.search.storage is not None:
-        with rounds.opened_study(options, search):
-            pass
+    rounds.check_storage(options)
+
+
+def reach_study(options: SweepOptions, search: Search) -> None:
+    """Raise `InputError` where the shared study of the options cannot be opened."""
+    from ramac_jax.cli.runs import rounds
+
+    with rounds.opened_study(options, search):
+        pass
 
 
 def tables_of(out: Path, name: str) -> Path:
@@ -224,7 +229,7 @@ def finish_grid(
         write_agents(options, search, specs, stage)
     if outcome.ranked:
         write_tables(out, outcome)
-        best = outcome.ranked[0]
+    if (best := outcome.best) is not None:
         stage = next(x for x in found.stages if best.setting in x.numbers)
         rows = np.flatnonzero(stage.trained.members.setting == best.setting)
         states = jax.tree.map(lambda x: x[rows], stage.trained.states)
@@ -261,11 +266,11 @@ def finish_rounds(
     remarks = rounds.notes_of(found, options)
     outcome = Outcome.of(search, rounds.tried_of(found), remarks)
     own = {x.number for x in found.trials if rounds.is_own(x, out)}
-    best = next((x for x in outcome.ranked if x.setting in own), None)
-    if best is not None and best != outcome.ranked[0]:
+    best = next((x for x in outcome.allowed if x.setting in own), None)
+    if best is not None and best != outcome.best:
         outcome.remarks.append(
-            f"Another process trained setting {outcome.ranked[0].setting}, the best "
-            f"one: best/ here is setting {best.setting}, the best of this process."
+            f"Another process trained setting {outcome.best.setting}, the best one: "
+            f"best/ here is setting {best.setting}, the best of this process."
         )
     record |= outcome.to_json() | {
         "settings": describe_settings(search),

@@ -21,6 +21,7 @@ from ramac_jax.differences import first_difference
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.files import strict
 from ramac_jax.search.lineage import retry
+from ramac_jax.urls import without_password
 
 HEARTBEAT, GRACE = 30, 120
 """Seconds between two signs of life of a process, and without one until it is lost."""
@@ -40,12 +41,15 @@ def file_url(path: Path) -> str:
     return f"sqlite:///{path.absolute()}"
 
 
-def shown(url: str) -> str:
-    """Return a URL without its password."""
+def check_url(url: str) -> sqlalchemy.engine.URL:
+    """Return a URL in its parts; `InputError` where it is none."""
     try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+        return sqlalchemy.engine.make_url(url)
     except sqlalchemy.exc.ArgumentError:
-        return "the storage"
+        raise InputError(
+            "the storage is no URL: give one such as sqlite:///study.db or "
+            "postgresql://user:password@host/name"
+        ) from None
 
 
 def open_storage(
@@ -62,13 +66,7 @@ def open_storage(
     Raises `InputError` for a URL that is none, a database that cannot be reached, and a
     missing driver.
     """
-    try:
-        parsed = sqlalchemy.engine.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        raise InputError(
-            "the storage is no URL: give one such as sqlite:///study.db or "
-            "postgresql://user:password@host/name"
-        ) from None
+    parsed = check_url(url)
     backend = parsed.get_backend_name()
     if parsed.drivername == "postgresql" and importlib.util.find_spec("psycopg2"):
         url = parsed.set(drivername="postgresql+psycopg2").render_as_string(False)
@@ -76,7 +74,7 @@ def open_storage(
     if backend in PATIENCE:
         options["connect_args"] = PATIENCE[backend]
     try:
-        with quiet_optuna(), reachable(shown(url)):
+        with quiet_optuna(), reachable(without_password(url)):
             storage = first_made(
                 lambda: RDBStorage(
                     url,
@@ -91,7 +89,7 @@ def open_storage(
             return storage
     except ImportError as error:
         raise InputError(
-            f"the storage {shown(url)} needs a driver ({first_line(error)}): for "
+            f"the storage {without_password(url)} needs a driver ({first_line(error)}): for "
             "PostgreSQL pip install psycopg2-binary, for MySQL pip install pymysql"
         ) from None
 
@@ -149,7 +147,7 @@ def open_study(
     Raises `InputError` for a study with another record, with the first difference, and
     for a storage that cannot be reached.
     """
-    url = shown(storage.url)
+    url = without_password(storage.url)
     with reachable(url):
         study = optuna.create_study(
             storage=storage,

@@ -6,7 +6,6 @@ settings and the record of a run are flat.
 """
 
 import dataclasses
-import re
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -46,22 +45,11 @@ def values_of(section: Any) -> dict[str, Any]:
 
 
 def flatten(options: Any) -> dict[str, dict[str, Any]]:
-    """Return section -> option -> value of a command's options, for records.
-
-    A URL has no password in it.
-    """
+    """Return section -> option -> value of a command's options."""
     return {
-        field.name: {
-            name: without_password(value) if isinstance(value, str) else value
-            for name, value in values_of(getattr(options, field.name)).items()
-        }
+        field.name: values_of(getattr(options, field.name))
         for field in dataclasses.fields(options)
     }
-
-
-def without_password(word: str) -> str:
-    """Return a word of the command line without the password of a URL in it."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", word)
 
 
 def with_defaults(kind: type[T], values: Mapping[str, Any]) -> T:

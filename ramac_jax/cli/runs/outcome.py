@@ -17,7 +17,7 @@ from ramac_jax.cli.runs.agents import with_critic
 from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.searcher import Stage
-from ramac_jax.cli.runs.tried import Tried, ranking
+from ramac_jax.cli.runs.tried import Tried, pareto_front, ranking
 from ramac_jax.evaluation import Ranked
 from ramac_jax.policy import PolicySpec, save_policy
 
@@ -38,7 +38,33 @@ class Outcome(NamedTuple):
         cls, search: Search, tried: list[Tried], remarks: Sequence[str] = ()
     ) -> "Outcome":
         """Rank the settings."""
-        return cls(search, tried, ranking(tried, search.selection), [*remarks])
+        selection = search.selection
+        outcome = cls(search, tried, ranking(tried, selection), [*remarks])
+        if len(selection.objectives) > 1 and outcome.ranked:
+            front = sorted(pareto_front(tried, selection))
+            outcome.remarks.append(
+                "The Pareto front of the objectives, on the seeds that select: setting "
+                f"{', '.join(map(str, front))}; the {selection.criterion} decides "
+                "among these."
+            )
+        if outcome.ranked and outcome.best is None:
+            outcome.remarks.append(
+                f"No setting has a share of risky steps of {selection.max_risky:g} or "
+                "less, so best/ is not written."
+            )
+        return outcome
+
+    @property
+    def allowed(self) -> list[Ranked]:
+        """The ranked settings that keep to the limit of risky steps, best first."""
+        selection = self.search.selection
+        kept = {x.setting for x in self.tried if x.is_allowed(selection)}
+        return [x for x in self.ranked if x.setting in kept]
+
+    @property
+    def best(self) -> Ranked | None:
+        """The selected setting; None where there is none."""
+        return next(iter(self.allowed), None)
 
     @property
     def eliminated(self) -> list[dict[str, Any]]:

@@ -44,8 +44,9 @@ from ramac_jax.search import (
 from ramac_jax.search import search as search_study
 from ramac_jax.search.engine import OWNER
 from ramac_jax.search.space import describe
-from ramac_jax.search.storage import file_url, shown
+from ramac_jax.search.storage import check_url, file_url
 from ramac_jax.types import State
+from ramac_jax.urls import without_password
 
 STUDY = "study.db"
 """The embedded storage, in the run's folder."""
@@ -262,8 +263,9 @@ def progress_line(found: Found, selection: Selection, total: int) -> str:
     states = [x.state for x in found.trials]
     parts = [f"{states.count('complete')} of {total} trials complete"]
     parts += [f"{states.count(x)} {x}" for x in ("pruned", "running") if x in states]
-    for one in found.best[:1]:
-        worth = one.scores[selection.objectives.index(selection.measure)]
+    column = selection.objectives.index(selection.measure)
+    for one in sorted(found.best, key=lambda x: -x.scores[column])[:1]:
+        worth = one.scores[column]
         label = Tried.from_json(one.attributes[TRIED]).label
         parts.append(f"best {one.number}: {label}, {selection.criterion} {worth:.4g}")
     return ", ".join(parts)
@@ -298,7 +300,9 @@ def describe_trial(trial: Outcome) -> dict[str, Any]:
 def notes_of(found: Found, options: SweepOptions) -> list[str]:
     """Return sentences about the study, for the report."""
     states = [x.state for x in found.trials]
-    where = shown(options.search.storage) if options.search.storage else STUDY
+    where = (
+        without_password(options.search.storage) if options.search.storage else STUDY
+    )
     notes = [
         f"Study {options.search.study!r} in {where}, sampler {options.search.sampler}: "
         + ", ".join(f"{states.count(x)} {x}" for x in sorted(set(states)))
@@ -322,6 +326,15 @@ def notes_of(found: Found, options: SweepOptions) -> list[str]:
     if not found.best:
         notes.append("No trial is complete and within its constraints.")
     return notes
+
+
+def check_storage(options: SweepOptions) -> None:
+    """Raise `InputError` where the storage or the study cannot be named so."""
+    asked = options.search
+    if asked.storage is not None:
+        check_url(asked.storage)
+    if not asked.study:
+        raise InputError("--study is empty: give the study a name")
 
 
 def check_hosts(options: SweepOptions) -> None:

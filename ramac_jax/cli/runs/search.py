@@ -17,7 +17,7 @@ from ramac_jax.cli.options.checks import (
     check_weights,
 )
 from ramac_jax.cli.options.sections import values_of
-from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.cli.options.sweep import SearchOptions, SweepOptions
 from ramac_jax.cli.runs.acting import check_flags
 from ramac_jax.cli.runs.agents import fit_to_data
 from ramac_jax.cli.runs.search_space import (
@@ -265,6 +265,9 @@ def check_sampling(options: SweepOptions, space: Space) -> None:
             ("--trials", search.trials is not None),
             ("--pruner", pruner != "none"),
             ("--storage", search.storage is not None),
+            ("--study", search.study != SearchOptions.study),
+            ("--search-seed", search.search_seed != SearchOptions.search_seed),
+            ("--batch", search.batch != SearchOptions.batch),
         ):
             if given:
                 raise InputError(f"{name} needs --sampler: give one, such as tpe")
