@@ -83,9 +83,9 @@ def plan_line(options: SweepOptions, search: Search) -> str:
             f"programs: {programs}; {steps:,} updates"
         )
     return (
-        f"study {asked.study!r}, sampler {asked.sampler}: "
-        f"{asked.trials or settings} trials, rounds of {asked.batch} settings x {seeds} seeds = {asked.batch * seeds} members, programs: "
-        f"{programs}; {steps:,} updates"
+        f"study {asked.study!r}, sampler {asked.sampler}, {asked.trials or settings} "
+        f"trials: rounds of {asked.batch} settings x {seeds} seeds = "
+        f"{asked.batch * seeds} members, programs: {programs}; {steps:,} updates"
     )
 
 
@@ -267,7 +267,7 @@ def finish_rounds(
     outcome = Outcome.of(search, rounds.tried_of(found), remarks)
     own = {x.number for x in found.trials if rounds.is_own(x, out)}
     best = next((x for x in outcome.allowed if x.setting in own), None)
-    if best is not None and best != outcome.best:
+    if best is not None and outcome.best is not None and best != outcome.best:
         outcome.remarks.append(
             f"Another process trained setting {outcome.best.setting}, the best one: "
             f"best/ here is setting {best.setting}, the best of this process."

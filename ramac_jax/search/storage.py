@@ -89,8 +89,9 @@ def open_storage(
             return storage
     except ImportError as error:
         raise InputError(
-            f"the storage {without_password(url)} needs a driver ({first_line(error)}): for "
-            "PostgreSQL pip install psycopg2-binary, for MySQL pip install pymysql"
+            f"the storage {without_password(url)} needs a driver "
+            f"({first_line(error)}): for PostgreSQL pip install psycopg2-binary, for "
+            "MySQL pip install pymysql"
         ) from None
 
 

@@ -15,7 +15,6 @@ from optuna.exceptions import StorageInternalError
 
 from ramac_jax import InputError
 from ramac_jax.cli import sweep
-from ramac_jax.cli.options.sections import without_password
 from ramac_jax.cli.options.sweep import parse
 from ramac_jax.cli.options.train import lasting_options, recorded_options
 from ramac_jax.cli.runs import rounds
@@ -24,6 +23,7 @@ from ramac_jax.population import programs
 from ramac_jax.search import Found, Outcome
 from ramac_jax.search.engine import Worker
 from ramac_jax.search.storage import quiet_optuna
+from ramac_jax.urls import without_password
 from tests.cli.sweeps import (
     ON_TASK,
     STUDIED,

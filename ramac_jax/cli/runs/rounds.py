@@ -300,9 +300,7 @@ def describe_trial(trial: Outcome) -> dict[str, Any]:
 def notes_of(found: Found, options: SweepOptions) -> list[str]:
     """Return sentences about the study, for the report."""
     states = [x.state for x in found.trials]
-    where = (
-        without_password(options.search.storage) if options.search.storage else STUDY
-    )
+    where = without_password(options.search.storage or STUDY)
     notes = [
         f"Study {options.search.study!r} in {where}, sampler {options.search.sampler}: "
         + ", ".join(f"{states.count(x)} {x}" for x in sorted(set(states)))
