@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,14 +17,17 @@ from optuna.exceptions import StorageInternalError
 from ramac_jax import InputError
 from ramac_jax.cli import sweep
 from ramac_jax.cli.options.sweep import parse
-from ramac_jax.cli.options.train import lasting_options, recorded_options
+from ramac_jax.cli.options.train import (
+    lasting_options,
+    printed_settings,
+    recorded_options,
+)
 from ramac_jax.cli.runs import rounds
 from ramac_jax.cli.runs.search import make_search
 from ramac_jax.population import programs
 from ramac_jax.search import Found, Outcome
 from ramac_jax.search.engine import Worker
 from ramac_jax.search.storage import quiet_optuna
-from ramac_jax.urls import without_password
 from tests.cli.sweeps import (
     ON_TASK,
     STUDIED,
@@ -173,7 +177,7 @@ def test_a_process_that_finds_nothing_to_report_says_who_trains(
 
 
 def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
-    words = "--sampler random --trials 4 --objective mean,cvar --max-risky 0.2"
+    words = "--sampler random --trials 4 --objective mean,cvar --max-risky 1"
     grid = ["--grid", "actor_widths=4,8x4", "actor_learning_rate=0.01,0.9"]
     sweep.main([*ON_TASK, *words.split(), *grid, "--out", str(tmp_path)])
     record = record_of(tmp_path)
@@ -181,9 +185,26 @@ def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
     best = json.loads((tmp_path / "best" / "run.json").read_text())
     assert best["setting"] == record["ranking"][0]["setting"]
     trial = record["trials"][best["setting"]]
-    assert trial["feasible"] or not any(x["feasible"] for x in record["trials"])
     assert best["options"]["actor_widths"] == trial["setting"]["actor_widths"]
-    assert "Settings on the Pareto front" in (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text()
+    front = re.search(r"On the Pareto front: setting ([\d, ]+)\.", report)
+    assert best["setting"] in map(int, front[1].split(", "))
+
+
+def test_a_search_in_which_every_setting_is_too_risky_selects_none(tmp_path, capsys):
+    words = "--sampler random --trials 2 --max-risky 0 --eval-every None"
+    ranges = ["--range", "actor_learning_rate=0.3..0.5"]
+    sweep.main([*ON_TASK, *words.split(), *ranges, "--out", str(tmp_path)])
+    assert not any(x["feasible"] for x in record_of(tmp_path)["trials"])
+    assert not (tmp_path / "best").exists()
+    assert "risky steps of 0 or less" in (tmp_path / "report.md").read_text()
+
+
+def test_a_dry_run_refuses_what_the_run_refuses(tmp_path, capsys):
+    for words in (["--sampler", "cmaes"], ["--storage", "x"], ["--study", ""]):
+        given = [*TPE, *words, "--dry-run", "--out", str(tmp_path / "out")]
+        assert exit_status(sweep.main, *given) == 2
+    assert capsys.readouterr().err.count("error: ") == 3
 
 
 def test_a_storage_that_is_lost_keeps_the_round(undisturbed, tmp_path, capsys):
@@ -245,7 +266,7 @@ def test_passwords_are_in_no_record():
     for record in (recorded_options(options), lasting_options(options)):
         assert record["storage"] == "mysql://me:***@host/db"
     assert options.search.storage == "mysql://me:pass:w@rd@host/db"
-    assert [without_password(x) for x in TPE] == TPE
+    assert "pass:w@rd" not in printed_settings(options)["search"].values()
 
 
 def test_the_report_says_what_ran_again_and_what_still_runs():

@@ -43,9 +43,7 @@ class Outcome(NamedTuple):
         if len(selection.objectives) > 1 and outcome.ranked:
             front = sorted(pareto_front(tried, selection))
             outcome.remarks.append(
-                "The Pareto front of the objectives, on the seeds that select: setting "
-                f"{', '.join(map(str, front))}; the {selection.criterion} decides "
-                "among these."
+                f"On the Pareto front: setting {', '.join(map(str, front))}."
             )
         if outcome.ranked and outcome.best is None:
             outcome.remarks.append(
