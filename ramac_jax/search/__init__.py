@@ -9,9 +9,10 @@ from ramac_jax.extras import require
 
 require("optuna", __name__)
 
+from ramac_jax.evaluation.ranking import pareto_front
 from ramac_jax.search.engine import search
 from ramac_jax.search.pruners import make_pruner, rung_steps
-from ramac_jax.search.results import Found, Outcome, pareto_front
+from ramac_jax.search.results import Found, Outcome
 from ramac_jax.search.rounds import Round, Scores
 from ramac_jax.search.samplers import make_sampler
 from ramac_jax.search.space import Choice, Range, Space

@@ -1,12 +1,12 @@
 """What a search found: its trials, and the best of them."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ramac_jax.evaluation.ranking import pareto_front
 from ramac_jax.search.lineage import FIRST, REASON, SURPLUS
 from ramac_jax.search.space import Space, decode
 from ramac_jax.search.storage import directions_of
@@ -70,19 +70,3 @@ def outcome_of(trial: FrozenTrial, space: Space) -> Outcome:
         retry_of=trial.system_attrs.get(FIRST),
         attributes=dict(trial.user_attrs),
     )
-
-
-def pareto_front(values: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-    """Return which rows of scores no other row dominates [N]; more is better.
-
-    A row dominates another one that is nowhere better and somewhere worse.
-
-    Args:
-      values: [N, K].
-    """
-    table = np.asarray(values, np.float64)
-    if not table.size:
-        return np.zeros(len(table), bool)
-    at_least = np.all(table[:, None] >= table[None], axis=-1)
-    above = np.any(table[:, None] > table[None], axis=-1)
-    return ~np.any(at_least & above, axis=0)

@@ -17,7 +17,7 @@ from ramac_jax.cli.runs.agents import with_critic
 from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.searcher import Stage
-from ramac_jax.cli.runs.tried import Tried, pareto_front, ranking
+from ramac_jax.cli.runs.tried import Tried, front_of, ranking
 from ramac_jax.evaluation import Ranked
 from ramac_jax.policy import PolicySpec, save_policy
 
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
         selection = search.selection
         outcome = cls(search, tried, ranking(tried, selection), [*remarks])
         if len(selection.objectives) > 1 and outcome.ranked:
-            front = sorted(pareto_front(tried, selection))
+            front = sorted(front_of(tried, selection))
             outcome.remarks.append(
                 f"On the Pareto front: setting {', '.join(map(str, front))}."
             )

@@ -8,7 +8,7 @@ import numpy as np
 
 from ramac_jax.cli.reporting.sweep_tables import COLUMNS
 from ramac_jax.cli.runs.selection import Selection
-from ramac_jax.evaluation.ranking import Ranked, rank
+from ramac_jax.evaluation.ranking import Ranked, pareto_front, rank
 
 Columns = dict[str, list[float]]
 """Name of a figure -> its value for each agent of a setting."""
@@ -105,7 +105,7 @@ def ranking(tried: Sequence[Tried], selection: Selection) -> list[Ranked]:
         np.array([[step is not None for step in x.diverged] for x in ended]),
     )
     settings = {x.setting: x for x in ended}
-    front = pareto_front(ended, selection)
+    front = front_of(ended, selection)
 
     def order(entry: Ranked) -> tuple[bool, bool, bool]:
         one = settings[entry.setting]
@@ -118,17 +118,13 @@ def ranking(tried: Sequence[Tried], selection: Selection) -> list[Ranked]:
     return sorted(ranked, key=order)
 
 
-def pareto_front(tried: Sequence[Tried], selection: Selection) -> set[int]:
+def front_of(tried: Sequence[Tried], selection: Selection) -> set[int]:
     """Return the settings that no sound and allowed one beats in both objectives.
 
     With one objective it is every setting.
     """
     if len(selection.objectives) == 1:
         return {x.setting for x in tried}
-    able = [x for x in tried if x.is_sound() and x.is_allowed(selection)]
-    worth = {x.setting: np.array(x.worth(selection)) for x in able}
-    return {
-        one
-        for one, mine in worth.items()
-        if not any(np.all(x >= mine) and np.any(x > mine) for x in worth.values())
-    }
+    feasible = [x for x in tried if x.is_sound() and x.is_allowed(selection)]
+    on_front = pareto_front([x.worth(selection) for x in feasible])
+    return {x.setting for x, kept in zip(feasible, on_front, strict=True) if kept}
