@@ -51,6 +51,7 @@ public_modules = [
     "ramac_jax.losses",
     "ramac_jax.compute",
     "ramac_jax.population",
+    "ramac_jax.search",
     "ramac_jax.devices",
     "ramac_jax.export",
     "ramac_jax.guard",

@@ -22,6 +22,9 @@ INSTALLED_BY = {
     "tyro": "cli",
     "tensorboardX": "tensorboard",
     "wandb": "wandb",
+    "optuna": "search",
+    "cmaes": "search",
+    "sqlalchemy": "search",
 }
 """Module to import -> extra."""
 

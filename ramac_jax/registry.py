@@ -124,3 +124,8 @@ PRECISIONS = {
     "bfloat16": Precision(dtype="bfloat16", matmul=None),
 }
 """Number formats of training; `tf32` is JAX's default on a GPU, float32 on a CPU."""
+
+SAMPLERS = ("grid", "random", "qmc", "tpe", "cmaes", "gp")
+"""What chooses the settings of a search; `ramac_jax.search.make_sampler` makes them."""
+PRUNERS = ("none", "halving", "hyperband")
+"""What stops settings on the way; `ramac_jax.search.make_pruner` makes them."""

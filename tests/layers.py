@@ -50,8 +50,10 @@ WORLD = [
     "policy",
     "policy_record",
     "population",
+    "search",
     "storage",
     "tasks",
+    "urls",
 ]
 DOOR = ["cli", "__main__"]
 STANDARD = {  # modules of Python that the core imports: none of them asks the machine

@@ -22,6 +22,8 @@ PACKAGES = (
     "mujoco",
     "orbax-checkpoint",
     "scipy",
+    "optuna",
+    "cmaes",
 )
 
 

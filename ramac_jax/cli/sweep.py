@@ -5,49 +5,64 @@ repeats the search, metrics.csv and evaluations.csv (one row per member and inte
 and with an environment agents.csv (one row per agent that selects or is reported),
 report.md, frontier.png and best/, a run of the selected setting for `ramac evaluate`.
 agents/V/checkpoint holds every member that was trained to the end with the static
-options V. The same command resumes an unfinished search. Exit status 1: a member
-diverged; 2: bad input; 130, 138 or 143: a signal, after everything is saved.
+options V; with a sampler V is the number of a trial, study.db its storage, and
+importances.png, slices.png and pareto.png show its trials. The same command resumes an
+unfinished search. Exit status 1: a member diverged; 2: bad input; 130, 138 or 143: a
+signal, after everything is saved.
 """
 
 import contextlib
+import functools
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import SweepOptions, parse
 from ramac_jax.cli.options.train import recorded_options
-from ramac_jax.cli.reporting import sweep_tables
-from ramac_jax.cli.reporting.figures.style import DPI
-from ramac_jax.cli.reporting.figures.sweep import draw_frontier
 from ramac_jax.cli.runs import sinks
-from ramac_jax.cli.runs.agents import policy_spec, with_critic
+from ramac_jax.cli.runs.agents import policy_spec
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.data import load_data
 from ramac_jax.cli.runs.dry_run import rehearse
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import POPULATION, Layout, RunFolder, run_folder
+from ramac_jax.cli.runs.outcome import (
+    Outcome,
+    describe_best,
+    describe_policy,
+    describe_settings,
+    members_of,
+    write_agents,
+    write_tables,
+)
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
 from ramac_jax.cli.runs.record import describe_run
 from ramac_jax.cli.runs.recording import LOGS, recording
-from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search, make_search
-from ramac_jax.cli.runs.searcher import Found, Searcher, Stage
-from ramac_jax.cli.runs.training import training_plan
+from ramac_jax.cli.runs.searcher import Searcher, Stage
+from ramac_jax.cli.runs.training import Compiled, training_plan
 from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.errors import InputError
+from ramac_jax.extras import require
 from ramac_jax.files import write_json
 from ramac_jax.policy import PolicySpec, save_policy
 from ramac_jax.population import Members
+from ramac_jax.types import State
+from ramac_jax.urls import without_password
 
+STUDY = ("study.db", "study.db-wal", "study.db-shm")
+"""The embedded storage, and the log that SQLite keeps while it is open."""
+FIGURES = ("frontier.png", "importances.png", "slices.png", "pareto.png")
 LAYOUT = Layout(
     record="sweep.json",
-    files=(METRICS, EVALUATIONS, "agents.csv", "report.md", "frontier.png"),
+    files=(METRICS, EVALUATIONS, "agents.csv", "report.md", *FIGURES, *STUDY),
     folders=("agents", "best", POPULATION, LOGS, *sinks.FOLDERS),
 )
 
@@ -57,165 +72,60 @@ def columns_of(members: Members) -> dict[str, np.ndarray]:
     return {"setting": members.setting, "seed": members.seed}
 
 
-def describe_search(search: Search, selection: str | None) -> dict[str, Any]:
-    """Return the settings and the rungs, for sweep.json."""
-    return {
-        "settings": [
-            {
-                "setting": number,
-                "label": label,
-                "variant": int(search.variant[number]),
-                "hyperparams": search.setting(number)._asdict(),
-            }
-            for number, label in search.labels.items()
-        ],
-        "rungs": [rung._asdict() for rung in search.rungs],
-        "selection": selection,
-    }
-
-
-def describe_outcome(found: Found) -> dict[str, Any]:
-    """Return the result of a search, for sweep.json."""
-    return {
-        "status": "diverged" if found.diverged else "finished",
-        "ranking": sweep_tables.to_json(found.ranked),
-        "eliminated": found.eliminated,
-        "diverged": found.diverged,
-        "agents": {str(x.variant): members_of(x) for x in found.stages},
-    }
-
-
-def members_of(stage: Stage) -> list[dict[str, int]]:
-    """Return setting and seed of each member of agents/V/checkpoint."""
-    members = stage.trained.members
-    pairs = zip(members.setting.tolist(), members.seed.tolist(), strict=True)
-    return [{"setting": setting, "seed": seed} for setting, seed in pairs]
-
-
-def plan_line(search: Search) -> str:
+def plan_line(options: SweepOptions, search: Search) -> str:
     """Return what is about to be trained, in a line."""
-    settings, seeds = len(search.labels), len(search.selection.seeds)
-    rungs = ", ".join(f"{r.num_settings} to {r.num_steps:,}" for r in search.rungs)
+    asked, seeds = options.search, options.training.num_seeds
+    settings, programs = len(search.labels), len(search.variants)
+    steps = options.training.num_steps
+    if asked.sampler is None:
+        return (
+            f"{settings} settings x {seeds} seeds = {settings * seeds} members, "
+            f"programs: {programs}; {steps:,} updates"
+        )
     return (
-        f"{settings} settings x {seeds} seeds = {settings * seeds} members, programs: "
-        f"{len(search.variants)}; settings to updates: {rungs}"
+        f"study {asked.study!r}, sampler {asked.sampler}, {asked.trials or settings} "
+        f"trials: rounds of {asked.batch} settings x {seeds} seeds = "
+        f"{asked.batch * seeds} members, programs: {programs}; {steps:,} updates"
     )
 
 
-def describe_best(
-    options: SweepOptions, search: Search, specs: Sequence[PolicySpec], found: Found
-) -> dict[str, Any]:
-    """Return the options of the selected setting and what selected it."""
-    best = found.ranked[0]
-    number = int(search.variant[best.setting])
-    variant = search.variants[number]
-    hyperparams = search.setting(best.setting)._asdict()
-    return {
-        "actor_options": specs[number].actor_options,
-        "hyperparams": hyperparams,
-        "options": recorded_options(options)
-        | variant.changes
-        | {"hyperparams": hyperparams},
-        "status": "diverged" if best.frozen else "finished",
-        "setting": best.setting,
-        "label": search.labels[best.setting],
-        "selection": search.selection.sentence(),
-    }
-
-
-def describe_policy(
-    options: SweepOptions,
-    search: Search,
-    specs: Sequence[PolicySpec],
-    variant: int,
-    numbers: Iterable[int],
-) -> PolicySpec:
-    """Return the spec of a checkpoint with the members of some settings.
-
-    Args:
-      options: of the command.
-      search: of the settings.
-      specs: of the actor of each program.
-      variant: number of the settings' program.
-      numbers: of the settings.
-    """
-    settings = [search.setting(number) for number in numbers]
-    together = jax.tree.map(lambda *x: np.array(x), *settings)
-    agent = search.variants[variant].agent
-    return with_critic(specs[variant], agent, together, options.data.reward_scale)
-
-
-def write_best(
-    options: SweepOptions,
-    search: Search,
-    specs: Sequence[PolicySpec],
-    found: Found,
-    record: dict[str, Any],
-) -> None:
-    """Write the members of the selected setting as a run of their own."""
-    out = options.output.out / "best"
-    number = found.ranked[0].setting
-    stage = next(x for x in found.stages if number in x.numbers)
-    rows = np.flatnonzero(stage.trained.members.setting == number)
-    states = jax.tree.map(lambda x: x[rows], stage.trained.states)
-    spec = describe_policy(options, search, specs, stage.variant, [number])
-    save_policy(out / "checkpoint", states, spec)
-    write_json(out / "run.json", record)
-
-
-def write_found(
-    options: SweepOptions, search: Search, specs: Sequence[PolicySpec], found: Found
-) -> None:
-    """Write and print the result of the search."""
-    out = options.output.out
-    for stage in found.stages:
-        place = out / "agents" / str(stage.variant) / "checkpoint"
-        spec = describe_policy(options, search, specs, stage.variant, stage.numbers)
-        save_policy(place, stage.trained.states, spec)
-    if not found.ranked:
-        return
-    level, sentence = search.selection.level, search.selection.sentence()
-    write_rows(out / "agents.csv", found.agents)
-    text = sweep_tables.markdown(found.ranked, level, sentence, found.eliminated)
-    (out / "report.md").write_text(text)
-    draw_frontier(found.ranked, level).savefig(out / "frontier.png", dpi=DPI)
-    Console().print(sweep_tables.terminal(found.ranked, level))
-    Console().print(sentence, soft_wrap=True, highlight=False)
-
-
-def check_halving(options: SweepOptions, protocol: EvaluationProtocol | None) -> None:
-    """Raise `InputError` where halving has no episodes to select by."""
-    if options.search.halving is not None and protocol is None:
+def check_protocol(options: SweepOptions, protocol: EvaluationProtocol | None) -> None:
+    """Raise `InputError` where a sampler has no episodes to learn from."""
+    if options.search.sampler is not None and protocol is None:
         raise InputError(
-            "--halving selects by episodes, and the dataset names no environment: "
-            "give --task, or leave it out"
+            "--sampler learns from the objective in episodes, and the dataset names no "
+            "environment: give --task, or leave it out"
         )
 
 
 def execute(options: SweepOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
     search = on_every_host(lambda: make_search(options))
+    if options.search.sampler is not None:
+        on_every_host(lambda: check_study(options, search))
     folder = run_folder(options, LAYOUT)
     if options.settings.dry_run:
         rehearse(options, [x.agent for x in search.variants], folder, search.discounts)
-        print(plan_line(search))
+        print(plan_line(options, search))
     elif run(options, search, folder, argv).diverged:
         sys.exit(1)
 
 
 def run(
     options: SweepOptions, search: Search, folder: RunFolder, argv: Sequence[str]
-) -> Found:
+) -> Outcome:
     """Train, select and write."""
 
     def check() -> None:  # before any data are made
         folder.check()
         find_protocol(options, None)
+        if options.search.storage is not None:
+            reach_study(options, search)
 
     on_every_host(check)
     dataset = load_data(options.data)
     protocol = find_protocol(options, dataset)
-    check_halving(options, protocol)
+    check_protocol(options, protocol)
     search = search.fitted(dataset.transitions)
     guard = dataset.guard()
     specs = [policy_spec(x.agent, dataset.scaling) for x in search.variants]
@@ -225,28 +135,38 @@ def run(
         if protocol is not None:
             opening = open_evaluator(specs[0], protocol)
             evaluator = on_every_host(lambda: stack.enter_context(opening))
-            numbers = [np.flatnonzero(search.variant == x) for x in range(len(specs))]
             evaluators = [
-                evaluator.for_policy(describe_policy(options, search, specs, x, rows))
-                for x, rows in enumerate(numbers)
+                evaluator.for_policy(
+                    describe_policy(
+                        options, search, specs, x, search.numbers[search.variant == x]
+                    )
+                )
+                for x in range(len(specs))
             ]
             sentence = search.selection.sentence()
         else:
             console.warn("no episode is played, so the settings are not ranked")
         begun = describe_run(
-            ["ramac", "sweep", *argv],
+            ["ramac", "sweep", *map(without_password, argv)],
             recorded_options(options),
             options.training.seeds,
             dataset,
             specs[0],
             protocol,
         )
-        reserving = folder.reserve(begun | describe_search(search, sentence))
+        described: dict[str, Any] = {"selection": sentence}
+        if options.search.sampler is None:
+            described["settings"] = describe_settings(search)
+        reserving = folder.reserve(begun | described)
         record = first_host_first(lambda: stack.enter_context(reserving))
-        console.note(plan_line(search))
+        console.note(plan_line(options, search))
         begin = time.perf_counter()
-        with recording(folder.out, options.logging, columns_of, record) as report:
-            found = Searcher(
+        learns = options.search.sampler is not None
+        tables = functools.partial(tables_of, folder.out) if learns else None
+        with recording(
+            folder.out, options.logging, columns_of, record, tables
+        ) as report:
+            searcher = Searcher(
                 search=search,
                 plan=training_plan(options),
                 dataset=dataset,
@@ -254,16 +174,126 @@ def run(
                 eval_episodes=options.evaluation.eval_episodes,
                 report=report,
                 out=folder.out,
-            ).run()
-        record |= describe_outcome(found)
+                compiled=Compiled(),
+                steps=[options.training.num_steps],
+            )
+            finish = finish_rounds if learns else finish_grid
+            outcome = finish(options, searcher, specs, begun, record)
         record["wall_time_s"] = round(time.perf_counter() - begin, 3)
-        if is_first_host():
-            write_found(options, search, specs, found)
-            if found.ranked:
-                best = begun | describe_best(options, search, specs, found)
-                write_best(options, search, specs, found, best)
     folder.print_written()
-    return found
+    return outcome
+
+
+def check_study(options: SweepOptions, search: Search) -> None:
+    """Raise `InputError` where the options describe no study."""
+    require("optuna", "ramac sweep --sampler")
+    from ramac_jax.cli.runs import rounds  # imports Optuna
+
+    rounds.check_hosts(options)
+    rounds.sampler_of(options, search)
+    rounds.steps_of(options)
+    rounds.check_storage(options)
+
+
+def reach_study(options: SweepOptions, search: Search) -> None:
+    """Raise `InputError` where the shared study of the options cannot be opened."""
+    from ramac_jax.cli.runs import rounds
+
+    with rounds.opened_study(options, search):
+        pass
+
+
+def tables_of(out: Path, name: str) -> Path:
+    """Return the folder of the tables of a stage of a round."""
+    from ramac_jax.cli.runs import rounds
+
+    return rounds.tables_of(out, name)
+
+
+def finish_grid(
+    options: SweepOptions,
+    searcher: Searcher,
+    specs: Sequence[PolicySpec],
+    begun: Mapping[str, Any],
+    record: dict[str, Any],
+) -> Outcome:
+    """Train all settings at once, and write what was found."""
+    search, out = searcher.search, searcher.out
+    found = searcher.run()
+    outcome = Outcome.of(search, found.tried)
+    record |= outcome.to_json()
+    record["agents"] = {str(x.variant): members_of(x) for x in found.stages}
+    if not is_first_host():
+        return outcome
+    for stage in found.stages:
+        write_agents(options, search, specs, stage)
+    if outcome.ranked:
+        write_tables(out, outcome)
+    if (best := outcome.best) is not None:
+        stage = next(x for x in found.stages if best.setting in x.numbers)
+        rows = np.flatnonzero(stage.trained.members.setting == best.setting)
+        states = jax.tree.map(lambda x: x[rows], stage.trained.states)
+        spec = describe_policy(options, search, specs, stage.variant, [best.setting])
+        save_policy(out / "best" / "checkpoint", states, spec)
+        described = describe_best(options, outcome, specs, best)
+        write_json(out / "best" / "run.json", {**begun, **described})
+    return outcome
+
+
+def finish_rounds(
+    options: SweepOptions,
+    searcher: Searcher,
+    specs: Sequence[PolicySpec],
+    begun: Mapping[str, Any],
+    record: dict[str, Any],
+) -> Outcome:
+    """Train round by round, and write what the study knows in the end."""
+    from ramac_jax.cli.runs import rounds, study_figures
+
+    out = searcher.out
+
+    def save(search: Search, stage: Stage, number: int, states: State) -> None:
+        spec = describe_policy(options, search, specs, stage.variant, [number])
+        save_policy(out / "agents" / str(number) / "checkpoint", states, spec)
+
+    rounds.process_name(out)  # from here on the same command resumes the run
+    with rounds.opened_study(options, searcher.search) as study:
+        found = rounds.Rounds(options, study, searcher, save).run()
+        drawn = study_figures.drawn_of(
+            study, found, rounds.space_of(searcher.search), searcher.search.selection
+        )
+    search = searcher.search.of_settings(rounds.settings_of(found))
+    remarks = rounds.notes_of(found, options)
+    outcome = Outcome.of(search, rounds.tried_of(found), remarks)
+    own = {x.number for x in found.trials if rounds.is_own(x, out)}
+    best = next((x for x in outcome.allowed if x.setting in own), None)
+    if best is not None and outcome.best is not None and best != outcome.best:
+        outcome.remarks.append(
+            f"Another process trained setting {outcome.best.setting}, the best one: "
+            f"best/ here is setting {best.setting}, the best of this process."
+        )
+    record |= outcome.to_json() | {
+        "settings": describe_settings(search),
+        "trials": [rounds.describe_trial(x) for x in found.trials],
+        "agents": {
+            str(x): [{"setting": x, "seed": seed} for seed in search.selection.seeds]
+            for x in sorted(own)
+            if (out / "agents" / str(x)).exists()
+        },
+    }
+    if outcome.ranked:
+        write_tables(out, outcome)
+        study_figures.write_figures(out, drawn)
+    else:
+        for line in outcome.remarks:
+            console.note(line)
+    if best is not None:
+        source = out / "agents" / str(best.setting) / "checkpoint"
+        shutil.rmtree(out / "best", ignore_errors=True)
+        shutil.copytree(source, out / "best" / "checkpoint")
+        described = describe_best(options, outcome, specs, best)
+        write_json(out / "best" / "run.json", {**begun, **described})
+    return outcome
 
 
 def is_finished(options: SweepOptions) -> bool:

@@ -5,7 +5,7 @@ not report on it: the order follows from the selection alone, the scores from th
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,3 +94,19 @@ def check_shapes(
             f"{chosen} of {seeds} seeds select: give at most {seeds}, and each score "
             f"{held_out} columns"
         )
+
+
+def pareto_front(values: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
+    """Return which rows of scores no other row dominates [N]; more is better.
+
+    A row dominates another one that is nowhere better and somewhere worse.
+
+    Args:
+      values: [N, K].
+    """
+    table = np.asarray(values, np.float64)
+    if not table.size:
+        return np.zeros(len(table), bool)
+    at_least = np.all(table[:, None] >= table[None], axis=-1)
+    above = np.any(table[:, None] > table[None], axis=-1)
+    return ~np.any(at_least & above, axis=0)

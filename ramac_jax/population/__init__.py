@@ -11,20 +11,13 @@ from ramac_jax.population.callbacks import (
     EvalCallback,
     Interrupted,
 )
-from ramac_jax.population.halving import (
-    Eliminated,
-    Halved,
-    successive_halving,
-    train_rungs,
-)
 from ramac_jax.population.history import History
 from ramac_jax.population.members import (
     Members,
     cross,
-    random_search,
     select_settings,
 )
-from ramac_jax.population.rungs import Rung, halving_rungs
+from ramac_jax.population.programs import SharedPrograms
 from ramac_jax.population.schedule import (
     InitialStates,
     Pretraining,
@@ -37,24 +30,18 @@ from ramac_jax.population.train import train_population
 
 __all__ = [
     "Callbacks",
-    "Eliminated",
     "EvalCallback",
-    "Halved",
     "History",
     "InitialStates",
     "Interrupted",
     "Members",
     "Pretraining",
     "Progress",
-    "Rung",
     "Schedule",
+    "SharedPrograms",
     "Storage",
     "Trained",
     "cross",
-    "halving_rungs",
-    "random_search",
     "select_settings",
-    "successive_halving",
     "train_population",
-    "train_rungs",
 ]

@@ -1,13 +1,12 @@
 """The members of a population: hyperparameter settings times seeds."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ramac_jax.errors import InputError, check_names
+from ramac_jax.errors import InputError
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.validation import as_numbers
 
@@ -66,56 +65,6 @@ def select_settings(
     chosen = jax.tree.map(lambda x: np.asarray(x)[numbers], settings)
     members = cross(chosen, seeds)
     return members._replace(setting=numbers[members.setting].astype(np.int32))
-
-
-def random_search(
-    settings: Hyperparams,
-    ranges: Mapping[str, tuple[float, float]],
-    num_settings: int,
-    *,
-    seed: int,
-) -> Hyperparams:
-    """Draw values of some hyperparameters, log-uniformly, for each given setting.
-
-    All given settings are combined with the same `num_settings` draws; the draws vary
-    fastest. The first draws of a seed do not depend on their number.
-
-    Args:
-      settings: leaves [S], or scalars for one setting.
-      ranges: the lowest and the highest value of each hyperparameter to draw.
-      num_settings: number of draws.
-      seed: seed of the draws.
-
-    Returns NumPy leaves [S * num_settings].
-
-    Raises `InputError` for an unknown hyperparameter, an empty `ranges`, a range that
-    is not positive, finite and in order, no draw, or a negative seed.
-    """
-    columns = as_columns(settings)
-    check_names("hyperparameter", ranges, columns)
-    if not ranges:
-        raise InputError("no hyperparameter has a range: give at least one")
-    if num_settings < 1 or seed < 0:
-        raise InputError(
-            f"num_settings is {num_settings} and seed {seed}: give 1 or more, and a "
-            "seed of 0 or more"
-        )
-    for name, (low, high) in ranges.items():
-        if not 0.0 < low <= high < math.inf:
-            raise InputError(
-                f"the range of {name} is {low:g} to {high:g}: give two positive, "
-                "finite numbers, the lower first"
-            )
-    low_log, high_log = np.log(list(ranges.values())).T
-    share = np.random.default_rng(seed).random((num_settings, len(ranges)))
-    drawn = np.exp(low_log + share * (high_log - low_log))
-    size = len(columns["discount"])
-    crossed: dict[str, Any] = {
-        name: np.repeat(x, num_settings) for name, x in columns.items()
-    }
-    for name, values in zip(ranges, drawn.astype(np.float32).T, strict=True):
-        crossed[name] = np.tile(values, size)
-    return Hyperparams(**crossed)
 
 
 def as_columns(settings: Hyperparams) -> dict[str, np.ndarray]:

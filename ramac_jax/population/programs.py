@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from ramac_jax.compute import data_parallel
@@ -158,6 +159,37 @@ class Programs:
         data = jax.tree.map(lambda x: self.placed(x, None), self.dataset)
         count = self.placed(jax.ShapeDtypeStruct((), jnp.int32), None)
         return self.placed(seeds), hyperparams, data, count
+
+
+class SharedPrograms:
+    """Programs of `size` members that several populations train with in turn.
+
+    Each is compiled once for an agent and a shape of the data. A population with fewer
+    members is filled with copies of its last one.
+    """
+
+    def __init__(self, size: int):
+        """Share programs of `size` members."""
+        self.size = size
+        self.made: dict[Any, Programs] = {}
+
+    def of(
+        self,
+        agent: Agent,
+        dataset: Transition,
+        size: int,
+        mesh: Mesh,
+        batch_size: int,
+        *,
+        pretraining: bool = False,
+    ) -> Programs:
+        """Return the programs for these arguments of `Programs`."""
+        shapes = tuple(np.shape(x) for x in jax.tree.leaves(dataset))
+        key = (agent, shapes, size, mesh, batch_size, pretraining)
+        if key not in self.made:
+            arguments = (agent, dataset, size, mesh, batch_size)
+            self.made[key] = Programs(*arguments, pretraining=pretraining)
+        return self.made[key]
 
 
 def member_keys(seed: Array, pretraining: bool) -> tuple[Key, Key]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from ramac_jax.devices.agreement import check_same, first_host_first, on_every_host
 from ramac_jax.devices.hosts import is_first_host
@@ -24,7 +25,7 @@ from ramac_jax.population.members import Members
 from ramac_jax.population.numerics import KEY, arithmetic, check_arithmetic
 from ramac_jax.population.phases import Chunk
 from ramac_jax.population.pretraining import Pretrainer
-from ramac_jax.population.programs import Programs
+from ramac_jax.population.programs import Programs, SharedPrograms
 from ramac_jax.population.schedule import (
     InitialStates,
     Pretraining,
@@ -53,6 +54,7 @@ def train_population(
     callbacks: Callbacks = NO_CALLBACKS,
     storage: Storage | None = None,
     memory: int | None = None,
+    shared: SharedPrograms | None = None,
 ) -> Trained:
     """Train every member of a population, on all devices of all hosts.
 
@@ -80,6 +82,8 @@ def train_population(
       storage: folder and settings of the run; None: nothing is saved.
       memory: bytes that each device may use, all cores of a CPU together; None: nine
         tenths of what is free.
+      shared: programs that other calls with the same agent use too; None: new ones, of
+        as many members as there are.
 
     Returns the members with their states, their history and those that diverged.
 
@@ -93,7 +97,8 @@ def train_population(
 
     def compile_for(size: int, devices: int) -> Programs:
         mesh = make_mesh(size, schedule.batch_size, devices)
-        return Programs(agent, dataset, size, mesh, schedule.batch_size)
+        make = Programs if shared is None else shared.of
+        return make(agent, dataset, size, mesh, schedule.batch_size)
 
     with contextlib.ExitStack() as stack:
         folder = None
@@ -107,17 +112,18 @@ def train_population(
             first_host_first(lambda: reserve(stack, folder, record))
         size, programs = choose_chunk(
             compile_for,
-            len(members.seed),
+            max(len(members.seed), shared.size if shared else 0),
             schedule.batch_size,
             memory,
             stored=None if folder is None else folder / CHUNK,
         )
-        chunks = make_chunks(members, size, programs, schedule, callbacks)
+        data = spread(dataset, programs.mesh, None)
+        chunks = make_chunks(members, size, programs.mesh, data, schedule, callbacks)
         trained = [
             train_chunk(
                 chunk,
                 programs,
-                start_of_chunk(start, chunk, programs),
+                start_of_chunk(start, chunk, programs, shared),
                 None if folder is None else folder / f"chunk-{chunk.index}",
             )
             for chunk in chunks
@@ -163,7 +169,8 @@ def appears(path: Path) -> bool:
 def make_chunks(
     members: Members,
     size: int,
-    programs: Programs,
+    mesh: Mesh,
+    dataset: Transition,
     schedule: Schedule,
     callbacks: Callbacks,
 ) -> list[Chunk]:
@@ -175,7 +182,6 @@ def make_chunks(
             f"{population} members do not fit the memory at once: they train in "
             f"{num_chunks} chunks of {size}"
         )
-    dataset = spread(programs.dataset, programs.mesh, None)
     return [
         Chunk(
             index=index,
@@ -183,7 +189,7 @@ def make_chunks(
             members=pick(members, chunk_rows(index, size, population)),
             num_real=min(size, population - index * size),
             dataset=dataset,
-            mesh=programs.mesh,
+            mesh=mesh,
             schedule=schedule,
             callbacks=callbacks,
         )
@@ -197,7 +203,7 @@ def chunk_rows(index: int, size: int, population: int) -> np.ndarray:
 
 
 def start_of_chunk(
-    start: Start, chunk: Chunk, programs: Programs
+    start: Start, chunk: Chunk, programs: Programs, shared: SharedPrograms | None
 ) -> Pretrainer | InitialStates | None:
     """The start of the members of one chunk."""
     if isinstance(start, InitialStates):
@@ -207,17 +213,18 @@ def start_of_chunk(
     if start is None or not start.num_steps:
         return None
     return Pretrainer(
-        pretraining=start, programs_for=pretraining_programs(start, programs)
+        pretraining=start, programs_for=pretraining_programs(start, programs, shared)
     )
 
 
 def pretraining_programs(
-    pretraining: Pretraining, programs: Programs
+    pretraining: Pretraining, programs: Programs, shared: SharedPrograms | None
 ) -> Callable[[int], Programs]:
     """Number of members -> their programs for pretraining, on the same devices."""
 
     def programs_for(size: int) -> Programs:
-        return Programs(
+        make = Programs if shared is None else shared.of
+        return make(
             pretraining.agent,
             programs.dataset,
             size,

@@ -19,6 +19,8 @@ BAD_OPTIONS = {
     "kernels": "--populations 0",
     "ood": "--num-data 0",
     "precision": "--num-seeds 0",
+    "search": "--trials 0",
+    "search.throughput": "--turns 0",
     "stalls": "--horizon 0",
     "tails": "--updates 0",
     "tails.peers": "--updates 0",

@@ -29,11 +29,15 @@ SEEDS = "--num-seeds 3 --seed 5 --num-steps 6".split()
 ON_TASK = ["--task", TASK, "--dataset", SOURCE, "--preset", "bc-flow", *TINY, *SEEDS]
 ON_PLAIN = ["--dataset", PLAIN, "--preset", f"{TASK}/bc-flow", *TINY]
 RATES = "actor_learning_rate=0.5,0.02,0.3"
-HALVING = [*ON_TASK, "--batch-size", "2", "--halving", "3"]
+HALVING = [
+    *ON_TASK,
+    *"--batch-size 2 --sampler grid --batch 6 --pruner halving".split(),
+]
 GRID = ["--grid", "risk_weight=1,2"]
 SEARCH = [*HALVING, "--grid", RATES, "batch_size=4,8"]
 FILES = {"sweep.json", "metrics.csv", "evaluations.csv", "agents.csv", "report.md"}
 FILES |= {"frontier.png", "agents", "best"}
+STUDIED = FILES | {"study.db", "slices.png"}
 
 
 def make_datasets(folder, episodes):
@@ -91,11 +95,14 @@ def toys():
     def programs_key(agent, dataset, *sizes, **options):
         return agent, tuple(x.shape for x in dataset), *sizes, *options.items()
 
-    build_actor = kept(checkpoints.build_actor, lambda spec: spec.actor)
+    def actor_key(spec):
+        return spec.actor, str(spec.actor_options)
+
+    build_actor = kept(checkpoints.build_actor, actor_key)
     with pytest.MonkeyPatch.context() as patch:
         for module in (checkpoints, agents, evaluator):
             patch.setattr(module, "build_actor", build_actor)
-        toy = kept(build_toy, lambda agent, spec: spec.actor)
+        toy = kept(build_toy, lambda agent, spec: actor_key(spec))
         patch.setattr(training, "build_agent", toy)
         programs = kept(running.Programs, programs_key)
         patch.setattr(running, "Programs", programs)

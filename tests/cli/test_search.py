@@ -2,7 +2,6 @@
 
 import re
 
-import numpy as np
 import pytest
 
 import ramac_jax as rj
@@ -11,7 +10,6 @@ from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.sweep import parse
 from ramac_jax.cli.runs.search import STATIC, make_search
 from ramac_jax.cli.runs.selection import SELECTION_SEED, Selection
-from ramac_jax.population import Rung
 
 BASE = ["--out", "x", "--dataset", "y"]
 
@@ -24,43 +22,35 @@ def search(words="", *more):
     return make_search(options(words, *more))
 
 
-def test_every_static_choice_meets_every_value_and_every_draw():
+def test_every_static_choice_meets_every_value():
     found = search(
-        "--grid risk_weight=0.25,0.5 num-quantiles=4,6 actor_widths=8x4 "
-        "--random actor-learning-rate=1e-4..1e-2 --num-draws 3 --search-seed 7 "
-        "--discount 0.5"
+        "--grid risk_weight=0.25,0.5 num-quantiles=4,6 actor_widths=8x4 --discount 0.5"
     )
     assert [
         (x.agent.num_quantiles, x.agent.actor_widths, x.agent.num_critics)
         for x in found.variants
     ] == [(4, (8, 4), 2), (6, (8, 4), 2)]
-    assert found.variant.tolist() == [0] * 6 + [1] * 6
-    h = found.hyperparams
-    assert h.risk_weight.tolist() == ([0.25] * 3 + [0.5] * 3) * 2
-    assert h.discount.tolist() == [0.5] * 12
-    draws = h.actor_learning_rate[:3]
-    assert len(set(draws.tolist())) == 3
-    assert ((draws >= 1e-4) & (draws <= 1e-2)).all()
-    np.testing.assert_array_equal(h.actor_learning_rate, np.tile(draws, 4))
-    assert list(found.labels) == list(range(12))
-    assert found.labels[0] == (
-        f"num_quantiles=4 actor_widths=8x4 risk_weight=0.25 "
-        f"actor_learning_rate={draws[0]:g}"
-    )
-    assert found.labels[10] == (
-        f"num_quantiles=6 actor_widths=8x4 risk_weight=0.5 "
-        f"actor_learning_rate={draws[1]:g}"
-    )
-    assert found.rungs == [Rung(12, 100_000)]
+    assert found.variant.tolist() == [0, 0, 1, 1]
+    assert found.hyperparams.risk_weight.tolist() == [0.25, 0.5] * 2
+    assert found.hyperparams.discount.tolist() == [0.5] * 4
+    assert list(found.labels) == [0, 1, 2, 3]
+    assert found.labels[2] == "num_quantiles=6 actor_widths=8x4 risk_weight=0.25"
 
 
-def test_the_seed_of_the_search_decides_the_draws():
-    words = "--random risk_weight=0.1..1 --num-draws 2 --search-seed "
-    one, again, other = (
-        search(words + seed).hyperparams.risk_weight.tolist() for seed in "112"
+def test_the_settings_of_a_round_find_their_programs():
+    found = search(
+        "--grid num_quantiles=4,6 actor_widths=8x4 --range risk_weight=.1..1 "
+        "--sampler tpe --trials 9 --discount 0.5"
     )
-    assert one == again
-    assert not set(one) & set(other)
+    one = {"num_quantiles": 6, "actor_widths": (8, 4), "risk_weight": 0.25}
+    round_ = found.of_settings({7: one, 9: {**one, "num_quantiles": 4}})
+    assert round_.variant.tolist() == [1, 0]
+    assert round_.numbers.tolist() == [7, 9]
+    assert round_.labels[7] == "num_quantiles=6 actor_widths=8x4 risk_weight=0.25"
+    assert round_.setting(9).risk_weight == 0.25
+    assert round_.setting(9).discount == 0.5
+    assert round_.variant_of(9) == 0
+    assert found.of_settings({}).numbers.tolist() == []
 
 
 def test_every_static_option_is_read_as_the_agent_takes_it():
@@ -150,19 +140,6 @@ def test_candidates_are_ranked_at_a_level_that_all_settings_share(words):
     assert search(f"--acting-num-candidates 4 {words}").labels
 
 
-@pytest.mark.parametrize(
-    ("words", "rungs"),
-    [
-        # 6 / 3^k settings, to 100 / 3^(1 - k) updates, rounded down.
-        ("risk_weight=1,2,3 num_quantiles=4,6 --halving 3", [(6, 33), (2, 100)]),
-        ("risk_weight=1,2,3,4,5 --halving 2", [(5, 25), (2, 50), (1, 100)]),
-    ],
-)
-def test_halving_trains_the_fewer_the_longer(words, rungs):
-    found = search(f"--num-steps 100 --grid {words}")
-    assert found.rungs == [Rung(*x) for x in rungs]
-
-
 def test_a_level_is_checked_for_each_risk_measure():
     words = "--grid risk_level=0.5,2 risk_measure="
     assert len(search(words + "wang,power").labels) == 4
@@ -178,7 +155,7 @@ def test_a_level_is_checked_for_each_risk_measure():
             "unknown option 'risk_wieght': did you mean risk_weight",
         ),
         (
-            "--random actor_rate=1..2",
+            "--range actor_rate=1..2",
             "unknown option 'actor_rate': did you mean actor_learning_rate, target_",
         ),
         ("--grid discount=0.5,1.5", "discount is 1.5: it must be at least 0 and at"),
@@ -213,8 +190,7 @@ def test_a_level_is_checked_for_each_risk_measure():
             "--acting-temperature is -1: it must be at least 0",
         ),
         ("--grid risk_weight=1 --grid actor=flow", "--grid is given twice: give it on"),
-        ("--random=discount=.1...2 --random x=1..2", "--random is given twice"),
-        ("--random risk_weight=1..2 --num-draws 0", "--num-draws is 0: give 1 or more"),
+        ("--range=discount=.1...2 --range x=1..2", "--range is given twice"),
         (
             "--num-seeds 3 --selection-seeds 3",
             "--selection-seeds is 3 of 3 seeds: leave one to report",
@@ -222,19 +198,35 @@ def test_a_level_is_checked_for_each_risk_measure():
         ("--selection-seeds 2", "--selection-seeds is 2 of 1 seeds"),
         ("--selection-seeds 0", "--selection-seeds is 0: give 1 or more"),
         ("--selection-episodes 0", "--selection-episodes is 0: give 1 or more"),
-        ("--halving 2 --episodes 0", "--halving selects by episodes: --episodes 0 pl"),
+        ("--sampler tpe --trials 9 --episodes 0", "--sampler learns from the obj"),
+        ("--batch 2", "nothing to search: give --grid or --range"),
+        ("--grid --batch 2", "--grid is empty: give NAME=VALUES after it"),
+        ("--range=discount=.1...2 --grid", "--grid is empty: give NAME=VALUES aft"),
+        ("--range risk_weight=1..2", "--range needs --sampler: give one, such as tpe"),
+        ("--grid risk_weight=1 --pruner halving", "--pruner needs --sampler"),
         (
-            "--grid risk_weight=1,2,3,4 --halving 2 --num-steps 3",
-            "num_steps is 3: halving 4 settings by 2 needs 4 updates or more",
+            "--grid risk_weight=1 --sampler tep",
+            "unknown sampler 'tep': did you mean tp",
         ),
-        ("--halving 2", "nothing to search: give --grid or --random"),
-        ("--grid --halving 2", "--grid is empty: give NAME=VALUES after it"),
-        ("--random=discount=.1...2 --grid", "--grid is empty: give NAME=VALUES aft"),
-        ("--grid discount=.1,.2 --halving 1", "factor is 1 and num_settings 2: give"),
+        ("--grid risk_weight=1 --sampler tpe", "--sampler tpe needs --trials"),
         (
-            "--grid discount=.1,.2 --halving 3",
-            "--halving is 3 for 2 settings: none would be left out",
+            "--grid risk_weight=1,2 --sampler tpe --trials 0",
+            "--trials is 0: give 1 or more",
         ),
+        (
+            "--grid risk_weight=1 --sampler grid --pruner median",
+            "unknown pruner 'median'",
+        ),
+        (
+            "--grid discount=1 --sampler grid --pruner halving --objective mean,cvar",
+            "--pruner compares one objective",
+        ),
+        (
+            "--range risk_weight=1..2 --sampler cmaes --trials 9 --objective mean,cvar",
+            "--sampler cmaes has one objective",
+        ),
+        ("--max-risky 2", "--max-risky is 2: give a share from 0 to 1"),
+        ("--objective cvar,cvar", "--objective is cvar,cvar: give each objective once"),
         (
             "--grid discount=.1,.10000000001",
             "discount=.1,.10000000001 has .10000000001 twice: give each value",
@@ -243,8 +235,11 @@ def test_a_level_is_checked_for_each_risk_measure():
             "--grid discount=.1,.2 --selection-episodes 2000000000",
             "--selection-episodes is 2000000000 for 2 agents: give fewer",
         ),
-        ("--select median", "unknown measure 'median': did you mean mean?"),
-        ("--select risky_share", "unknown measure 'risky_share': give one of cvar, m"),
+        ("--objective median", "unknown objective 'median': did you mean mean?"),
+        (
+            "--objective risky_share",
+            "unknown objective 'risky_share': give one of cvar",
+        ),
         (
             "--grid risk_weight=1,2 --num-seeds 3 --episodes 10 --eval-seed 999999941",
             "--eval-seed is 999999941: the episodes from 1,000,000,000 on select",
@@ -294,12 +289,18 @@ def test_the_first_seeds_select_and_the_others_are_reported(words, selecting, re
             "seed 0, and reported .* seed 1\\. The agents act with temperature 0.5\\.$",
         ),
         (
-            "--num-seeds 2 --select mean",
+            "--num-seeds 2 --objective mean",
             "selected by the mean return of 100 .* seed 0, and reported .* seed 1\\.$",
         ),
         (
             "--num-seeds 5 --selection-seeds 4 --eval-level 0.05",
             "by the CVaR 0.05 of .* seeds? 0, 1, 2, 3, and reported .* seed 4\\.$",
+        ),
+        (
+            "--num-seeds 2 --objective mean,cvar --max-risky .25",
+            "by the CVaR 0.1 of .* seed 1\\. Settings on the Pareto front of CVaR and "
+            "mean return come first, and best/ is the one of them with the highest "
+            "CVaR 0.1\\. A setting with more than 25 % risky steps in .* without\\.$",
         ),
         (
             "--seed 3",

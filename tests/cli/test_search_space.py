@@ -8,6 +8,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.cli.runs.search_space import (
     Space,
+    Span,
     label,
     parse_space,
     settings_of,
@@ -27,23 +28,23 @@ STATIC = {
 }
 
 
-def parse(grid=(), random=()):
-    return parse_space(grid, random, STATIC)
+def parse(grid=(), ranges=()):
+    return parse_space(grid, ranges, STATIC)
 
 
 def test_words_are_sorted_into_traced_static_and_drawn():
     space = parse(
-        ["risk-weight=0.1,0.3", "actor=diffusion,flow", "actor-widths=256x256,64x8"],
-        ["actor_learning_rate=1e-4..1e-2", "huber-threshold=.5..2."],
+        ["risk-level=0.1,0.3", "actor=diffusion,flow", "actor-widths=256x256,64x8"],
+        ["actor_learning_rate=1e-4..1e-2", "risk-weight=0..2.:linear"],
     )
-    assert space.traced == {"risk_weight": (0.1, 0.3)}
+    assert space.traced == {"risk_level": (0.1, 0.3)}
     assert space.static == {
         "actor": ("diffusion", "flow"),
         "actor_widths": ((256, 256), (64, 8)),
     }
     assert space.ranges == {
-        "actor_learning_rate": (1e-4, 1e-2),
-        "huber_threshold": (0.5, 2.0),
+        "actor_learning_rate": Span(1e-4, 1e-2),
+        "risk_weight": Span(0.0, 2.0, log=False),
     }
 
 
@@ -54,7 +55,7 @@ def test_no_word_is_no_search():
 def test_infinity_and_blanks_are_accepted():
     space = parse(["value_max= 300, inf", "value_min=-inf"], ["risk_weight=1 .. 2"])
     assert space.traced == {"value_max": (300.0, np.inf), "value_min": (-np.inf,)}
-    assert space.ranges == {"risk_weight": (1.0, 2.0)}
+    assert space.ranges == {"risk_weight": Span(1.0, 2.0)}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_bad_grid_is_refused_in_one_line(grid, message):
 
 
 @pytest.mark.parametrize(
-    ("random", "message"),
+    ("ranges", "message"),
     [
         (["risk_weight"], "'risk_weight' has no =: write NAME=LOW..HIGH"),
         (["risk_wieght=1..2"], "unknown option 'risk_wieght': did you mean risk_wei"),
@@ -96,33 +97,35 @@ def test_a_bad_grid_is_refused_in_one_line(grid, message):
         (["risk_weight=0.1.."], "risk_weight is '0.1..': write"),
         (["risk_weight=..1"], "risk_weight is '..1': write"),
         (["risk_weight=0.1..high"], "risk_weight is high: it must be a number"),
-        (["risk_weight=0..1"], "risk_weight is 0..1: draws are log-uniform"),
-        (["risk_level=-2..-1"], "risk_level is -2..-1: draws are log-uniform"),
-        (["risk_weight=1..1"], "risk_weight is 1..1: draws are log-uniform"),
-        (["risk_weight=2..1"], "risk_weight is 2..1: draws are log-uniform"),
-        (["decay_steps=1..inf"], "decay_steps is 1..inf: draws are log-uniform"),
+        (["risk_weight=0..1"], "risk_weight is 0..1: a range is logarithmic, so both"),
+        (["risk_level=-2..-1"], "risk_level is -2..-1: a range is logarithmic"),
+        (["risk_weight=1..2:log"], "risk_weight is '1..2:log': write"),
+        (["risk_weight=1..1"], "risk_weight is 1..1: the range is empty"),
+        (["risk_weight=2..1"], "risk_weight is 2..1: the range is empty"),
+        (["decay_steps=1..inf"], "decay_steps is 1..inf: the range is empty"),
+        (["risk_ramp=1..2.5"], "risk_ramp is 1..2.5: it counts updates, give whole"),
         (["discount=0.9..2"], "discount is 2: it must be at least 0 and at most 1"),
         (["huber_threshold=-1..2"], "huber_threshold is -1: it must be above 0"),
     ],
 )
-def test_a_bad_range_is_refused_in_one_line(random, message):
-    refused(message, [], random)
+def test_a_bad_range_is_refused_in_one_line(ranges, message):
+    refused(message, [], ranges)
 
 
 def test_a_name_is_listed_or_drawn_not_both():
     refused("risk_weight is given twice", ["risk-weight=1"], ["risk_weight=1..2"])
 
 
-def refused(message, grid, random=()):
+def refused(message, grid, ranges=()):
     with pytest.raises(rj.InputError, match="^" + re.escape(message)) as caught:
-        parse(grid, random)
+        parse(grid, ranges)
     assert "\n" not in str(caught.value)
 
 
 def test_a_grid_over_the_base():
     space = parse(["risk_level=0.25,0.5", "discount=0,0.5,1", "actor=flow"])
     base = rj.Hyperparams(bc_weight=0.75)
-    settings = settings_of(space, base, num_draws=0, seed=0)
+    settings = settings_of(space, base)
     np.testing.assert_array_equal(settings.risk_level, [0.25] * 3 + [0.5] * 3)
     np.testing.assert_array_equal(settings.discount, [0.0, 0.5, 1.0] * 2)
     np.testing.assert_array_equal(settings.bc_weight, [0.75] * 6)
@@ -130,45 +133,38 @@ def test_a_grid_over_the_base():
         assert type(leaf) is np.ndarray and leaf.dtype == np.float32
 
 
-def test_every_setting_of_the_grid_meets_every_draw():
+def test_a_range_stands_for_its_ends():
     space = parse(["risk_level=0.25,0.5"], ["risk_weight=0.01..1"])
-    settings = settings_of(space, rj.Hyperparams(), num_draws=4, seed=1)
-    np.testing.assert_array_equal(settings.risk_level, [0.25] * 4 + [0.5] * 4)
-    np.testing.assert_array_equal(settings.risk_weight[:4], settings.risk_weight[4:])
-    assert len(np.unique(settings.risk_weight)) == 4
-    assert np.all((settings.risk_weight >= 0.01) & (settings.risk_weight <= 1.0))
-    other = settings_of(space, rj.Hyperparams(), num_draws=4, seed=2)
-    assert not np.any(settings.risk_weight == other.risk_weight)
+    settings = settings_of(space, rj.Hyperparams())
+    np.testing.assert_array_equal(settings.risk_level, [0.25] * 2 + [0.5] * 2)
+    np.testing.assert_array_equal(settings.risk_weight, np.float32([0.01, 1.0] * 2))
 
 
 def test_no_search_is_the_base_alone():
     base = rj.Hyperparams(risk_weight=0.5)
-    for name, leaf in settings_of(parse(), base, num_draws=9, seed=0)._asdict().items():
+    for name, leaf in settings_of(parse(), base)._asdict().items():
         np.testing.assert_array_equal(leaf, [np.float32(getattr(base, name))])
 
 
 @pytest.mark.parametrize(
-    ("grid", "random", "num_draws", "message"),
+    ("grid", "ranges", "message"),
     [
         (
             ["value_min=0,100", "value_max=50,200"],
             [],
-            1,
             "value_min is 100.0 and .* 50",
         ),
         (
             ["value_max=300"],
             ["value_min=400..500"],
-            30,
             "value_min is 4.* and value_max 300.0: the",
         ),
-        ([], ["risk_weight=1..2"], 0, "num_settings is 0"),
     ],
 )
-def test_settings_that_no_agent_can_have_are_refused(grid, random, num_draws, message):
-    space = parse(grid, random)
+def test_settings_that_no_agent_can_have_are_refused(grid, ranges, message):
+    space = parse(grid, ranges)
     with pytest.raises(rj.InputError, match=message) as caught:
-        settings_of(space, rj.Hyperparams(), num_draws=num_draws, seed=0)
+        settings_of(space, rj.Hyperparams())
     assert "\n" not in str(caught.value)
 
 

@@ -45,11 +45,11 @@ def test_a_value_taken_away_from_a_preset_is_printed_too(capsys, tmp_path):
 
 def test_the_printed_settings_of_a_sweep_hold_its_search(capsys, tmp_path):
     words = ["--dataset", "x", "--grid", "risk_weight=1,2", "head=plain,fused"]
-    text = printed(capsys, *words, "--halving", "2", parse=sweep.parse)
+    text = printed(capsys, *words, "--batch", "2", parse=sweep.parse)
     (tmp_path / "run.toml").write_text(text)
     found = sweep.parse(["--config", str(tmp_path / "run.toml"), "--out", "y"])
     assert found.search.grid == ("risk_weight=1,2", "head=plain,fused")
-    assert found.search.halving == 2
+    assert found.search.batch == 2
 
 
 def test_options_override_the_file_and_the_file_overrides_the_preset(tmp_path):

@@ -9,7 +9,14 @@ import pytest
 
 from ramac_jax import policy as checkpoints
 from ramac_jax.cli import evaluate
-from tests.cli.sweeps import FILES, assert_same, read_states, record_of, table, visible
+from tests.cli.sweeps import (
+    STUDIED,
+    assert_same,
+    read_states,
+    record_of,
+    table,
+    visible,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:minari"),
@@ -43,19 +50,20 @@ def test_a_member_and_interval_has_a_row(whole):
 def test_some_seeds_select_and_the_others_are_reported(whole):
     rows = table(whole / "agents.csv")
     assert [(x["use"], x["setting"], x["seed"], x["num_steps"]) for x in rows] == [
-        *(("selection", str(setting), "5", "2") for setting in range(6)),
-        *(("selection", setting, "5", "6") for setting in "14"),
-        *(("score", setting, seed, "6") for setting in "14" for seed in "67"),
+        row
+        for setting in range(6)
+        for row in (
+            [("selection", str(setting), "5", "6" if setting in (1, 4) else "2")]
+            + [("score", str(setting), x, "6") for x in "67" if setting in (1, 4)]
+        )
     ]
 
 
 def test_the_ranking_follows_the_selection_and_holds_the_scores(whole):
     rows, record = table(whole / "agents.csv"), record_of(whole)
     assert record["status"] == "finished"
-    assert record["rungs"] == [
-        {"num_settings": 6, "num_steps": 2},
-        {"num_settings": 2, "num_steps": 6},
-    ]
+    states = [x["state"] for x in record["trials"]]
+    assert states == ["complete" if x in (1, 4) else "pruned" for x in range(6)]
 
     def worth(use, num_steps):
         """The mean over seeds of each setting's CVaR."""
@@ -71,11 +79,12 @@ def test_the_ranking_follows_the_selection_and_holds_the_scores(whole):
         worth("score", "6"),
     )
     by_worth = sorted(early, key=early.get, reverse=True)
-    assert set(by_worth[:2]) == set(late)
     found = [
         (x["setting"], x["num_steps"], x["chosen_by"]) for x in record["eliminated"]
     ]
-    assert found == [(setting, 2, early[setting]) for setting in by_worth[2:]]
+    assert found == [(setting, 2, early[setting]) for setting in by_worth]
+    told = {x["number"]: x["scores"] for x in record["trials"]}
+    assert told == {k: [x] for k, x in {**early, **late}.items()}
     order = sorted(late, key=late.get, reverse=True)
     assert order == [4, 1]  # the lower number is not first by its number
     assert [x["setting"] for x in record["ranking"]] == order
@@ -92,19 +101,20 @@ def test_the_ranking_follows_the_selection_and_holds_the_scores(whole):
     assert "| 1 | 4: batch_size=8 actor_learning_rate=0.02 |" in report
     assert "| 2 | 1: batch_size=4 actor_learning_rate=0.02 |" in report
     assert record["selection"] in report
-    left_out = report[report.index("Left out on the way") :].splitlines()[4:]
-    assert [row.split(":")[0] for row in left_out] == [f"| {x}" for x in by_worth[2:]]
+    left_out = report[report.index("Left out on the way") :].splitlines()[4:8]
+    assert [row.split(":")[0] for row in left_out] == [f"| {x}" for x in by_worth]
+    assert "Study 'sweep' in study.db, sampler grid: 2 complete, 4 pruned." in report
     assert "of seed 5, and reported on 3 other episodes of each" in record["selection"]
 
 
 def test_the_folder_holds_the_promised_files_and_nothing_else(whole):
-    assert visible(whole) == FILES
-    assert {x.name for x in (whole / "agents").iterdir()} == {"0", "1"}
+    assert visible(whole) == STUDIED
+    assert {x.name for x in (whole / "agents").iterdir()} == {"1", "4"}
     assert {x.name for x in (whole / "best").iterdir()} == {"checkpoint", "run.json"}
 
 
 def test_the_best_is_the_chosen_settings_members(whole):
-    of_variant = read_states(whole / "agents" / "1" / "checkpoint")
+    of_variant = read_states(whole / "agents" / "4" / "checkpoint")
     assert_same(read_states(whole / "best" / "checkpoint"), of_variant)
     assert of_variant["step"].tolist() == [6, 6, 6]
     record = json.loads((whole / "best" / "run.json").read_text())

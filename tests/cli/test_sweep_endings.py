@@ -87,14 +87,14 @@ def test_without_an_environment_members_train_and_are_not_ranked(tmp_path, capsy
         ([*ON_TASK, "--grid", "discount=2"], "discount is 2: it must be at least 0"),
         ([*ON_TASK, "--grid", "risk_weight="], "risk_weight= lacks a value"),
         ([*ON_TASK, "--grid"], "--grid is empty: give NAME=VALUES after it"),
-        (ON_TASK, "nothing to search: give --grid or --random"),
+        (ON_TASK, "nothing to search: give --grid or --range"),
         (
             [*ON_TASK, *GRID, "--horizon", "soon"],
             "--horizon is soon: give paper, full or st",
         ),
         (
-            [*ON_PLAIN, "--num-steps", "6", "--grid", RATES, "--halving", "3"],
-            "--halving selects by episodes, and the dataset names no environment",
+            [*ON_PLAIN, "--num-steps", "6", "--grid", RATES, "--sampler", "grid"],
+            "--sampler learns from the objective in episodes, and the dataset names no",
         ),
         (
             [*ON_TASK, "--grid", "actor=diffusion", "--sampler-steps", "0"],

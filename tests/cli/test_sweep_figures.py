@@ -56,7 +56,7 @@ def legend(figure):
     ],
 )
 def test_the_front_holds_the_points_that_no_point_dominates(points, front):
-    assert sweep.pareto_front(np.array(points)).tolist() == front
+    assert sweep.front_of(np.array(points)).tolist() == front
 
 
 def test_settings_are_drawn_at_their_scores_and_a_line_joins_the_front():

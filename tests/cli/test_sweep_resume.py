@@ -20,6 +20,7 @@ from tests.cli.sweeps import (
     ON_PLAIN,
     RATES,
     SEARCH,
+    STUDIED,
     assert_same,
     contents,
     exit_status,
@@ -72,14 +73,14 @@ MOMENTS = {
     "the first rung": (
         CsvTable,
         "update",
-        written_rows("rung-0-variant-1", 1),
+        written_rows("round-000-rung-0-variant-1", 1),
         Died,
     ),
     "the selection": (Evaluator, "play", second_play(), Died),
     "the second rung": (
         CsvTable,
         "update",
-        written_rows("rung-1-variant-0", 2),
+        written_rows("round-000-rung-1-variant-0", 2),
         Died,
     ),
     "the scores": (Evaluator, "play", scoring, KeyboardInterrupt),
@@ -108,10 +109,10 @@ def test_a_sweep_interrupted_again_and_again_ends_like_an_undisturbed_one(
         assert record_of(out)["status"] == "interrupted", moment
         assert (out / "population").is_dir()
     sweep.main(command)
-    assert visible(out) == FILES
+    assert visible(out) == STUDIED
     for name in FILES - {"sweep.json", "agents", "best"}:
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
-    for name in ("agents/0", "agents/1", "best"):
+    for name in ("agents/1", "agents/4", "best"):
         assert_same(*(read_states(x / name / "checkpoint") for x in (whole, out)))
     one, other = record_of(whole), record_of(out)
     assert len(other.pop("resumed")) == 5
@@ -136,14 +137,14 @@ def test_a_folder_is_kept_from_other_options_and_from_a_second_run(
     before = contents(out), contents(whole)
     capsys.readouterr()
     for words, said in (
-        ([*command, "--halving", "2"], "run with options.halving 3, not 2: give 3, or"),
+        ([*command, "--batch", "2"], "run with options.batch 6, not 2: give 6, or"),
         (
             [*command, "--num-seeds", "2"],
             "run with options.num_seeds 3, not 2: give 3, or",
         ),
         (
-            [*command, "--select", "mean"],
-            'with options.select "cvar", not "mean": give',
+            [*command, "--objective", "mean"],
+            'with options.objective "cvar", not "mean": give',
         ),
         (other, 'run with options.grid ["actor_learning_rate=0.5,0.02,0.3", "batch'),
         (

@@ -25,6 +25,7 @@ FRAGILE = {
     "minari.namespace": "minari",
     "minari.storage": "minari",
     "ogbench": "ogbench",  # its rewards read the environments' own attributes
+    "optuna": "optuna",  # the identities of its trials and storages are private
     "orbax.checkpoint": "orbax-checkpoint",  # the older of two interfaces
     "tyro": "tyro",  # cli/options/words.py reads the box that it draws
 }
@@ -71,7 +72,7 @@ def test_every_import_is_declared(package):
 
 def test_every_requirement_is_imported_or_brings_a_backend():
     found = {distribution(module) for module in MODULES}
-    assert set(KNOWN) - found == set()
+    assert set(KNOWN) - found == {"cmaes"}  # optuna imports it for its sampler
 
 
 @pytest.mark.parametrize("package", INSTALLED_BY)

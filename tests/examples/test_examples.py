@@ -20,7 +20,7 @@ def test_the_readme_lists_every_script():
     scripts = {path.name for path in FOLDER.glob("*.py")}
     text = (FOLDER / "README.md").read_text()
     assert scripts == {name for name in scripts if f"`{name}`" in text}
-    assert len(scripts) == 4
+    assert len(scripts) == 5
 
 
 @pytest.mark.slow
@@ -33,6 +33,12 @@ def test_the_sweep_reports_every_weight():
     reported = module.main(num_steps=3, batch_size=8)
     assert sorted(reported) == module.WEIGHTS
     assert np.isfinite(list(reported.values())).all()
+
+
+def test_a_search_tells_the_study_every_score():
+    found = load("search_with_optuna").main(num_trials=10, num_steps=3, size=50)
+    assert [x.state for x in found.trials] == ["complete"] * 10
+    assert found.best[0].scores[0] == max(x.scores[0] for x in found.trials)
 
 
 def test_acting_and_learning_take_one_program():

@@ -33,6 +33,7 @@ from ramac_jax.cli.options.sections import (
 from ramac_jax.cli.options.settings_files import read_settings, to_toml
 from ramac_jax.cli.options.training import TrainingOptions
 from ramac_jax.hyperparams import Hyperparams
+from ramac_jax.urls import without_password
 
 CHANGES_NOTHING = {
     "out",
@@ -121,11 +122,18 @@ def parse_over_preset(
 
 
 def recorded_options(options: TrainOptions) -> dict[str, Any]:
-    """Return all options of a run for its record, hyperparameters in a table."""
+    """Return all options of a run for its record, hyperparameters in a table.
+
+    No URL has a password.
+    """
     sections = flatten(options)
     hyperparams = sections.pop("hyperparams")
     flat = {k: v for section in sections.values() for k, v in section.items()}
-    flat = {k: v for k, v in flat.items() if k not in NO_SETTINGS}
+    flat = {
+        k: without_password(v) if isinstance(v, str) else v
+        for k, v in flat.items()
+        if k not in NO_SETTINGS
+    }
     return flat | {"hyperparams": hyperparams}
 
 
@@ -138,10 +146,11 @@ def lasting_options(options: TrainOptions) -> dict[str, Any]:
 def printed_settings(options: TrainOptions) -> dict[str, dict[str, Any]]:
     """Return what `--print-config` prints: section -> option -> value.
 
-    An option whose value is None is left out unless the preset has another value.
+    An option whose value is None is left out unless the preset has another value, and
+    so is the storage of a study, whose URL may hold a password.
     """
     defaults = PRESETS.get(options.settings.preset or "", {})
-    left_out = NO_SETTINGS | {"out", "overwrite"}
+    left_out = NO_SETTINGS | {"out", "overwrite", "storage"}
     sections = {
         title: {
             name: value

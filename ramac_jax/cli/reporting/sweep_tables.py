@@ -56,6 +56,7 @@ def markdown(
     level: float,
     how: str,
     eliminated: Sequence[Mapping[str, Any]] = (),
+    remarks: Sequence[str] = (),
 ) -> str:
     """Return the table and its notes in Markdown.
 
@@ -63,7 +64,8 @@ def markdown(
       ranked: the settings, best first.
       level: of the CVaR.
       how: a sentence about the agents and episodes of the selection and the scores.
-      eliminated: settings that successive halving stopped early, for a second table.
+      eliminated: settings that a pruner stopped early, for a second table.
+      remarks: sentences about the search.
     """
     head = ["rank", "setting", *titles(level), "diverged"]
     rows = [
@@ -94,6 +96,7 @@ def markdown(
         ]
         parts.append("Left out on the way, by the figures of the same selection:")
         parts.append(pipes(["setting", "after updates", "selection"], left_out))
+    parts += remarks
     return "\n\n".join(part for part in parts if part).rstrip() + "\n"
 
 

@@ -71,12 +71,13 @@ class Recorder:
         columns_of: Callable[[Members], Columns],
         config: Mapping[str, Any],
         display: Display,
+        tables_of: Callable[[str], Path] | None = None,
     ):
         """Prepare to record; see `recording`."""
         self.out, self.logs, self.config = out, logs, config
         self.columns_of, self.display = columns_of, display
-        self.metrics = CsvTable(out / METRICS)
-        self.evaluations = CsvTable(out / EVALUATIONS)
+        self.tables_of = tables_of or (lambda name: out)
+        self.tables: dict[Path, tuple[CsvTable, CsvTable]] = {}
         self.streams: dict[Stage, LogStream] = {}
         self.tasks: dict[tuple[str, Stage], int] = {}
         self.warned: set[tuple[str, str]] = set()
@@ -94,8 +95,9 @@ class Recorder:
             task = self.display.add(title_of(name, progress), progress.num_steps)
             self.tasks[progress.phase, stage] = task
         if progress.phase == "training":
-            self.metrics.update(stage, columns, progress.history.metrics)
-            self.evaluations.update(stage, columns, progress.history.evaluations)
+            metrics, evaluations = self.tables_in(self.tables_of(name))
+            metrics.update(stage, columns, progress.history.metrics)
+            evaluations.update(stage, columns, progress.history.evaluations)
             if stage not in self.streams:
                 self.streams[stage] = self.open_stream(stage, progress)
             self.streams[stage].update(labels, progress)
@@ -105,6 +107,14 @@ class Recorder:
         news = num_evaluations > self.evaluated.get(stage, num_evaluations)
         self.evaluated[stage] = num_evaluations
         self.display.update(task, progress.step, status, details, news=news)
+
+    def tables_in(self, folder: Path) -> tuple[CsvTable, CsvTable]:
+        """Return the tables of metrics and evaluations in a folder."""
+        if folder not in self.tables:
+            folder.mkdir(parents=True, exist_ok=True)
+            metrics, evaluations = folder / METRICS, folder / EVALUATIONS
+            self.tables[folder] = CsvTable(metrics), CsvTable(evaluations)
+        return self.tables[folder]
 
     def open_stream(self, stage: Stage, progress: Progress) -> LogStream:
         """Open the log stream of a stage."""
@@ -134,6 +144,7 @@ def recording(
     logs: LogOptions,
     columns_of: Callable[[Members], Columns],
     config: Mapping[str, Any],
+    tables_of: Callable[[str], Path] | None = None,
 ) -> Iterator[Callable[[str, Progress], None]]:
     """Yield a function that records the progress of a stage.
 
@@ -142,9 +153,10 @@ def recording(
       logs: sinks besides the tables.
       columns_of: the numbers by which members differ, in tables and names.
       config: of the run, for the sinks that show it.
+      tables_of: (name of a stage) -> folder of its tables; None: `out`.
     """
     with open_progress() as display:
-        recorder = Recorder(out, logs, columns_of, config, display)
+        recorder = Recorder(out, logs, columns_of, config, display, tables_of)
         try:
             yield recorder.report
         finally:

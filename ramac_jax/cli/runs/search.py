@@ -1,7 +1,7 @@
 """The search that the options of `ramac sweep` describe."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +16,8 @@ from ramac_jax.cli.options.checks import (
     check_run,
     check_weights,
 )
-from ramac_jax.cli.options.evaluation import MEASURES
 from ramac_jax.cli.options.sections import values_of
-from ramac_jax.cli.options.sweep import SweepOptions
+from ramac_jax.cli.options.sweep import SearchOptions, SweepOptions
 from ramac_jax.cli.runs.acting import check_flags
 from ramac_jax.cli.runs.agents import fit_to_data
 from ramac_jax.cli.runs.search_space import (
@@ -30,8 +29,15 @@ from ramac_jax.cli.runs.search_space import (
 )
 from ramac_jax.cli.runs.selection import Selection, check_selection
 from ramac_jax.errors import InputError, check_names
-from ramac_jax.population import Rung, halving_rungs
-from ramac_jax.registry import ACTORS, CRITICS, HEADS, PRECISIONS, RISK_MEASURES
+from ramac_jax.registry import (
+    ACTORS,
+    CRITICS,
+    HEADS,
+    PRECISIONS,
+    PRUNERS,
+    RISK_MEASURES,
+    SAMPLERS,
+)
 
 
 def count(text: str) -> int:
@@ -105,8 +111,8 @@ class Search(NamedTuple):
     variant: np.ndarray  # [S], the program of each setting
     hyperparams: rj.Hyperparams  # every leaf [S]
     labels: dict[int, str]  # what each setting changes
-    rungs: list[Rung]  # how many settings are trained how far
     selection: Selection
+    space: Space
 
     @property
     def discounts(self) -> set[float]:
@@ -125,43 +131,81 @@ class Search(NamedTuple):
             ]
         )
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the settings [S], in the order of all rows."""
+        return np.array([*self.labels])
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the rows of settings by their numbers."""
+        row_of = {number: row for row, number in enumerate(self.labels)}
+        return np.array([row_of[number] for number in numbers.tolist()], int)
+
     def setting(self, number: int) -> rj.Hyperparams:
         """Return the hyperparameters of a setting, in the fewest exact digits."""
+        (row,) = self.rows(np.array([number]))
         found: rj.Hyperparams = jax.tree.map(
-            lambda x: float(str(x[number])), self.hyperparams
+            lambda x: float(str(x[row])), self.hyperparams
         )
         return found
+
+    def variant_of(self, number: int) -> int:
+        """Return the number of a setting's program."""
+        return int(self.variant[self.rows(np.array([number]))][0])
+
+    def of_settings(self, settings: Mapping[int, Mapping[str, Any]]) -> "Search":
+        """Return the search of other settings: number -> name -> value.
+
+        Raises `InputError` for a setting that is refused.
+        """
+        if not settings:
+            none = jax.tree.map(lambda x: x[:0], self.hyperparams)
+            return self._replace(variant=np.zeros(0, int), hyperparams=none, labels={})
+        numbers = {tuple(x.changes.values()): i for i, x in enumerate(self.variants)}
+        base = jax.tree.map(lambda x: x[0], self.hyperparams)._asdict()
+        variant, rows, labels = [], [], {}
+        for number, setting in settings.items():
+            static = tuple(setting[name] for name in self.space.static)
+            variant.append(numbers[static])
+            values = {k: np.float32(setting.get(k, x)) for k, x in base.items()}
+            row = rj.Hyperparams(**values)  # type: ignore[arg-type]
+            rj.check_hyperparams(row)
+            check_weights(self.variants[variant[-1]].agent, row)
+            rows.append(row)
+            labels[number] = label(
+                {**self.variants[variant[-1]].changes, **traced_of(setting)}
+            )
+        return self._replace(
+            variant=np.array(variant),
+            hyperparams=jax.tree.map(lambda *x: np.array(x, np.float32), *rows),
+            labels=labels,
+        )
 
 
 def make_search(options: SweepOptions) -> Search:
     """Make the search; `InputError` where the options describe none."""
     check_run(options)
-    check_names("measure", [options.selection.select], MEASURES)
     selection = Selection.of(options)
     check_selection(selection, options)
     search = options.search
-    if not search.grid and not search.random:
-        raise InputError("nothing to search: give --grid or --random")
-    space = parse_space(search.grid, search.random, STATIC)
-    hyperparams = settings_of(
-        space,
-        options.hyperparams,
-        num_draws=search.num_draws,
-        seed=search.search_seed,
-    )
+    if not search.grid and not search.range:
+        raise InputError("nothing to search: give --grid or --range")
+    space = parse_space(search.grid, search.range, STATIC)
+    check_sampling(options, space)
+    hyperparams = settings_of(space, options.hyperparams)
     found = [make_variant(options, changes) for changes in variants(space)]
     check_levels(options, hyperparams)
     check_effects([variant.agent for variant in found])
     each = len(np.asarray(hyperparams.discount))
-    size = each * len(found)
+    size = each * len(found) if search.sampler is None else search.batch
     selection.check_episodes(size * options.training.num_seeds)
     return Search(
         variants=found,
         variant=np.repeat(np.arange(len(found)), each),
         hyperparams=jax.tree.map(lambda x: np.tile(x, len(found)), hyperparams),
         labels=label_settings(space, found, hyperparams),
-        rungs=make_rungs(size, options.training.num_steps, search.halving),
         selection=selection,
+        space=space,
     )
 
 
@@ -205,14 +249,38 @@ def label_settings(
     return labels
 
 
-def make_rungs(size: int, num_steps: int, factor: int | None) -> list[Rung]:
-    """Return the rungs of a search; `InputError` where halving leaves nothing out."""
-    if factor is None:
-        return [Rung(num_settings=size, num_steps=num_steps)]
-    rungs = halving_rungs(size, num_steps, factor)
-    if len(rungs) == 1:
+def traced_of(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters of a setting."""
+    return {k: x for k, x in setting.items() if k in rj.Hyperparams._fields}
+
+
+def check_sampling(options: SweepOptions, space: Space) -> None:
+    """Raise `InputError` where sampler, trials and pruner do not fit the space."""
+    search = options.search
+    pruner = search.pruner or "none"
+    check_names("pruner", [pruner], PRUNERS)
+    if search.sampler is None:
+        for name, given in (
+            ("--range", bool(space.ranges)),
+            ("--trials", search.trials is not None),
+            ("--pruner", pruner != "none"),
+            ("--storage", search.storage is not None),
+            ("--study", search.study != SearchOptions.study),
+            ("--search-seed", search.search_seed != SearchOptions.search_seed),
+            ("--batch", search.batch != SearchOptions.batch),
+        ):
+            if given:
+                raise InputError(f"{name} needs --sampler: give one, such as tpe")
+        return
+    check_names("sampler", [search.sampler], SAMPLERS)
+    if search.trials is None and search.sampler != "grid":
+        raise InputError(f"--sampler {search.sampler} needs --trials: give a number")
+    for name, number in (("--trials", search.trials), ("--batch", search.batch)):
+        if number is not None and number < 1:
+            raise InputError(f"{name} is {number}: give 1 or more")
+    if pruner != "none" and "," in options.selection.objective:
         raise InputError(
-            f"--halving is {factor} for {size} settings: none would be left out; give "
-            "a lower one, or leave it out"
+            "--pruner compares one objective: give --objective cvar or mean"
         )
-    return list(rungs)
+    if search.sampler == "cmaes" and "," in options.selection.objective:
+        raise InputError("--sampler cmaes has one objective: give another sampler")

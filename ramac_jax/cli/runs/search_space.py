@@ -10,7 +10,18 @@ import numpy as np
 import ramac_jax as rj
 from ramac_jax.errors import check_names, first_line
 from ramac_jax.hyperparams import RANGES
-from ramac_jax.population.members import random_search
+
+WHOLE = ("risk_warmup", "risk_ramp", "decay_steps")
+"""Hyperparameters that count updates: a range of them has whole numbers alone."""
+
+
+class Span(NamedTuple):
+    """The numbers between two ends."""
+
+    low: float
+    high: float
+    log: bool = True
+    """On a logarithmic scale; False: on a linear one."""
 
 
 class Space(NamedTuple):
@@ -20,20 +31,20 @@ class Space(NamedTuple):
     """Values of hyperparameters, which share one compiled program."""
     static: dict[str, tuple[Any, ...]]
     """Values of options, each of which needs a program of its own."""
-    ranges: dict[str, tuple[float, float]]
-    """Lowest and highest value of hyperparameters to draw."""
+    ranges: dict[str, Span]
+    """Ranges of hyperparameters that a sampler chooses from."""
 
 
 def parse_space(
     grid: Sequence[str],
-    random: Sequence[str],
+    ranges: Sequence[str],
     static: Mapping[str, Callable[[str], Any]],
 ) -> Space:
     """Read words such as `risk-weight=0.1,0.3`, `actor=diffusion,flow`.
 
     Args:
       grid: words NAME=VALUE,VALUE of hyperparameters and static options.
-      random: words NAME=LOW..HIGH of hyperparameters.
+      ranges: words NAME=LOW..HIGH or NAME=LOW..HIGH:linear of hyperparameters.
       static: each static option's reader of one value; it may raise `ValueError`.
 
     Raises `InputError` for a malformed word, an unknown or repeated name, and a value
@@ -41,7 +52,7 @@ def parse_space(
     """
     known = [*rj.Hyperparams._fields, *static]
     listed = [split_word(word, known, "VALUE,VALUE") for word in grid]
-    spanned = [split_word(word, known, "LOW..HIGH") for word in random]
+    spanned = [split_word(word, known, "LOW..HIGH") for word in ranges]
     names = [name for name, _ in listed + spanned]
     for name in names:
         if names.count(name) > 1:
@@ -61,18 +72,13 @@ def parse_space(
     return space
 
 
-def settings_of(
-    space: Space, base: rj.Hyperparams, *, num_draws: int, seed: int
-) -> rj.Hyperparams:
-    """Return the grid over `base`, each point with every draw: NumPy leaves [S].
+def settings_of(space: Space, base: rj.Hyperparams) -> rj.Hyperparams:
+    """Return the grid over `base`: NumPy leaves [S].
 
-    Raises `InputError` for a setting outside `RANGES`, or fewer than one draw where
-    there are ranges.
+    A range stands for its ends. Raises `InputError` for a setting outside `RANGES`.
     """
-    settings = rj.grid(base, **space.traced)
-    if space.ranges:
-        settings = random_search(settings, space.ranges, num_draws, seed=seed)
-    leaves: list[Any] = [np.asarray(leaf) for leaf in settings]
+    ends = {name: (span.low, span.high) for name, span in space.ranges.items()}
+    leaves: list[Any] = [np.asarray(x) for x in rj.grid(base, **space.traced, **ends)]
     for setting in zip(*leaves, strict=True):  # one by one: the message stays short
         rj.check_hyperparams(rj.Hyperparams(*setting))
     return rj.Hyperparams(*leaves)
@@ -128,18 +134,28 @@ def computed_with(value: Any) -> Any:
     return np.float32(value) if isinstance(value, float) else value
 
 
-def read_range(name: str, text: str) -> tuple[float, float]:
-    """Return both ends LOW..HIGH of a range to draw from on a logarithmic scale."""
-    ends = [end.strip() for end in text.split("..", maxsplit=1)]
-    if len(ends) < 2 or not all(ends):
-        raise rj.InputError(f"{name} is {text!r}: write {name}=LOW..HIGH")
-    low, high = (read_one(name, end, number_reader(name)) for end in ends)
-    if not 0.0 < low < high < math.inf:
+def read_range(name: str, text: str) -> Span:
+    """Return a range LOW..HIGH, or LOW..HIGH:linear."""
+    inner, colon, scale = text.partition(":")
+    ends = [end.strip() for end in inner.split("..", maxsplit=1)]
+    if len(ends) < 2 or not all(ends) or (colon and scale.strip() != "linear"):
         raise rj.InputError(
-            f"{name} is {text}: draws are log-uniform, so both ends must be positive "
-            "and finite, the lower first"
+            f"{name} is {text!r}: write {name}=LOW..HIGH or {name}=LOW..HIGH:linear"
         )
-    return low, high
+    low, high = (read_one(name, end, number_reader(name)) for end in ends)
+    if not -math.inf < low < high < math.inf:
+        raise rj.InputError(
+            f"{name} is {text}: the range is empty; give two finite numbers, the lower "
+            "first"
+        )
+    if not colon and low <= 0.0:
+        raise rj.InputError(
+            f"{name} is {text}: a range is logarithmic, so both ends must be positive; "
+            f"{name}={text}:linear is not"
+        )
+    if name in WHOLE and not (low.is_integer() and high.is_integer()):
+        raise rj.InputError(f"{name} is {text}: it counts updates, give whole numbers")
+    return Span(low, high, log=not colon)
 
 
 def read_one(name: str, text: str, read: Callable[[str], Any]) -> Any:

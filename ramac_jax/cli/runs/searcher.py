@@ -1,24 +1,23 @@
-"""A search, rung by rung: train, select by episodes, keep the best."""
+"""Settings in training, rung by rung: train, play, keep some."""
 
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from ramac_jax.acting import ActingParams
-from ramac_jax.cli.reporting.sweep_tables import COLUMNS, to_json
 from ramac_jax.cli.runs.evaluator import Evaluator, figures_of
 from ramac_jax.cli.runs.folder import POPULATION
 from ramac_jax.cli.runs.search import Search, Variant
-from ramac_jax.cli.runs.training import TrainingPlan, train_members
+from ramac_jax.cli.runs.training import Compiled, TrainingPlan, train_members
+from ramac_jax.cli.runs.tried import Tried
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices.hosts import agree, is_first_host
-from ramac_jax.evaluation.ranking import Ranked, rank
 from ramac_jax.files import write_json
 from ramac_jax.population import (
     Callbacks,
@@ -27,7 +26,6 @@ from ramac_jax.population import (
     Progress,
     Trained,
     select_settings,
-    successive_halving,
 )
 
 Figures = dict[str, np.ndarray]  # name -> [settings, seeds]
@@ -41,35 +39,30 @@ class Stage(NamedTuple):
     numbers: np.ndarray  # [S], the settings
     trained: Trained  # of S x N members, setting by setting
 
-    def is_frozen(self) -> np.ndarray:
-        """Return which agents diverged [S, N]."""
-        return self.trained.is_frozen().reshape(len(self.numbers), -1)
-
     def initial_states(self, members: Members, num_steps: int) -> InitialStates:
         """Return the states of members that this stage trained for these updates."""
         return InitialStates(states=self.trained.states_of(members), step=num_steps)
 
-    def divergences(self) -> Iterator[dict[str, Any]]:
-        """Yield a record of each agent that diverged."""
-        members = self.trained.members
-        for row, step in self.trained.frozen.items():
-            setting, seed = int(members.setting[row]), int(members.seed[row])
-            yield {"setting": setting, "seed": seed, "step": step}
+    def diverged(self, number: int) -> list[int | None]:
+        """Return the last finite step of each agent that diverged; None: others."""
+        rows = np.flatnonzero(self.trained.members.setting == number)
+        return [self.trained.frozen.get(row) for row in rows.tolist()]
 
 
 class Found(NamedTuple):
-    """The result of a search."""
+    """The result of a search, or of one of its rounds."""
 
     stages: list[Stage]  # of the last rung
-    ranked: list[Ranked]  # best first; none without episodes
-    eliminated: list[dict[str, Any]]  # settings that an earlier rung left out
-    agents: list[dict[str, Any]]  # a row for each agent that selects or is reported
-    diverged: list[dict[str, Any]]  # setting, seed and step of each agent that did
+    tried: list[Tried]  # every setting, in the order of their numbers
+
+
+Keep = Callable[[int, list[Tried]], list[int]]
+"""(rung, the settings that it trained) -> the numbers of those that train on."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Searcher:
-    """Trains and selects the settings of a search."""
+    """Trains and plays settings, from rung to rung."""
 
     search: Search
     plan: TrainingPlan
@@ -82,76 +75,53 @@ class Searcher:
     report: Callable[[str, Progress], None]
     out: Path
     """Folder of the run."""
+    compiled: Compiled
+    """Agents and programs, which the rounds of a search share."""
+    steps: Sequence[int]
+    """Updates of each member at the end of each rung."""
+    title: str = ""
+    """Of the round; "": there is no other."""
+    sizes: Sequence[int] = ()
+    """Numbers of settings for which programs are compiled; none: as many as there are.
+    """
 
-    def run(self) -> Found:
-        """Train and select rung by rung; each rung resumes from its checkpoints."""
-        agents: list[dict[str, Any]] = []
-        diverged: list[dict[str, Any]] = []
+    def run(self, keep: Keep | None = None) -> Found:
+        """Train and play rung by rung; each rung resumes from its checkpoints.
 
-        def train(
-            index: int, alive: np.ndarray, before: list[Stage] | None
-        ) -> list[Stage]:
-            stages = self.train(index, alive, before or [])
-            found = [x for stage in stages for x in stage.divergences()]
-            diverged.extend(x for x in found if x not in diverged)
-            return stages
+        Args:
+          keep: which settings train on after each rung but the last.
+        """
+        left, tried = self.search.numbers, {}
+        stages: list[Stage] = []
+        for index, num_steps in enumerate(self.steps):
+            last = index + 1 == len(self.steps)
+            stages = self.train(index, left, stages)
+            found = self.play_all(stages, num_steps, scores=last)
+            tried.update({x.setting: x for x in found})
+            if not last and keep is not None:
+                path = (
+                    self.folder("-".join([self.title or "only", "kept"]))
+                    / f"rung-{index}.json"
+                )
+                kept = functools.partial(keep, index, found)
+                left = np.array(remembered_numbers(path, kept), int)
+            if not len(left):
+                stages = []
+                break
+        return Found(stages, [tried[number] for number in sorted(tried)])
 
-        def order(index: int, alive: np.ndarray, stages: list[Stage]) -> list[Ranked]:
-            last = index + 1 == len(self.search.rungs)
-            return self.order(alive, stages, agents, last=last)
-
-        halved = successive_halving(self.search.rungs, train, order)
-        eliminated = [
-            {
-                "setting": entry["setting"],
-                "label": entry["label"],
-                "num_steps": rung.num_steps,
-                "chosen_by": entry["chosen_by"],
-            }
-            for rung, ranked in halved.eliminated
-            for entry in to_json([ranked])
-        ]
-        return Found(
-            stages=halved.trained,
-            ranked=halved.ranked,
-            eliminated=eliminated,
-            agents=agents,
-            diverged=diverged,
-        )
-
-    def order(
-        self,
-        alive: np.ndarray,
-        stages: list[Stage],
-        agents: list[dict[str, Any]],
-        *,
-        last: bool,
-    ) -> list[Ranked]:
-        """Rank the settings of a rung by the episodes of the selecting agents."""
-        if self.evaluators is None:
-            return []
-        selecting, reported = self.search.selection.split()
-        selected = self.play(stages, selecting, "selection", agents)
-        scores = self.play(stages, reported, "score", agents) if last else {}
-        return rank(
-            {number: self.search.labels[number] for number in alive.tolist()},
-            selected[self.search.selection.measure],
-            {name: scores[name] for name in COLUMNS if last},
-            np.concatenate([stage.is_frozen() for stage in stages]),
-        )
-
-    def train(self, index: int, alive: np.ndarray, before: list[Stage]) -> list[Stage]:
+    def train(self, index: int, left: np.ndarray, before: list[Stage]) -> list[Stage]:
         """Train the settings that are left to the end of a rung."""
         stages = []
-        for variant in np.unique(self.search.variant[alive]).tolist():
-            numbers = alive[self.search.variant[alive] == variant]
+        programs = self.search.variant[self.search.rows(left)]
+        for variant in np.unique(programs).tolist():
+            numbers = left[programs == variant]
             name = self.stage_name(index, variant)
             members = self.members(numbers)
             earlier = next((x for x in before if x.variant == variant), None)
             initial = None
             if earlier is not None:
-                done = self.search.rungs[index - 1].num_steps
-                initial = earlier.initial_states(members, done)
+                initial = earlier.initial_states(members, self.steps[index - 1])
             trained = train_members(
                 self.plan_of(self.search.variants[variant], index),
                 self.dataset,
@@ -159,15 +129,30 @@ class Searcher:
                 self.folder(name),
                 self.callbacks(variant, members, name),
                 initial,
+                compiled=self.compiled,
+                size=self.size_for(self.search.variants[variant], len(numbers)),
             )
             stages.append(Stage(name, variant, numbers, trained))
         return stages
 
+    def size_for(self, variant: Variant, count: int) -> int:
+        """Return the members of the program that trains so many settings.
+
+        A program that is there is used where it trains at most twice as many: the
+        others are copies.
+        """
+        each = len(self.search.selection.seeds)
+        enough = [x for x in self.sizes if x >= count] or [count]
+        for size in enough:
+            known = self.compiled.has(variant.agent, size * each)
+            if known and size <= 2 * count:
+                return size * each
+        return enough[0] * each
+
     def plan_of(self, variant: Variant, index: int) -> TrainingPlan:
         """Return how the settings of a variant train in a rung."""
         schedule = self.plan.schedule._replace(
-            num_steps=self.search.rungs[index].num_steps,
-            batch_size=variant.batch_size,
+            num_steps=self.steps[index], batch_size=variant.batch_size
         )
         return dataclasses.replace(
             self.plan,
@@ -188,13 +173,14 @@ class Searcher:
 
     def members(self, numbers: np.ndarray) -> Members:
         """Return every seed of some settings."""
-        seeds = self.search.selection.seeds
-        return select_settings(self.search.hyperparams, numbers, seeds)
+        seeds, rows = self.search.selection.seeds, self.search.rows(numbers)
+        members = select_settings(self.search.hyperparams, rows, seeds)
+        return members._replace(setting=np.repeat(numbers, len(seeds)).astype(np.int32))
 
     def stage_name(self, index: int, variant: int) -> str:
-        """Return rung and variant, where there are several."""
-        parts = []
-        if len(self.search.rungs) > 1:
+        """Return round, rung and variant, where there are several."""
+        parts = [self.title] if self.title else []
+        if len(self.steps) > 1:
             parts.append(f"rung-{index}")
         if len(self.search.variants) > 1:
             parts.append(f"variant-{variant}")
@@ -204,45 +190,36 @@ class Searcher:
         """Return the folder of a stage's checkpoints."""
         return self.out / POPULATION / (name or "only")
 
-    def play(
-        self,
-        stages: list[Stage],
-        places: list[int],
-        use: str,
-        agents: list[dict[str, Any]],
-    ) -> Figures:
-        """Play the agents at these places among the seeds, setting by setting.
-
-        Adds a row for each of them to `agents`.
-        """
+    def play_all(
+        self, stages: list[Stage], num_steps: int, *, scores: bool
+    ) -> list[Tried]:
+        """Play the agents of all stages: those that select, and those reported."""
+        selecting, reported = self.search.selection.split()
         found = []
         for stage in stages:
-            figures = remembered(
-                self.folder(stage.name) / f"{use}.json",
-                functools.partial(self.play_stage, stage, places, use),
-            )
-            found.append(figures)
-            agents.extend(self.agent_rows(stage, places, use, figures))
-        return {
-            name: np.concatenate([figures[name] for figures in found])
-            for name in found[0]
-        }
+            selected = self.play(stage, selecting, "selection")
+            scored = self.play(stage, reported, "score") if scores else {}
+            for row, number in enumerate(stage.numbers.tolist()):
+                found.append(
+                    Tried(
+                        setting=number,
+                        label=self.search.labels[number],
+                        num_steps=num_steps,
+                        selection={k: x[row].tolist() for k, x in selected.items()},
+                        score={k: x[row].tolist() for k, x in scored.items()},
+                        diverged=stage.diverged(number),
+                    )
+                )
+        return found
 
-    def agent_rows(
-        self, stage: Stage, places: list[int], use: str, figures: Figures
-    ) -> Iterator[dict[str, Any]]:
-        """Yield a row for each agent that played."""
-        num_steps = int(stage.trained.history.metrics["step"][-1])
-        for row, number in enumerate(stage.numbers.tolist()):
-            for column, place in enumerate(places):
-                yield {
-                    "use": use,
-                    "setting": number,
-                    "seed": self.search.selection.seeds[place],
-                    "num_steps": num_steps,
-                    **{name: x[row, column] for name, x in figures.items()},
-                    "failed": int(figures["failed"][row, column]),
-                }
+    def play(self, stage: Stage, places: list[int], use: str) -> Figures:
+        """Play the agents at these places among the seeds; nothing without episodes."""
+        if self.evaluators is None:
+            return {}
+        return remembered(
+            self.folder(stage.name) / f"{use}.json",
+            functools.partial(self.play_stage, stage, places, use),
+        )
 
     def play_stage(self, stage: Stage, places: list[int], use: str) -> Figures:
         """Return the figures [settings, places] of one stage."""
@@ -267,3 +244,14 @@ def remembered(path: Path, make: Callable[[], Figures]) -> Figures:
     if not known and is_first_host():
         write_json(path, {name: x.tolist() for name, x in figures.items()})
     return {name: np.array(rows, np.float64) for name, rows in figures.items()}
+
+
+def remembered_numbers(path: Path, make: Callable[[], list[int]]) -> list[int]:
+    """Return numbers from a file; make and write them where there is none."""
+    if path.exists():
+        found: list[int] = json.loads(path.read_text())["numbers"]
+        return found
+    numbers = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"numbers": numbers})
+    return numbers

@@ -4,9 +4,10 @@ import dataclasses
 from typing import Any
 
 from ramac_jax.acting import describe
+from ramac_jax.cli.options.evaluation import MEASURES
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.runs.acting import acting_options
-from ramac_jax.errors import InputError
+from ramac_jax.errors import InputError, check_names
 
 SELECTION_SEED = 1_000_000_000
 """Seed of the first episode to select on; reported episodes have lower seeds."""
@@ -62,14 +63,21 @@ class Selection(SelectionEpisodes):
     """Seeds of every setting."""
     num_selecting: int | None
     """How many of the first seeds select; None: half of them."""
+    objectives: tuple[str, ...] = ("cvar",)
+    """What a search maximises: `measure`, or both measures."""
+    max_risky: float | None = None
+    """Largest share of risky steps in the episodes to select on; None: any."""
     acting: str = ""
     """Acting options in words; "": as trained."""
 
     @classmethod
     def of(cls, options: SweepOptions) -> "Selection":
         """Return the selection that the options describe."""
+        objectives = tuple(options.selection.objective.split(","))
         return cls(
-            measure=options.selection.select,
+            measure="cvar" if "cvar" in objectives else "mean",
+            objectives=objectives,
+            max_risky=options.selection.max_risky,
             level=options.evaluation.eval_level,
             seeds=tuple(options.training.seeds),
             num_selecting=options.selection.selection_seeds,
@@ -103,8 +111,23 @@ class Selection(SelectionEpisodes):
             f"Settings are selected by the {self.criterion} of "
             f"{self.selection_episodes} episodes of each agent of seed {selecting}, "
             f"and reported on {self.episodes} other episodes of each agent of seed "
-            f"{reported}.{same}{how}"
+            f"{reported}.{self.rule()}{same}{how}"
         )
+
+    def rule(self) -> str:
+        """Return what else decides than one measure, in sentences."""
+        front = limit = ""
+        if len(self.objectives) > 1:
+            front = (
+                " Settings on the Pareto front of CVaR and mean return come first, and "
+                f"best/ is the one of them with the highest {self.criterion}."
+            )
+        if self.max_risky is not None:
+            limit = (
+                f" A setting with more than {100 * self.max_risky:g} % risky steps in "
+                "these episodes comes after every one without."
+            )
+        return front + limit
 
 
 def check_selection(selection: Selection, options: SweepOptions) -> None:
@@ -114,5 +137,15 @@ def check_selection(selection: Selection, options: SweepOptions) -> None:
         raise InputError(
             f"--selection-seeds is {chosen} of {seeds} seeds: leave one to report"
         )
-    if options.search.halving is not None and not selection.episodes:
-        raise InputError("--halving selects by episodes: --episodes 0 plays none")
+    check_names("objective", selection.objectives, MEASURES)
+    if len(set(selection.objectives)) < len(selection.objectives):
+        raise InputError(
+            f"--objective is {options.selection.objective}: give each objective once"
+        )
+    share = selection.max_risky
+    if share is not None and not 0.0 <= share <= 1.0:
+        raise InputError(f"--max-risky is {share:g}: give a share from 0 to 1")
+    if options.search.sampler is not None and not selection.episodes:
+        raise InputError(
+            "--sampler learns from the objective in episodes: --episodes 0 plays none"
+        )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ramac_jax as rj
 from ramac_jax import population as populations
 from ramac_jax.cli import console
 from ramac_jax.cli.options.agent import AgentSpec
@@ -17,6 +18,7 @@ from ramac_jax.cli.runs.agents import (
 )
 from ramac_jax.cli.signals import noted_signals
 from ramac_jax.data.loading import OfflineDataset
+from ramac_jax.policy import PolicySpec
 
 PRETRAINING_READS = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 """Hyperparameters that the agent of `build_pretraining_agent` reads."""
@@ -55,6 +57,30 @@ def training_plan(options: TrainOptions) -> TrainingPlan:
     )
 
 
+class Compiled:
+    """Agents and their programs, made once for all populations of a command."""
+
+    def __init__(self) -> None:
+        self.made: dict[AgentSpec, tuple[rj.Agent, rj.Agent]] = {}
+        self.shared: dict[tuple[AgentSpec, int], populations.SharedPrograms] = {}
+
+    def agents(self, agent: AgentSpec, spec: PolicySpec) -> tuple[rj.Agent, rj.Agent]:
+        """Return the agent of a spec, and the one that pretrains it."""
+        if agent not in self.made:
+            pretraining = build_pretraining_agent(agent, spec)
+            self.made[agent] = (build_agent(agent, spec), pretraining)
+        return self.made[agent]
+
+    def has(self, agent: AgentSpec, size: int) -> bool:
+        """Return whether programs of so many members are there."""
+        return (agent, size) in self.shared
+
+    def programs(self, agent: AgentSpec, size: int) -> populations.SharedPrograms:
+        """Return the programs of so many members."""
+        key = (agent, size)
+        return self.shared.setdefault(key, populations.SharedPrograms(size))
+
+
 def train_members(
     plan: TrainingPlan,
     dataset: OfflineDataset,
@@ -62,6 +88,9 @@ def train_members(
     folder: Path,
     callbacks: populations.Callbacks,
     initial: populations.InitialStates | None = None,
+    *,
+    compiled: Compiled | None = None,
+    size: int = 0,
 ) -> populations.Trained:
     """Train members of a population; a signal saves the run and ends it.
 
@@ -72,19 +101,23 @@ def train_members(
       folder: for checkpoints; an unfinished run in it is resumed.
       callbacks: evaluation and report.
       initial: states to start from; None: fresh ones, pretrained as the plan says.
+      compiled: agents and programs of other calls; None: new ones.
+      size: members for which the programs are compiled, as many or more.
     """
+    compiled = compiled or Compiled()
     spec = policy_spec(plan.agent, dataset.scaling)
     schedule = plan.schedule
     if callbacks.evaluate is None:
         schedule = schedule._replace(eval_every=None)
+    agent, pretraining_agent = compiled.agents(plan.agent, spec)
     pretraining = populations.Pretraining(
-        agent=build_pretraining_agent(plan.agent, spec),
+        agent=pretraining_agent,
         num_steps=plan.bc_steps,
         hyperparams_read=PRETRAINING_READS,
     )
     with training_in(plan.agent.precision), noted_signals() as noted_signal:
         return populations.train_population(
-            build_agent(plan.agent, spec),
+            agent,
             dataset.transitions,
             members,
             schedule,
@@ -92,4 +125,5 @@ def train_members(
             callbacks=callbacks._replace(warn=console.warn, should_stop=noted_signal),
             storage=populations.Storage(folder=folder, settings=plan.settings),
             memory=plan.memory,
+            shared=compiled.programs(plan.agent, max(size, len(members.seed))),
         )

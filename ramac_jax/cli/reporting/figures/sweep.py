@@ -12,6 +12,7 @@ from ramac_jax.cli.reporting.figures.labels import Label, write_labels
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, reach
 from ramac_jax.cli.reporting.sweep_tables import called
 from ramac_jax.evaluation import Interval, Ranked
+from ramac_jax.evaluation.ranking import pareto_front
 
 AXES = ("cvar", "mean")
 STYLES = {  # colour, marker, size of the marker, order of drawing
@@ -31,7 +32,7 @@ def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
     """
     points = np.array([[x.score[name].value for name in AXES] for x in ranked])
     shown: list[int] = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()
-    front: list[int] = pareto_front(points).tolist()
+    front: list[int] = front_of(points).tolist()
     roles = {index: "chosen" for index in shown if index == 0}
     roles |= {index: "front" for index in front if index not in roles}
     roles |= {index: "other" for index in shown if index not in roles}
@@ -62,17 +63,13 @@ def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
     return figure
 
 
-def pareto_front(points: np.ndarray) -> np.ndarray:
+def front_of(points: np.ndarray) -> np.ndarray:
     """Return the indices of the Pareto front of points [S, 2], by rising x.
 
-    Higher is better. A point dominates another if it is at least as good in both
-    coordinates and better in one. Points that are not finite are left out.
+    Points that are not finite are left out.
     """
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    kept = points[finite]
-    as_good = (kept >= kept[:, None]).all(axis=-1)  # [i, j]: j is as good as i
-    better = (kept > kept[:, None]).any(axis=-1)
-    front = finite[~np.any(as_good & better, axis=1)]
+    front = finite[pareto_front(points[finite])]
     return front[np.argsort(points[front, 0], kind="stable")]
 
 

@@ -1,0 +1,1 @@
+"""Samplers of the search on known response surfaces, and the rate of its rounds."""

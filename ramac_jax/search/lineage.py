@@ -1,0 +1,68 @@
+"""Which trials of a study count, and which of them run again after a lost process."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+FIRST, HISTORY = "failed_trial", "retry_history"
+"""System attributes of a retried trial, by the names that Optuna uses."""
+REASON = "reason"
+"""User attribute of a trial that failed, and is not run again."""
+SURPLUS = "more trials than were asked for"
+MAX_RETRIES = 3
+"""How often a trial runs again whose process was lost."""
+
+
+def retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue the parameters of a trial again, up to `MAX_RETRIES` times.
+
+    The new trial notes the number of the first one, and of all before it, as
+    `optuna.storages.RetryHeartbeatStaleTrialCallback` does. It inherits nothing else.
+    """
+    history = [*trial.system_attrs.get(HISTORY, ()), trial.number]
+    if len(history) > MAX_RETRIES:
+        return
+    attributes: dict[str, Any] = {FIRST: history[0], HISTORY: history}
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            system_attrs=attributes,
+        )
+    )
+
+
+def is_root(trial: FrozenTrial) -> bool:
+    """Whether a trial counts towards the number of trials: no retry, no surplus."""
+    return FIRST not in trial.system_attrs and trial.user_attrs.get(REASON) != SURPLUS
+
+
+def first_number(trial: FrozenTrial) -> int:
+    """Return the number of a trial, or of the one that it runs again.
+
+    A process may end before its trial has all of its parameters: the retry draws the
+    others as the first one would have.
+    """
+    number: int = trial.system_attrs.get(FIRST, trial.number)
+    return number
+
+
+def roots(trials: Iterable[FrozenTrial]) -> list[int]:
+    """Return the numbers of the trials that count, in rising order."""
+    return sorted(trial.number for trial in trials if is_root(trial))
+
+
+def orphans(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials of lost processes that nothing has queued again."""
+    retried = {x for trial in trials for x in trial.system_attrs.get(HISTORY, ())}
+    return [
+        trial
+        for trial in trials
+        if trial.state == TrialState.FAIL
+        and REASON not in trial.user_attrs
+        and trial.number not in retried
+        and len(trial.system_attrs.get(HISTORY, ())) < MAX_RETRIES
+    ]
