@@ -27,6 +27,9 @@ class Hyperparams(NamedTuple):
     child of the root of its parameters, such as a prior."""
     discount: float = 0.99
     """gamma: weight of the return one step later."""
+    target_lambda: float = 1.0
+    """lambda: probability that a target joins one step more, up to the agent's
+    `target_steps`; 1: always."""
     target_rate: float = 0.05
     """Polyak step of the target critics."""
     ema_rate: float = 0.005
@@ -87,6 +90,7 @@ RANGES = {
     "critic_learning_rate": WEIGHT,
     "max_grad_norm": Range(0.0, open_low=True, infinite=True),
     "discount": FRACTION,
+    "target_lambda": FRACTION,
     "target_rate": FRACTION,
     "ema_rate": FRACTION,
     "bc_weight": WEIGHT,
