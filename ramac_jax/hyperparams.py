@@ -15,7 +15,8 @@ class Hyperparams(NamedTuple):
     integer or a number of NumPy, and values stacked along a leading axis (see `grid`)
     are a sweep. An array of JAX is another type of argument than a number. The defaults
     suit the quantile critic and rewards scaled so that returns are some tens; the
-    presets of the commands are tuned for each agent. Lengths are counted in updates, values in returns.
+    presets of the commands are tuned for each agent. Lengths are counted in updates,
+    values in returns.
     """
 
     actor_learning_rate: float = 3e-4
