@@ -20,7 +20,7 @@ from benchmarks.tails.laws import LAWS, Law
 from ramac_jax.cli.options.words import read_words
 from ramac_jax.errors import check_names
 
-NUM_EPISODES = 400_000
+NUM_EPISODES = 200_000
 """Simulated episodes of a law."""
 MUCH_LEFT = 0.03
 """Share of the first error above which a reading says little of a critic."""

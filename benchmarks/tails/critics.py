@@ -9,8 +9,8 @@ class Settings(NamedTuple):
     critic: str = "categorical"  # or "quantile"
     num_critics: int = 2
     num_quantiles: int = 32  # N, draws of a target, and quantiles of a quantile critic
-    target_steps: int = 5
-    target_lambda: float = 0.2
+    target_steps: int = 3
+    target_lambda: float = 0.1
     independent_targets: bool = True  # each critic's own; no: from the least critic
     num_atoms: int = 101  # of a categorical critic
     critic_learning_rate: float = 3e-3
