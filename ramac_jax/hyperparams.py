@@ -14,8 +14,9 @@ class Hyperparams(NamedTuple):
     Each leaf is a traced scalar: another value never recompiles, be it a float, an
     integer or a number of NumPy, and values stacked along a leading axis (see `grid`)
     are a sweep. An array of JAX is another type of argument than a number. The defaults
-    are the settings tuned on the hopper tasks, for rewards scaled so that returns are
-    some tens. Lengths are counted in updates, values in returns.
+    suit the quantile critic and rewards scaled so that returns are some tens; the
+    presets of the commands are tuned for each agent. Lengths are counted in updates,
+    values in returns.
     """
 
     actor_learning_rate: float = 3e-4
@@ -27,6 +28,9 @@ class Hyperparams(NamedTuple):
     child of the root of its parameters, such as a prior."""
     discount: float = 0.99
     """gamma: weight of the return one step later."""
+    target_lambda: float = 1.0
+    """lambda: probability that a target joins one step more, up to the agent's
+    `target_steps`; 1: always."""
     target_rate: float = 0.05
     """Polyak step of the target critics."""
     ema_rate: float = 0.005
@@ -87,6 +91,7 @@ RANGES = {
     "critic_learning_rate": WEIGHT,
     "max_grad_norm": Range(0.0, open_low=True, infinite=True),
     "discount": FRACTION,
+    "target_lambda": FRACTION,
     "target_rate": FRACTION,
     "ema_rate": FRACTION,
     "bc_weight": WEIGHT,

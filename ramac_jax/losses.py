@@ -56,14 +56,14 @@ def project(
     its mean is kept; values beyond the outer centres count as those (Bellemare et al.,
     2017). At a distance of f widths from the nearest centre this adds f (1 - f) squared
     widths to the variance, at every backup anew. So the nearest bin takes f (1 - f) / 2
-    of the value's probability from each of its neighbours, though never more than half
-    of what a neighbour holds: no bin falls below 0 (flux-corrected transport, Boris and
-    Book, 1973). A law that is smooth over a few bins keeps its variance; a single value
-    stays on two bins.
+    of the value's probability from each of its neighbours, of all values together at
+    most half of what a neighbour holds: no bin falls below 0 (flux-corrected transport,
+    Boris and Book, 1973). A law that is smooth over a few bins keeps its variance; a
+    single value stays on two bins.
     """
-    centres = bin_centres(low, high, num_bins)
-    inside = jnp.clip(value, centres[0], centres[-1])
-    distance = jnp.abs(inside[:, None] - centres[None, :]) * (num_bins / (high - low))
+    place = (value - low) * (num_bins / (high - low)) - 0.5  # in widths
+    inside = jnp.clip(place, 0.0, num_bins - 1.0)
+    distance = jnp.abs(inside[:, None] - jnp.arange(num_bins))
     spread = probability @ jnp.maximum(0.0, 1.0 - distance)  # [M] @ [M, K]
     excess = jnp.where(distance < 0.5, 0.5 * distance * (1.0 - distance), 0.0)
     below, above = jnp.pad(spread[:-1], (1, 0)), jnp.pad(spread[1:], (0, 1))

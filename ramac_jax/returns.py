@@ -1,7 +1,5 @@
 """Episodes of a dataset: where they end, and the returns that they hold."""
 
-from typing import Any
-
 import numpy as np
 
 from ramac_jax.errors import InputError
@@ -28,7 +26,9 @@ def steps_to_end(ends: np.ndarray) -> np.ndarray:
 def discounted_returns(dataset: Transition, discount: float) -> np.ndarray:
     """Return sum_k discount^k r_k [D] from each row to the end of its episode.
 
-    An episode that was cut off goes on for ever with its own mean reward.
+    An episode that was cut off goes on with the mean return V of all rows. The return
+    of a row is a + b V, where b is 0 if its episode ends, so that V is the mean of a
+    over 1 minus the mean of b.
 
     Args:
       dataset: transitions [D, ...] in the order of time, with `steps`.
@@ -49,22 +49,22 @@ def discounted_returns(dataset: Transition, discount: float) -> np.ndarray:
             f"the discount is {discount:g} and {is_cut.sum()} episodes were cut off, "
             "so that their returns are unknown: give a discount below 1, or a range"
         )
-    returns = reward.copy()
+    seen = reward.copy()  # a: what the rewards of the data give
     first = 0
-    for end, cut in zip(ends.tolist(), is_cut, strict=True):
-        episode = returns[first : end + 1]
-        after = episode.mean() / (1.0 - discount) if cut else 0.0
-        episode[:] = accumulate(episode, discount, after)
+    for end in ends.tolist():
+        seen[first : end + 1] = accumulate(seen[first : end + 1], discount)
         first = end + 1
-    return returns
+    left = np.asarray(dataset.steps, np.float64)
+    is_cut_later = np.repeat(is_cut, np.diff(ends, prepend=-1))
+    after: np.ndarray = np.where(is_cut_later, discount**left, 0.0)  # b
+    return seen + after * (seen.mean() / (1.0 - after.mean()))
 
 
-def accumulate(reward: np.ndarray, discount: float, after: float) -> list[float]:
-    """Discounted sums [T] of rewards [T], and of the return after the last of them."""
-    sums: list[Any] = [after]
-    for r in reward[::-1].tolist():
-        sums.append(r + discount * sums[-1])
-    return sums[:0:-1]
+def accumulate(reward: np.ndarray, discount: float) -> list[float]:
+    """Discounted sums [T] of rewards [T] from each step on."""
+    total = 0.0
+    sums = [total := r + discount * total for r in reward[::-1].tolist()]
+    return sums[::-1]
 
 
 def value_range(dataset: Transition, discount: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from ramac_jax.types import (
     Key,
     Metrics,
     MetricSums,
+    Scalar,
     State,
     Transition,
 )
@@ -25,11 +26,20 @@ TrainFn = Callable[[State, Transition, Key, Hyperparams], tuple[State, Metrics]]
 
 
 def sample_batch(
-    dataset: Transition, key: Key, batch_size: int, target_steps: int = 1
+    dataset: Transition,
+    key: Key,
+    batch_size: int,
+    target_steps: int = 1,
+    target_lambda: Scalar = 1.0,
 ) -> Transition:
     """Draw `batch_size` rows of a dataset [D, ...] uniformly with replacement.
 
     The probability of a row is 1 / D within D / 2^32 of it.
+
+    A row joins k steps or more with probability lambda^(k - 1), so that the law of the
+    targets is that of lambda-returns: the critic learns the law of a policy that takes
+    the data's action with probability lambda in each later step, and the agent's own
+    else (Sutton and Barto, 2018, section 12.1, on laws instead of means).
 
     Args:
       dataset: rows in the order of time where `target_steps` is above 1.
@@ -37,6 +47,7 @@ def sample_batch(
       batch_size: B.
       target_steps: n, steps that a row of the batch joins at most: fewer where its
         episode ends before. 1: the rows are the dataset's own.
+      target_lambda: lambda, 0 to 1. 1: every row joins n steps.
 
     Raises `InputError` where steps are to be joined and the dataset has no `steps`.
     """
@@ -47,8 +58,10 @@ def sample_batch(
     if target_steps == 1:
         return batch
     left = known_steps(target_steps, dataset)
-    steps = jnp.minimum(left[first], target_steps).astype(jnp.int32)
     offset = jnp.arange(target_steps)[None, :]
+    chance = jax.random.uniform(jax.random.fold_in(key, 1), (batch_size, 1))
+    goes_on = chance < target_lambda ** offset[:, 1:]  # [B, n - 1]
+    steps = jnp.minimum(left[first], 1 + jnp.sum(goes_on, axis=1)).astype(jnp.int32)
     reward = dataset.reward[jnp.minimum(first[:, None] + offset, size - 1)]  # [B, n]
     last = first + steps - 1
     return batch._replace(
@@ -56,6 +69,21 @@ def sample_batch(
         next_observation=dataset.next_observation[last],
         terminated=dataset.terminated[last],
         steps=steps.astype(reward.dtype),
+    )
+
+
+def draw_batch(
+    agent: Agent,
+    dataset: Transition,
+    key: Key,
+    hyperparams: Hyperparams,
+    batch_size: int,
+) -> Transition:
+    """`sample_batch` for the targets of this agent and these hyperparameters."""
+    if agent.target_steps == 1:
+        return sample_batch(dataset, key, batch_size)
+    return sample_batch(
+        dataset, key, batch_size, agent.target_steps, hyperparams.target_lambda
     )
 
 
@@ -87,8 +115,8 @@ def zero_metric_sums(
 ) -> MetricSums:
     """Zeros for the metrics of one update of this agent."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    draw = partial(sample_batch, batch_size=batch_size, target_steps=agent.target_steps)
-    batch = jax.eval_shape(draw, dataset, key)
+    draw = partial(draw_batch, agent, batch_size=batch_size)
+    batch = jax.eval_shape(draw, dataset, key, hyperparams)
     metrics = jax.eval_shape(agent.update, state, batch, key, hyperparams)[1]
     sums = {
         name: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32))
@@ -131,7 +159,7 @@ def advance(
     def one_update(_: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
         state, sums, updates = carry
         batch_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
-        batch = sample_batch(dataset, batch_key, batch_size, agent.target_steps)
+        batch = draw_batch(agent, dataset, batch_key, hyperparams, batch_size)
         updated, metrics = agent.update(state, batch, update_key, hyperparams)
         flat = ravel_pytree(metrics)[0]
         accepted = all_finite((updated, flat)) & active

@@ -296,7 +296,7 @@ class Critic(NamedTuple):
     law: LawFn | None = None
     """The whole law of its returns, which targets then read; None: they read
     `quantiles` at random fractions."""
-    low: float = -math.inf  # least and greatest return that it can represent
+    low: float = -math.inf  # least and greatest target that it can represent
     high: float = math.inf
     pessimistic_quantiles: QuantilesFn | None = None
     """Quantiles that a policy acts on, lower for actions that are out of distribution

@@ -31,11 +31,31 @@ def test_a_return_is_the_discounted_sum_to_the_end():
     np.testing.assert_allclose(found, [1 + 1 + 1, 2 + 2, 4, 8])
 
 
-def test_an_episode_that_was_cut_off_goes_on_with_its_mean_reward():
-    """A constant reward has the return r / (1 - gamma), wherever it is cut."""
-    dataset = episodes([[3.0] * 4, [1.0]], [0, 1])
+def test_a_constant_reward_has_its_return_wherever_it_is_cut():
+    dataset = episodes([[3.0] * 4, [3.0] * 9], [0, 0])
     found = rj.discounted_returns(dataset, 0.9)
-    np.testing.assert_allclose(found, [30.0] * 4 + [1.0], rtol=1e-6)
+    np.testing.assert_allclose(found, 30.0, rtol=1e-6)
+
+
+def test_a_cut_episode_goes_on_with_the_mean_return():
+    """The mean of a row's return is then the mean of r + gamma (next return)."""
+    dataset = episodes([[1.0, 5.0], [2.0, 0.0, 7.0], [4.0]], [0, 1, 0])
+    found = rj.discounted_returns(dataset, 0.5)
+    mean = found.mean()
+    np.testing.assert_allclose(
+        found,
+        [1 + 2.5 + mean / 4, 5 + mean / 2, 2 + 7 / 4, 3.5, 7, 4 + mean / 2],
+        rtol=1e-6,
+    )
+
+
+def test_short_records_of_a_chain_have_the_range_of_long_ones():
+    """Reward .3, or -5 in one step of 50: 90 % of the returns lie in [9.4, 27]."""
+    rng = np.random.default_rng(0)
+    reward = np.where(rng.random(40_000) < 0.02, -5.0, 0.3)
+    long = rj.value_range(episodes(reward.reshape(-1, 1000), np.zeros(40)), 0.99)
+    short = rj.value_range(episodes(reward.reshape(-1, 4), np.zeros(10_000)), 0.99)
+    assert long[0] < short[0] < 19.35 < short[1] < long[1]
 
 
 def test_the_range_is_wider_than_the_returns_and_ignores_the_very_rare():
@@ -117,3 +137,25 @@ def test_joined_steps_have_the_value_of_single_steps_taken_in_turn(discount):
 def test_joining_needs_to_know_where_episodes_end():
     with pytest.raises(rj.InputError, match="target_steps is 2 and the dataset does"):
         drawn(DATASET._replace(steps=None), 2, [0])
+
+
+@pytest.mark.parametrize("target_lambda", [0.0, 0.4, 1.0])
+def test_the_mean_target_is_the_lambda_return(target_lambda):
+    """(1 - l) (G_1 + l G_2) + l^2 G_3, where G_n is the target of n steps."""
+    dataset = episodes([[1.0, 2.0, 4.0, 0.0]], [1])
+    value, discount = np.array([0.0, 3.0, 5.0, 7.0]), 0.9
+    batch = rj.sample_batch(dataset, jax.random.key(0), 40_000, 3, target_lambda)
+    rows = jax.tree.map(lambda x: x[np.asarray(batch.observation)[:, 0] == 0], batch)
+    total, weight = rj.losses.join_steps(rows.reward, rows.steps, discount)
+    after = value[np.asarray(rows.next_observation)[:, 0].astype(int)]
+    targets = np.asarray(total + weight * after)
+    returns = [
+        sum(discount**k * r for k, r in enumerate([1.0, 2.0, 4.0][:n]))
+        + discount**n * value[n]
+        for n in (1, 2, 3)
+    ]
+    chances = [1 - target_lambda, target_lambda - target_lambda**2, target_lambda**2]
+    error = 4.0 * targets.std() / np.sqrt(len(targets))
+    np.testing.assert_allclose(
+        targets.mean(), np.dot(chances, returns), rtol=1e-6, atol=error
+    )

@@ -213,6 +213,32 @@ def test_batches_are_whole_rows_drawn_uniformly_with_replacement():
         np.testing.assert_array_equal(leaf.ravel(), drawn)
 
 
+def test_members_of_one_program_have_their_own_lambda():
+    """The mean of the joined steps is 1 + l + l^2, up to three of them."""
+    traces = []
+
+    def update(state, batch, key, hyperparams):
+        traces.append(1)
+        return state, {"steps": jnp.mean(batch.steps)}
+
+    agent = keyed_agent(lambda *_: None, update, None)._replace(target_steps=3)
+    row = jnp.zeros(4000)
+    left = jnp.arange(4000.0, 0.0, -1.0)
+    dataset = rj.Transition(row[:, None], row[:, None], row, row[:, None], row, left)
+    state = rj.State(*[jnp.zeros(())] * (len(rj.State._fields) - 1), jnp.int32(0))
+    train = rj.make_train(agent, num_steps=1, batch_size=20_000)
+    members, others = (
+        rj.grid(rj.Hyperparams(), target_lambda=x)
+        for x in ([0.0, 0.2, 1.0], [0.1, 0.3, 0.5])
+    )
+    batched = jax.jit(jax.vmap(train, in_axes=(None, None, None, 0)))
+    _, metrics = batched(state, dataset, KEY, members)
+    np.testing.assert_allclose(metrics["steps"], [1.0, 1.24, 3.0], atol=0.02)
+    before = len(traces)
+    batched(state, dataset, KEY, others)
+    assert len(traces) == before > 0
+
+
 @pytest.mark.parametrize("sizes", [{"num_steps": 0}, {"num_steps": 1, "batch_size": 0}])
 def test_train_refuses_a_length_below_one(setting, sizes):
     with pytest.raises(rj.InputError, match="give 1 or more"):

@@ -1,6 +1,7 @@
 """The command: laws and critics by name, a table, a record and a figure."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,10 @@ from benchmarks.tails.laws import LAWS, Law
 from ramac_jax.cli.options.words import read_words
 from ramac_jax.errors import check_names
 
-NUM_EPISODES = 100_000
+NUM_EPISODES = 200_000
 """Simulated episodes of a law."""
+MUCH_LEFT = 0.03
+"""Share of the first error above which a reading says little of a critic."""
 NUM_SHOWN = 100
 """Quantiles of the record, each the mean over one of as many equal parts."""
 
@@ -57,10 +60,27 @@ def check(arguments: Arguments) -> None:
     check_names("critic", arguments.critics, CRITICS)
     if (arguments.atoms is None) != (arguments.probabilities is None):
         raise rj.InputError("give --atoms and --probabilities together")
+    if arguments.atoms is not None and arguments.laws != tuple(LAWS):
+        raise rj.InputError("give --laws or --atoms, not both")
     if arguments.atoms is None and arguments.discount is not None:
         raise rj.InputError("--discount is that of --atoms: give them too")
     if arguments.figure is not None and arguments.figure.suffix != ".png":
         raise rj.InputError(f"--figure is {arguments.figure}: give a .png file")
+
+
+def warn_of_few_updates(law: Law, updates: int) -> None:
+    """Warn where the target critics are still far from their fixed point.
+
+    Each update moves them by the target rate, and a backup takes 1 - discount of what
+    is left of the first error.
+    """
+    left = math.exp(-updates * rj.Hyperparams().target_rate * (1.0 - law.discount))
+    if left > MUCH_LEFT:
+        Console(stderr=True).print(
+            f"warning: at a discount of {law.discount:g}, {updates:,} updates leave "
+            f"{left:.0%} of the first error of any critic: give more --updates",
+            soft_wrap=True,
+        )
 
 
 def chosen_laws(arguments: Arguments) -> dict[str, Law]:
@@ -175,6 +195,7 @@ def main(argv: Sequence[str]) -> None:
     critics = {name: CRITICS[name] for name in arguments.critics}
     found: list[dict[str, Any]] = []
     for name, law in laws_by_name.items():
+        warn_of_few_updates(law, arguments.updates)
         rows = measure_law(name, law, critics, arguments.updates, arguments.seeds)
         for record in rows:
             print_table(record)

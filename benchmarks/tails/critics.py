@@ -9,21 +9,31 @@ class Settings(NamedTuple):
     critic: str = "categorical"  # or "quantile"
     num_critics: int = 2
     num_quantiles: int = 32  # N, draws of a target, and quantiles of a quantile critic
-    target_steps: int = 1
+    target_steps: int = 3
+    target_lambda: float = 0.1
     independent_targets: bool = True  # each critic's own; no: from the least critic
     num_atoms: int = 101  # of a categorical critic
+    critic_learning_rate: float = 3e-3
+    ood_weight: float = 0.003  # of a categorical critic
     num_cosines: int = 64  # of a quantile critic
     huber_threshold: float = 1.0  # kappa of a quantile critic, in scaled rewards
     reward_scale: float | None = 1.0  # None: 1 / (3 deviations of the data's returns)
 
 
-QUANTILE = Settings(critic="quantile", independent_targets=False)
+ONE_STEP = Settings(target_steps=1, target_lambda=1.0)
+QUANTILE = ONE_STEP._replace(
+    critic="quantile",
+    independent_targets=False,
+    critic_learning_rate=1e-3,
+    ood_weight=0.0,
+)
 CRITICS = {
-    "categorical, 1 step": Settings(),
-    "categorical, 5 steps": Settings(target_steps=5),
-    "categorical, 10 steps": Settings(target_steps=10),
-    "categorical, 1 step, shared targets": Settings(independent_targets=False),
-    "categorical, 1 step, 5 critics": Settings(num_critics=5),
+    "categorical": Settings(),
+    "categorical, shared targets": Settings(independent_targets=False),
+    "categorical, 5 critics": Settings(num_critics=5),
+    "categorical, 1 step": ONE_STEP,
+    "categorical, 5 steps": ONE_STEP._replace(target_steps=5),
+    "categorical, 10 steps": ONE_STEP._replace(target_steps=10),
     "paper": QUANTILE,
     "quantile, 8 fractions, rewards x 0.1": QUANTILE._replace(
         num_quantiles=8, num_cosines=16, reward_scale=0.1
@@ -34,5 +44,5 @@ CRITICS = {
     ),
 }
 """The critics by name."""
-DEFAULT = "categorical, 1 step"
+DEFAULT = "categorical"
 """The one that RADAC and RAFMAC use."""

@@ -155,7 +155,10 @@ def learn_quantiles(
         independent_targets=settings.independent_targets,
     )
     hyperparams = rj.Hyperparams(
+        critic_learning_rate=settings.critic_learning_rate,
         discount=law.discount,
+        target_lambda=settings.target_lambda,
+        ood_weight=settings.ood_weight,
         huber_threshold=settings.huber_threshold,
         risk_weight=0.0,
         decay_steps=float(num_updates),

@@ -63,7 +63,8 @@ def ramac_agent(
       normalize_value: divide the actor's objective by its mean absolute value in the
         batch (Fujimoto and Gu, 2021), so that one weight suits any scale of returns.
       target_steps: n, rewards of the data that a target of the critics sums before it
-        asks the critics for the rest, gamma^n Z(s_n, a'). More steps carry rare
+        asks the critics for the rest, gamma^n Z(s_n, a'); where
+        `Hyperparams.target_lambda` is below 1, up to as many. More steps carry rare
         penalties further in one update and lean towards the data's own policy; 1: the
         paper. `make_train` and `train_population` join the steps, and above 1 need
         `Transition.steps`; in a loop of your own, `sample_batch` does.

@@ -13,8 +13,9 @@ from ramac_jax.networks.layers import MLP
 from ramac_jax.pickling import picklable
 from ramac_jax.types import Array, Critic, Key, Params, ReturnLaw, Scalar
 
-SOFTENING = 1e-3
-"""Least fraction over which a bin fills up; see `histogram_quantiles`."""
+SOFTENING, SOFTENING_AT_ENDS = 1e-3, 1e-5
+"""Least fraction over which a bin fills up, and that of a bin beyond nearly all
+others; see `histogram_quantiles`."""
 
 
 @picklable
@@ -114,8 +115,8 @@ def categorical_critic(
         quantiles=quantiles,
         loss=loss,
         law=law,
-        low=low,
-        high=high,
+        low=low + 0.5 * width,
+        high=high - 0.5 * width,
         pessimistic_quantiles=pessimistic_quantiles,
         ood_loss=ood_loss,
     )
@@ -135,10 +136,12 @@ def histogram_quantiles(
     rises from 0 to 1 while tau passes the probability p_k of the bin. A bin of
     p_k < `SOFTENING` fills up over that fraction instead, around the same middle:
     dZ/dp is up to 1 / p_k, and the gradient of an empty bin would drown all others.
+    Near 0 and 1 it fills up over what lies between: bins below the law are full at 0.
     """
     width = (high - low) / probabilities.shape[-1]
     middle = jnp.cumsum(probabilities, axis=-1) - 0.5 * probabilities
-    rise = jnp.maximum(probabilities, SOFTENING)
+    room = jnp.maximum(2.0 * jnp.minimum(middle, 1.0 - middle), SOFTENING_AT_ENDS)
+    rise = jnp.maximum(probabilities, jnp.minimum(SOFTENING, room))
     fraction = lift(tau[:, None], middle.ndim + 1)
     filled = jnp.clip(
         0.5 + (fraction - middle[..., None, :]) / rise[..., None, :], 0.0, 1.0

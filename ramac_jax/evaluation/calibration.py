@@ -32,7 +32,9 @@ def calibrate(policy: Policy, episodes: Episodes, seed: int = 0) -> Calibration:
     """Compare the critics of a policy with its own episodes.
 
     A critic predicts the return from the first state of an episode and an action that
-    the policy draws there. The least critic counts at each fraction, as in training.
+    the policy draws there. The least critic counts at each fraction, as in acting. It
+    also predicts what follows a time limit of H steps, which episodes do not show:
+    discount^H of the return after it, .7 % at .99 and 500 steps.
 
     Args:
       policy: the agents, with their critics.

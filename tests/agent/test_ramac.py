@@ -29,6 +29,7 @@ OTHER_VALUES = rj.Hyperparams(
     huber_threshold=0.1,
     conservative_weight=1.0,
     ood_weight=1.0,
+    target_lambda=0.5,
     decay_steps=10.0,
 )
 
@@ -39,8 +40,9 @@ def test_one_trace_serves_every_hyperparameter_and_each_matters(compiled, distan
     for name, value in OTHER_VALUES._asdict().items():
         hyperparams = STEADY._replace(**{name: value})
         other, _ = compiled.update(state, compiled.batch, KEY, hyperparams)
-        # such an agent has no such terms
-        matters = name not in ("conservative_weight", "ood_weight")
+        # such an agent has no such terms, and target_lambda is one of its batches
+        idle = "conservative_weight", "ood_weight", "target_lambda"
+        matters = name not in idle
         assert (distance(usual, other) > 0.0) == matters, name
     assert len(compiled.traces) == 1
 

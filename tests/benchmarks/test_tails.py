@@ -152,7 +152,9 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
         assert row["cvar"] == pytest.approx(np.mean(row["quantiles"][:10]))
         assert row["updates"] == 2 and row["seconds"] > 0.0
         assert len(row["seeds"]) == 2 and row["settings"]["num_critics"] == 2
-    assert f"{DEFAULT} (default)" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"{DEFAULT} (default)" in printed.out
+    assert "2 updates leave 99% of the first error of any critic" in printed.err
     assert figure.stat().st_size
 
 
@@ -160,7 +162,8 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
 def test_the_default_has_the_settings_of_the_tuned_presets(agent):
     preset = PRESETS[f"hopper-medium-expert/{agent}"]
     default = CRITICS[DEFAULT]._asdict()
-    decisive = "critic num_critics num_quantiles target_steps num_atoms".split()
+    of_others = {"huber_threshold", "num_cosines", "reward_scale"}
+    decisive = default.keys() - of_others
     assert {x: default[x] for x in decisive} == {x: preset[x] for x in decisive}
 
 
@@ -177,6 +180,7 @@ ATOMS = "--atoms 1 2 --probabilities "
         ("--laws", "--laws has no value: give at least one"),
         ("--atoms 1", "give --atoms and --probabilities together"),
         ("--discount 0.9", "--discount is that of --atoms: give them too"),
+        ("--laws normal " + ATOMS + "0.5 0.5", "give --laws or --atoms, not both"),
         (ATOMS + "1", "2 atoms and 1 probabilities"),
         (ATOMS + "0.5 0.6", "probabilities sum to 1.1: give some that sum to 1"),
         (ATOMS + "1.5 -0.5", "give none below 0"),

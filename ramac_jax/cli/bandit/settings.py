@@ -20,6 +20,7 @@ BASE = rj.Hyperparams(
     critic_learning_rate=5e-5,
     max_grad_norm=5.0,
     discount=0.99,
+    target_lambda=1.0,
     target_rate=0.005,
     ema_rate=0.005,
     bc_weight=1.0,

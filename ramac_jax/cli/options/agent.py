@@ -53,8 +53,9 @@ class AgentSpec:
     """Lowest and highest return of a categorical critic; None: those of the data, and a
     quarter of their distance on each side."""
     target_steps: int = 1
-    """Rewards of the data that a target sums before it asks the critics for the rest;
-    above 1, targets lean towards the policy that recorded the data."""
+    """Rewards of the data that a target sums before it asks the critics for the rest,
+    or with --target-lambda below 1 sums at most; above 1, targets lean towards the
+    policy that recorded the data."""
     independent_targets: bool = True
     """Each critic learns from its own target network; otherwise all from the lowest of
     them, as in the paper."""
