@@ -11,14 +11,15 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ramac_jax.errors import InputError, check_counts
+from ramac_jax.errors import check_counts
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.search.heartbeats import Heartbeats
 from ramac_jax.search.lineage import REASON, SURPLUS, orphans, retry, roots
 from ramac_jax.search.results import Found, results_of
-from ramac_jax.search.rounds import Round, Scores, frozen
+from ramac_jax.search.rounds import Round, Scores
 from ramac_jax.search.space import Choice, Range, Space, distributions, suggest
 from ramac_jax.search.storage import quiet_optuna, reachable
+from ramac_jax.search.telling import tell
 
 OWNER, ROUND = "process", "round"
 """User attributes of a trial: who trains it, and in which of its rounds."""
@@ -92,10 +93,7 @@ def search(
             round_ = worker.next_round()
             if round_ is None:
                 continue
-            scores = score(round_)
-            if not isinstance(scores, Scores):
-                scores = Scores(np.asarray(scores))
-            worker.tell(round_, scores)
+            worker.tell(round_, score(round_))
             after_round(round_, results_of(study, space))
         return results_of(study, space)
 
@@ -124,7 +122,9 @@ class Worker:
         Where none is left but other processes still train, the process waits until it
         is certain that they live: up to the grace period.
         """
-        self.heartbeats.retry_lost()
+        for trial in self.own(self.trials()):
+            self.heartbeats.follow(trial._trial_id)  # so that it is not lost
+        self.retry_lost()
         trials = self.trials()
         if self.can_ask(trials) or self.own(trials):
             return True
@@ -143,10 +143,15 @@ class Worker:
                 )
                 noted = True
             time.sleep(POLL)
-            self.heartbeats.retry_lost()
+            self.retry_lost()
         for trial in orphans(self.trials()):
             retry(self.study, trial)
         return self.can_ask(self.trials())
+
+    def retry_lost(self) -> None:
+        """Queue the trials of lost processes again, unless this one is alone."""
+        if not self.alone:
+            self.heartbeats.retry_lost()
 
     def others(self) -> list[int]:
         """Return the numbers of the trials that other processes train."""
@@ -231,66 +236,9 @@ class Worker:
         for name, parameter in self.space.items():
             suggest(trial, name, parameter)
 
-    def tell(self, round_: Round, scores: Scores) -> None:
-        """Return the scores of a round to the study.
-
-        Raises `InputError` for scores of another shape.
-        """
-        objectives = len(self.study.directions)
-        values = np.asarray(scores.scores, np.float64)
-        values = values[:, None] if values.ndim == 1 else values
-        count = len(round_.trials)
-        if values.ndim != 2 or len(values) < count or values.shape[1] != objectives:
-            raise InputError(
-                f"the scores have shape {list(np.shape(scores.scores))}: give a row "
-                f"for each of {count} trials, of {objectives} objectives"
-            )
-        for row, trial in enumerate(round_.trials):
-            known = frozen(trial)
-            told = known.state != TrialState.FAIL or REASON in known.user_attrs
-            if not known.state.is_finished():
-                told = False
-                with contextlib.suppress(UpdateFinishedTrialError):
-                    told = self.tell_one(round_, trial, values[row], scores, row)
-            if not told:
-                self.note(
-                    f"trial {trial.number} gave no sign of life for too long: it runs "
-                    "again as another trial, and this one's scores do not count"
-                )
-            self.heartbeats.drop(trial._trial_id)
-
-    def tell_one(
-        self,
-        round_: Round,
-        trial: optuna.Trial,
-        values: np.ndarray,
-        scores: Scores,
-        row: int,
-    ) -> bool:
-        """Store what a row says of a trial, its scores last.
-
-        Returns whether it counts: another process may have taken it for lost.
-        """
-        if scores.attributes:
-            for name, value in scores.attributes[row].items():
-                trial.set_user_attr(name, value)
-        finite = bool(np.isfinite(values).all())
-        for name, excess in scores.constraints.items():
-            known = name in trial.constraints
-            if not known and not np.isnan(excess[row]):
-                trial.set_constraint(name, float(excess[row]))
-        state = TrialState.COMPLETE if finite else TrialState.FAIL
-        if trial.number in round_.pruned:
-            state = TrialState.PRUNED
-        elif not finite:
-            trial.set_user_attr(REASON, "its scores are not finite")
-        told = self.study.tell(
-            trial,
-            values.tolist() if state == TrialState.COMPLETE else None,
-            state,
-            skip_if_finished=True,
-        )
-        return told.state == state
+    def tell(self, round_: Round, scores: np.ndarray | Scores) -> None:
+        """Store the scores of a round; `InputError` for those of another shape."""
+        tell(round_, scores, self.heartbeats, self.note)
 
 
 def named(numbers: Sequence[int]) -> str:

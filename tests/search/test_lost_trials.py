@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import sqlalchemy
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
@@ -65,6 +66,27 @@ def test_a_lost_trial_runs_again_with_its_parameters_and_a_note(study, notes):
     assert notes[0].endswith("of the processes that train trial 0")
 
 
+def age(study):
+    """Make all heartbeats an hour old."""
+    with study._storage._backend.engine.begin() as connection:
+        old = "datetime(heartbeat, '-1 hour')"
+        done = connection.execute(
+            sqlalchemy.text(f"UPDATE trial_heartbeats SET heartbeat = {old}")
+        )
+    assert done.rowcount
+
+
+@pytest.mark.parametrize("options", [{"process": "dead"}, {"alone": True}])
+def test_a_search_that_resumes_late_resumes_its_own_trials(study, notes, options):
+    for _ in range(2):
+        with Heartbeats(study) as heartbeats:
+            worker(study, heartbeats, num_trials=2).ask(0)
+    age(study)
+    found = run(study, notes, **options)
+    assert [(x.state, x.retry_of) for x in found.trials] == [("complete", None)] * 3
+    assert notes == []
+
+
 def test_a_process_that_ends_before_its_first_sign_of_life_is_lost_too(study, notes):
     """The retry draws what the trial would have drawn."""
     with quiet_optuna():
@@ -102,7 +124,7 @@ def test_a_trial_that_was_given_up_does_not_count_and_is_noted(study, notes):
         ("complete", None),
         ("complete", 0),
     ]
-    assert len(notes) == 1 and notes[0].startswith("trial 0 gave no sign of life for")
+    assert len(notes) == 1 and notes[0].startswith("trial 0 was without a heartbeat")
 
 
 def test_a_trial_that_failed_and_was_not_queued_is_queued_in_the_end(study, notes):
