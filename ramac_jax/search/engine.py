@@ -14,7 +14,15 @@ from optuna.trial import FrozenTrial, TrialState
 from ramac_jax.errors import check_counts
 from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.search.heartbeats import Heartbeats
-from ramac_jax.search.lineage import REASON, SURPLUS, orphans, retry, roots
+from ramac_jax.search.lineage import (
+    GIVEN_UP,
+    REASON,
+    SURPLUS,
+    is_given_up,
+    orphans,
+    retry,
+    roots,
+)
 from ramac_jax.search.results import Found, results_of
 from ramac_jax.search.rounds import Round, Scores
 from ramac_jax.search.space import Choice, Range, Space, distributions, suggest
@@ -111,6 +119,8 @@ class Worker:
     process: str
     alone: bool
     note: Callable[[str], None]
+    noted: set[int] = dataclasses.field(default_factory=set)
+    """Numbers of the trials that `retry_lost` has noted."""
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials of the study."""
@@ -149,9 +159,13 @@ class Worker:
         return self.can_ask(self.trials())
 
     def retry_lost(self) -> None:
-        """Queue the trials of lost processes again, unless this one is alone."""
+        """Queue the trials of lost processes again, and note those given up."""
         if not self.alone:
             self.heartbeats.retry_lost()
+        for trial in filter(is_given_up, self.trials()):
+            if trial.number not in self.noted:
+                self.note(f"trial {trial.number} does not run again: {GIVEN_UP}")
+                self.noted.add(trial.number)
 
     def others(self) -> list[int]:
         """Return the numbers of the trials that other processes train."""

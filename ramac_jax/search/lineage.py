@@ -13,6 +13,7 @@ REASON = "reason"
 SURPLUS = "more trials than were asked for"
 MAX_RETRIES = 3
 """How often a trial runs again whose process was lost."""
+GIVEN_UP = f"its process was lost {MAX_RETRIES + 1} times"
 
 
 def retry(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -21,9 +22,9 @@ def retry(study: optuna.Study, trial: FrozenTrial) -> None:
     The new trial notes the number of the first one, and of all before it, as
     `optuna.storages.RetryHeartbeatStaleTrialCallback` does. It inherits nothing else.
     """
-    history = [*trial.system_attrs.get(HISTORY, ()), trial.number]
-    if len(history) > MAX_RETRIES:
+    if REASON in trial.user_attrs or is_given_up(trial):
         return
+    history = [*trial.system_attrs.get(HISTORY, ()), trial.number]
     attributes: dict[str, Any] = {FIRST: history[0], HISTORY: history}
     study.add_trial(
         optuna.trial.create_trial(
@@ -33,6 +34,24 @@ def retry(study: optuna.Study, trial: FrozenTrial) -> None:
             system_attrs=attributes,
         )
     )
+
+
+def is_given_up(trial: FrozenTrial) -> bool:
+    """Whether a trial was lost as often as its retries allow."""
+    return (
+        trial.state == TrialState.FAIL
+        and REASON not in trial.user_attrs
+        and len(trial.system_attrs.get(HISTORY, ())) >= MAX_RETRIES
+    )
+
+
+def attributes_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the user attributes of a trial, and the reason where it is given up.
+
+    A storage takes no attribute of a trial that has failed.
+    """
+    reason = {REASON: GIVEN_UP} if is_given_up(trial) else {}
+    return {**trial.user_attrs, **reason}
 
 
 def is_root(trial: FrozenTrial) -> bool:
@@ -64,5 +83,5 @@ def orphans(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         if trial.state == TrialState.FAIL
         and REASON not in trial.user_attrs
         and trial.number not in retried
-        and len(trial.system_attrs.get(HISTORY, ())) < MAX_RETRIES
+        and not is_given_up(trial)
     ]

@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ramac_jax.evaluation.ranking import pareto_front
-from ramac_jax.search.lineage import FIRST, REASON, SURPLUS
+from ramac_jax.search.lineage import FIRST, REASON, SURPLUS, attributes_of
 from ramac_jax.search.space import Space, decode
 from ramac_jax.search.storage import directions_of
 
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     retry_of: int | None
     """The number of the trial whose process was lost; None: this is no retry."""
     attributes: dict[str, Any]
-    """What was stored with the scores."""
+    """What was stored with the scores; "reason" of a trial that failed for good."""
 
 
 class Found(NamedTuple):
@@ -68,5 +68,5 @@ def outcome_of(trial: FrozenTrial, space: Space) -> Outcome:
         scores=tuple(trial.values or ()) if ended else (),
         feasible=not any(x > 0.0 for x in trial.constraints.values()),
         retry_of=trial.system_attrs.get(FIRST),
-        attributes=dict(trial.user_attrs),
+        attributes=attributes_of(trial),
     )

@@ -138,7 +138,7 @@ def test_a_trial_that_failed_and_was_not_queued_is_queued_in_the_end(study, note
     ]
 
 
-def test_a_trial_is_run_again_a_few_times_at_most(study):
+def test_a_trial_is_run_again_a_few_times_at_most(study, notes):
     for _ in range(MAX_RETRIES + 2):
         waiting = [x for x in study.get_trials() if x.state == TrialState.WAITING]
         if waiting or not study.trials:
@@ -152,6 +152,10 @@ def test_a_trial_is_run_again_a_few_times_at_most(study):
         number = RetryHeartbeatStaleTrialCallback.retried_trial_number(trials[-1])
     assert number == 0
     assert orphans(trials) == []
+    found = run(study, notes, trials=1)
+    reason = "its process was lost 4 times"
+    assert [x.attributes.get("reason") for x in found.trials] == [None] * 3 + [reason]
+    assert notes == [f"trial 3 does not run again: {reason}"]
 
 
 def test_a_point_of_the_grid_that_was_lost_is_that_point_again(tmp_path, notes):
