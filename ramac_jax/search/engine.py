@@ -16,12 +16,16 @@ from ramac_jax.hyperparams import Hyperparams
 from ramac_jax.search.heartbeats import Heartbeats
 from ramac_jax.search.lineage import (
     GIVEN_UP,
+    PLACE,
     REASON,
     SURPLUS,
     is_given_up,
     orphans,
+    place,
+    process_of,
     retry,
     roots,
+    round_of,
 )
 from ramac_jax.search.results import Found, results_of
 from ramac_jax.search.rounds import Round, Scores
@@ -29,8 +33,6 @@ from ramac_jax.search.space import Choice, Range, Space, distributions, suggest
 from ramac_jax.search.storage import quiet_optuna, reachable
 from ramac_jax.search.telling import tell
 
-OWNER, ROUND = "process", "round"
-"""User attributes of a trial: who trains it, and in which of its rounds."""
 POLL = 0.5
 """Seconds between two looks at the trials of other processes."""
 
@@ -184,18 +186,18 @@ class Worker:
             x
             for x in trials
             if x.state == TrialState.RUNNING
-            and (self.alone or x.user_attrs.get(OWNER) == self.process)
+            and (self.alone or process_of(x.user_attrs) == self.process)
         ]
 
     def next_round(self) -> Round | None:
         """Return the unfinished round of this process, or a new one; None: no trial."""
         everyone = [x for x in self.trials() if x.user_attrs.get(REASON) != SURPLUS]
-        ours = [x for x in everyone if x.user_attrs.get(OWNER) == self.process]
-        last = max((x.user_attrs[ROUND] for x in ours), default=-1)
+        ours = [x for x in everyone if process_of(x.user_attrs) == self.process]
+        last = max((round_of(x.user_attrs) or 0 for x in ours), default=-1)
         left = self.own(everyone)
-        begun = any(x.user_attrs.get(ROUND) == last for x in left)
+        begun = any(round_of(x.user_attrs) == last for x in left)
         number = last if begun else last + 1
-        members = [x for x in ours if x.user_attrs[ROUND] == number]
+        members = [x for x in ours if round_of(x.user_attrs) == number]
         members += [x for x in left if x not in ours]
         trials = [x for y in members if (x := self.resumed(y, number)) is not None]
         told = any(x.state.is_finished() for x in members)
@@ -245,8 +247,7 @@ class Worker:
     def begin(self, trial: optuna.Trial, number: int) -> None:
         """Give signs of life for a trial, and let the sampler choose its parameters."""
         self.heartbeats.follow(trial._trial_id)
-        trial.set_user_attr(OWNER, self.process)
-        trial.set_user_attr(ROUND, number)
+        trial.set_user_attr(PLACE, place(self.process, number))
         for name, parameter in self.space.items():
             suggest(trial, name, parameter)
 

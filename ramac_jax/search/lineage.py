@@ -1,6 +1,6 @@
 """Which trials of a study count, and which of them run again after a lost process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -8,6 +8,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 FIRST, HISTORY = "failed_trial", "retry_history"
 """System attributes of a retried trial, by the names that Optuna uses."""
+PLACE = "place"
+"""User attribute of a trial: the process that trains it, and in which of its rounds;
+one attribute, since a process may be killed between two."""
 REASON = "reason"
 """User attribute of a trial that failed, and is not run again."""
 SURPLUS = "more trials than were asked for"
@@ -34,6 +37,21 @@ def retry(study: optuna.Study, trial: FrozenTrial) -> None:
             system_attrs=attributes,
         )
     )
+
+
+def place(process: str, number: int) -> dict[str, Any]:
+    """Return the value of `PLACE`."""
+    return {"process": process, "round": number}
+
+
+def process_of(attributes: Mapping[str, Any]) -> str | None:
+    """Return the process that trains a trial of these user attributes, if any does."""
+    return attributes.get(PLACE, {}).get("process")
+
+
+def round_of(attributes: Mapping[str, Any]) -> int | None:
+    """Return the round of its process in which a trial is, if any."""
+    return attributes.get(PLACE, {}).get("round")
 
 
 def is_given_up(trial: FrozenTrial) -> bool:

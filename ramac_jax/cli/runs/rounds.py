@@ -42,7 +42,7 @@ from ramac_jax.search import (
     rung_steps,
 )
 from ramac_jax.search import search as search_study
-from ramac_jax.search.engine import OWNER
+from ramac_jax.search.lineage import process_of
 from ramac_jax.search.space import describe
 from ramac_jax.search.storage import check_url, file_url
 from ramac_jax.types import State
@@ -287,7 +287,7 @@ def settings_of(found: Found) -> dict[int, Mapping[str, Any]]:
 
 def is_own(outcome: Outcome, out: Path) -> bool:
     """Whether the process of a folder trained a trial."""
-    return bool(outcome.attributes.get(OWNER) == process_name(out))
+    return process_of(outcome.attributes) == process_name(out)
 
 
 def describe_trial(trial: Outcome) -> dict[str, Any]:
