@@ -145,19 +145,27 @@ def open_study(
         in common, such as the space and the dataset; those of a study without trials
         are replaced.
 
-    Raises `InputError` for a study with another record, with the first difference, and
-    for a storage that cannot be reached.
+    Raises `InputError` for a study of other directions, or with another record, with
+    the first difference, and for a storage that cannot be reached.
     """
     url = without_password(storage.url)
+    directions = ["maximize"] * num_objectives
     with reachable(url):
         study = optuna.create_study(
             storage=storage,
             study_name=name,
             sampler=sampler,
             pruner=pruner or optuna.pruners.NopPruner(),
-            directions=["maximize"] * num_objectives,
+            directions=directions,
             load_if_exists=True,
         )
+        existing = [x.name.lower() for x in study.directions]
+        if existing != directions:
+            raise InputError(
+                f"the study {name!r} in {url} has the directions "
+                f"{', '.join(existing)}, not {', '.join(directions)}: give another "
+                "study"
+            )
         wanted = json.loads(json.dumps(strict(record)))
         known = study.user_attrs.get(RECORD)
         begun = bool(study.get_trials(deepcopy=False))

@@ -40,6 +40,15 @@ def test_an_empty_study_takes_the_record_of_the_next_process(tmp_path):
     }
 
 
+def test_a_study_of_other_directions_is_refused_even_without_trials(tmp_path):
+    made = open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    optuna.create_study(storage=made, study_name="study", direction="minimize")
+    line = "has the directions minimize, not maximize: give another study"
+    with pytest.raises(rj.InputError, match=line) as said:
+        open_in(tmp_path / "x.db")
+    assert "\n" not in str(said.value)
+
+
 def test_a_study_of_another_program_is_refused(tmp_path):
     study = in_file(tmp_path / "x.db")
     study._storage.set_study_user_attr(study._study_id, "ramac_jax", None)
