@@ -71,7 +71,7 @@ def search(
       batch_size: B, the trials of a round.
       base: values of the hyperparameters that the space lacks.
       process: a name that no other process of the study has; None: a new one.
-      alone: no other process uses the study.
+      alone: no other process uses the study; so it is without heartbeats, in memory.
       note: called with one line on lost and retried trials.
       after_round: called with each round and with what the study knows after it.
 
@@ -96,7 +96,7 @@ def search(
             batch_size=batch_size,
             base=base,
             process=process or uuid.uuid4().hex,
-            alone=alone,
+            alone=alone or heartbeats.interval is None,
             note=note,
         )
         while worker.has_work():
@@ -171,8 +171,6 @@ class Worker:
 
     def others(self) -> list[int]:
         """Return the numbers of the trials that other processes train."""
-        if self.heartbeats.interval is None:
-            return []
         return [x.number for x in self.trials() if x.state == TrialState.RUNNING]
 
     def can_ask(self, trials: Sequence[FrozenTrial]) -> bool:

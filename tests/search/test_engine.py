@@ -96,6 +96,19 @@ def test_a_search_that_dies_in_a_round_resumes_with_the_same_trials(sampler, tmp
     assert asked(found) == asked(undisturbed)
 
 
+def test_a_study_in_memory_resumes_after_an_exception():
+    study, dies = in_memory(), iter([True])
+
+    def fragile(round_):
+        if next(dies, False):
+            raise Died
+        return score(round_)
+
+    with pytest.raises(Died):
+        run(study, fragile)
+    assert asked(run(study, fragile)) == asked(run(in_memory()))
+
+
 def test_trials_that_a_killed_process_asked_and_did_not_sign_are_its_own(tmp_path):
     undisturbed = run(in_memory("tpe"), trials=8)
     study = in_file(tmp_path / "study.db", "tpe")
