@@ -1,6 +1,7 @@
 """What a search varies, and the distributions of Optuna that stand for it."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +24,17 @@ class Choice:
     values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        """Raise `InputError` for no value, or one that occurs twice."""
+        """Raise `InputError` for no value, or equal ones, such as 1 and True."""
         if not self.values:
             raise InputError("a choice has no value: give one or more")
-        texts = [repr(encode(x)) for x in self.values]
-        for text in texts:
-            if texts.count(text) > 1:
-                raise InputError(f"a choice has {text} twice: give each value once")
+        for one, other in itertools.combinations(map(encode, self.values), 2):
+            if repr(one) == repr(other):
+                raise InputError(f"a choice has {one!r} twice: give each value once")
+            if one == other:
+                raise InputError(
+                    f"a choice has {one!r} and {other!r}, which are equal: give one of "
+                    "them"
+                )
 
 
 @dataclasses.dataclass(frozen=True)

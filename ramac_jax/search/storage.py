@@ -149,7 +149,7 @@ def open_study(
     the first difference, and for a storage that cannot be reached.
     """
     url = without_password(storage.url)
-    directions = ["maximize"] * num_objectives
+    directions = [optuna.study.StudyDirection.MAXIMIZE] * num_objectives
     with reachable(url):
         study = optuna.create_study(
             storage=storage,
@@ -159,12 +159,14 @@ def open_study(
             directions=directions,
             load_if_exists=True,
         )
-        existing = [x.name.lower() for x in study.directions]
-        if existing != directions:
+        if study.directions != directions:
+            existing, wanted_ones = (
+                ", ".join(x.name.lower() for x in each)
+                for each in (study.directions, directions)
+            )
             raise InputError(
-                f"the study {name!r} in {url} has the directions "
-                f"{', '.join(existing)}, not {', '.join(directions)}: give another "
-                "study"
+                f"the study {name!r} in {url} has the directions {existing}, not "
+                f"{wanted_ones}: give another study"
             )
         wanted = json.loads(json.dumps(strict(record)))
         known = study.user_attrs.get(RECORD)

@@ -208,6 +208,30 @@ def test_values_that_are_tuples_come_back_as_tuples(tmp_path):
     assert found.best[0].setting == {"actor_widths": (8, 8)}
 
 
+@pytest.mark.parametrize(
+    ("scores", "line"),
+    [
+        (["a"] * 4, "scores are not all numbers: give an array of numbers"),
+        ([None] * 4, "scores are not all numbers"),
+        ([[1.0], [1.0, 2.0], [1.0], [1.0]], "scores are not all numbers"),
+        (Scores(np.ones(4), {"x": np.ones(3)}), r"'x' have shape \[3\]: give one for"),
+        (Scores(np.ones(4), {"x": np.ones((4, 1))}), r"'x' have shape \[4, 1\]"),
+        (Scores(np.ones(4), {"x": ["a"] * 4}), "constraint 'x' are not all numbers"),
+        (Scores(np.ones(4), {}, [{}]), "attributes are those of 1 trials: give"),
+        (Scores(np.ones(4), {}, [{"a": 1j}] * 4), "attributes are no values of JSON"),
+        (Scores(np.ones(4), {}, [1] * 4), "attributes are no values of JSON"),
+    ],
+)
+def test_scores_that_are_none_are_refused_before_any_is_stored(scores, line):
+    study = in_memory()
+    with pytest.raises(rj.InputError, match=line) as said:
+        run(study, lambda round_: scores)
+    assert "\n" not in str(said.value)
+    trials = study.get_trials()
+    assert [x.state.name for x in trials] == ["RUNNING"] * 4
+    assert {tuple(x.user_attrs) for x in trials} == {("place",)}
+
+
 def present_but(missing):
     """`find_spec` where one package is not installed."""
     find = samplers.importlib.util.find_spec
@@ -225,6 +249,9 @@ def present_but(missing):
         (lambda: in_memory("gp"), "the sampler gp needs torch: pip install torch"),
         (lambda: Choice(()), "a choice has no value"),
         (lambda: Choice((1, 1)), "has 1 twice"),
+        (lambda: Choice((1, 1.0)), "has 1 and 1.0, which are equal: give one"),
+        (lambda: Choice((0.5, 1.0, True)), "has 1.0 and True, which are equal"),
+        (lambda: Choice(((8, 8), "8x8")), "has '8x8' twice"),
         (lambda: in_memory("bayes"), "unknown sampler 'bayes': did you mean cmaes"),
         (lambda: in_memory("tpe", seed=-1), "seed of the search is -1"),
         (lambda: in_memory("cmaes", GRID), "cmaes needs two ranges or more"),
