@@ -53,10 +53,11 @@ def search(
     """Search a space in rounds of trials that train together.
 
     Each round asks the study for up to `batch_size` trials, calls `score` once, and
-    returns the scores to the study. Processes that share a study through a storage take
-    turns in nothing: each asks and tells by itself, until the study has `num_trials`
-    trials. A process that is lost leaves its trials to the others, which run them again
-    once the grace period of the storage is over, with a note of the first trial.
+    returns the scores to the study. Processes that share a study through a storage do
+    not wait for each other: each asks and tells by itself, until the study has
+    `num_trials` trials. A process that is lost leaves its trials to the others, which
+    run them again once the grace period of the storage is over, with a note of the
+    first trial.
 
     A search that was killed resumes: with the same `process`, or where it is alone with
     the study, it first trains the round that it was at.
@@ -131,8 +132,9 @@ class Worker:
     def has_work(self) -> bool:
         """Return whether there is a trial for this process.
 
-        Where none is left but other processes still train, the process waits until it
-        is certain that they live: up to the grace period.
+        Where none is left but other processes still train, the process waits until
+        they end, or for as long as it takes until the trials of a lost one are lost:
+        Optuna does not tell how old a heartbeat is.
         """
         for trial in self.own(self.trials()):
             self.heartbeats.follow(trial._trial_id)  # so that it is not lost
@@ -142,6 +144,7 @@ class Worker:
             return True
         wait = self.heartbeats.grace + 2 * (self.heartbeats.interval or 0)
         end, noted = time.monotonic() + wait, False
+        adopted = len(self.heartbeats.adopted)
         while others := self.others():
             if self.can_ask(self.trials()):
                 return True
@@ -150,12 +153,15 @@ class Worker:
                 return False
             if not noted:
                 self.note(
-                    f"no trial is left; waiting up to {wait:g} s for the signs of life "
-                    f"of the processes that train {named(others)}"
+                    f"no trial is left; waiting about {wait:g} s, in case a process "
+                    f"is lost that trains {named(others)}"
                 )
                 noted = True
             time.sleep(POLL)
             self.retry_lost()
+            if len(self.heartbeats.adopted) > adopted:  # a heartbeat of just now
+                adopted = len(self.heartbeats.adopted)
+                end = time.monotonic() + wait
         for trial in orphans(self.trials()):
             retry(self.study, trial)
         return self.can_ask(self.trials())
@@ -243,7 +249,7 @@ class Worker:
         return trial, everyone
 
     def begin(self, trial: optuna.Trial, number: int) -> None:
-        """Give signs of life for a trial, and let the sampler choose its parameters."""
+        """Record heartbeats of a trial, and let the sampler choose its parameters."""
         self.heartbeats.follow(trial._trial_id)
         trial.set_user_attr(PLACE, place(self.process, number))
         for name, parameter in self.space.items():

@@ -1,4 +1,4 @@
-"""Signs of life of this process, and trials of processes that give none.
+"""Heartbeats of this process, and the trials of processes without one.
 
 `Study.optimize` of Optuna records heartbeats; a study that is asked and told does not.
 """
@@ -35,7 +35,7 @@ class Heartbeats:
 
     @property
     def grace(self) -> float:
-        """Seconds after which a trial without a sign of life is lost."""
+        """Seconds after which a trial without a heartbeat is lost."""
         if self.interval is None:
             return 0.0
         backend = getattr(self.storage, "_backend", self.storage)
@@ -66,8 +66,8 @@ class Heartbeats:
     def retry_lost(self) -> None:
         """Fail the trials of lost processes, and queue them again.
 
-        A process that ended between the creation of a trial and its first sign of life
-        left none: such a trial gets one sign of life here, and is lost after it.
+        A process that ended between the creation of a trial and its first heartbeat
+        left none: such a trial gets one heartbeat here, and is lost after it.
         """
         if self.interval is None:
             return

@@ -24,7 +24,7 @@ from ramac_jax.search.lineage import retry
 from ramac_jax.urls import without_password
 
 HEARTBEAT, GRACE = 30, 120
-"""Seconds between two signs of life of a process, and without one until it is lost."""
+"""Seconds between two heartbeats of a process, and without one until it is lost."""
 PATIENCE = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 """Arguments of a connection: seconds to wait."""
 ATTEMPTS, PAUSE = 10, 0.2
@@ -60,7 +60,7 @@ def open_storage(
     Args:
       url: of a database, as SQLAlchemy writes it, such as sqlite:///study.db or
         postgresql://user:password@host/name.
-      heartbeat: seconds between two signs of life of a process.
+      heartbeat: seconds between two heartbeats of a process.
       grace: seconds without one after which its trials run again.
 
     Raises `InputError` for a URL that is none, a database that cannot be reached, and a
