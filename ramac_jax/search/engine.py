@@ -137,7 +137,12 @@ class Worker:
         Optuna does not tell how old a heartbeat is.
         """
         for trial in self.own(self.trials()):
-            self.heartbeats.follow(trial._trial_id)  # so that it is not lost
+            if trial.user_attrs.get(REASON) == SURPLUS:  # it was killed in `ask`
+                self.study.tell(
+                    trial.number, state=TrialState.FAIL, skip_if_finished=True
+                )
+            else:
+                self.heartbeats.follow(trial._trial_id)  # so that it is not lost
         self.retry_lost()
         trials = self.trials()
         if self.can_ask(trials) or self.own(trials):

@@ -44,10 +44,10 @@ def worker(study, heartbeats, space=SPACE, num_trials=1):
     )
 
 
-def ask_and_die(study, space=SPACE):
+def ask_and_die(study, space=SPACE, num_trials=1):
     """Ask for a trial, record one heartbeat, and leave."""
     with Heartbeats(study) as heartbeats:
-        return worker(study, heartbeats, space).ask(0)[0]
+        return worker(study, heartbeats, space, num_trials).ask(0)[0]
 
 
 def test_a_lost_trial_runs_again_with_its_parameters_and_a_note(study, notes):
@@ -178,6 +178,15 @@ def test_a_trial_beyond_the_number_is_given_back(study):
         TrialState.FAIL,
         engine.SURPLUS,
     )
+
+
+def test_a_search_that_was_killed_as_it_gave_a_trial_back_does_so(study, notes):
+    ask_and_die(study)
+    trial = ask_and_die(study, num_trials=2)
+    trial.set_user_attr("reason", engine.SURPLUS)
+    found = run(study, notes, trials=1, process="dead")
+    assert [x.state for x in found.trials] == ["complete"]
+    assert study.get_trials()[1].state == TrialState.FAIL
 
 
 def test_heartbeats_survive_a_storage_that_is_away_for_a_moment(study, monkeypatch):
