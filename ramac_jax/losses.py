@@ -63,7 +63,7 @@ def project(
     """
     place = (value - low) * (num_bins / (high - low)) - 0.5  # in widths
     inside = jnp.clip(place, 0.0, num_bins - 1.0)
-    distance = jnp.abs(inside[:, None] - jnp.arange(num_bins))
+    distance = jnp.abs(inside[:, None] - jnp.arange(num_bins)[None, :])
     spread = probability @ jnp.maximum(0.0, 1.0 - distance)  # [M] @ [M, K]
     excess = jnp.where(distance < 0.5, 0.5 * distance * (1.0 - distance), 0.0)
     below, above = jnp.pad(spread[:-1], (1, 0)), jnp.pad(spread[1:], (0, 1))

@@ -11,6 +11,9 @@ the few largest would take most of the range."""
 MARGIN = 0.25
 """Share of the range by which a critic's range is then wider at each end."""
 
+ROUNDING = 1e-6
+"""Share of the returns by which rounding alone may move them."""
+
 
 def steps_to_end(ends: np.ndarray) -> np.ndarray:
     """Steps [D] from each row to the first end at or after it, both included.
@@ -78,5 +81,7 @@ def value_range(dataset: Transition, discount: float) -> tuple[float, float]:
     """
     returns = discounted_returns(dataset, discount)
     low, high = np.quantile(returns, [OUTER, 1.0 - OUTER]).tolist()
-    margin = MARGIN * (high - low) or 1.0  # of returns that are all alike
+    margin = MARGIN * (high - low)
+    if margin <= ROUNDING * max(abs(low), abs(high)):
+        margin = 1.0  # of returns that are all alike
     return low - margin, high + margin

@@ -69,6 +69,8 @@ def test_the_range_is_wider_than_the_returns_and_ignores_the_very_rare():
 def test_returns_that_are_all_alike_have_a_range():
     dataset = episodes([[7.0], [7.0]], [1, 1])
     assert rj.value_range(dataset, 0.99) == (6.0, 8.0)
+    cut = episodes([[1.0] * 100] * 2, [0, 0])  # 100, but for rounding
+    np.testing.assert_allclose(rj.value_range(cut, 0.99), (99.0, 101.0))
 
 
 def test_a_discount_of_one_needs_episodes_that_end():

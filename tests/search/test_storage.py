@@ -6,7 +6,7 @@ import sqlalchemy
 
 import ramac_jax as rj
 from ramac_jax.search import make_sampler, open_storage, open_study, search, storage
-from ramac_jax.search.storage import first_made, shown
+from ramac_jax.search.storage import first_made
 from tests.search.studies import SPACE, in_file, score
 
 
@@ -72,11 +72,6 @@ def test_a_storage_that_cannot_be_opened_is_one_line(url, line):
     assert line in str(said.value)
     assert "secret" not in str(said.value)
     assert "\n" not in str(said.value)
-
-
-def test_a_url_is_shown_without_its_password():
-    assert shown("mysql://me:secret@host/x") == "mysql://me:***@host/x"
-    assert shown("no url: secret") == "the storage"
 
 
 def test_tables_that_another_process_makes_meanwhile_are_used(monkeypatch):
