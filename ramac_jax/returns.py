@@ -10,7 +10,6 @@ OUTER = 1e-4
 the few largest would take most of the range."""
 MARGIN = 0.25
 """Share of the range by which a critic's range is then wider at each end."""
-
 ROUNDING = 1e-6
 """Share of the returns by which rounding alone may move them."""
 
