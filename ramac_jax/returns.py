@@ -28,7 +28,7 @@ def steps_to_end(ends: np.ndarray) -> np.ndarray:
 def discounted_returns(dataset: Transition, discount: float) -> np.ndarray:
     """Return sum_k discount^k r_k [D] from each row to the end of its episode.
 
-    An episode that was cut off goes on with the mean return V of all rows. The return
+    An episode that was cut off continues with the mean return V of all rows. The return
     of a row is a + b V, where b is 0 if its episode ends, so that V is the mean of a
     over 1 minus the mean of b.
 

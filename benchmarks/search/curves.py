@@ -11,7 +11,7 @@ from benchmarks.search.surfaces import SPACE, SURFACES
 from ramac_jax.search import Round, make_sampler, search
 
 Score = Callable[[Round], tuple[np.ndarray, np.ndarray]]
-"""A round -> what the study is told, and what the settings are truly worth, [B] each.
+"""A round -> the scores that the study stores, and the expected ones, [B] each.
 """
 
 
@@ -20,7 +20,7 @@ def best_so_far(
 ) -> np.ndarray:
     """Return the true worth of the best trial so far, after each trial [trials].
 
-    The best trial is that of the highest score which the study was told.
+    The best trial is that of the highest score that the study holds.
     """
     told: list[float] = []
     worth: list[float] = []

@@ -17,7 +17,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -45,6 +44,7 @@ from ramac_jax.cli.runs.outcome import (
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
 from ramac_jax.cli.runs.record import describe_run
 from ramac_jax.cli.runs.recording import LOGS, recording
+from ramac_jax.cli.runs.round_tables import tables_of
 from ramac_jax.cli.runs.search import Search, make_search
 from ramac_jax.cli.runs.searcher import Searcher, Stage
 from ramac_jax.cli.runs.training import Compiled, training_plan
@@ -203,13 +203,6 @@ def reach_study(options: SweepOptions, search: Search) -> None:
         pass
 
 
-def tables_of(out: Path, name: str) -> Path:
-    """Return the folder of the tables of a stage of a round."""
-    from ramac_jax.cli.runs import rounds
-
-    return rounds.tables_of(out, name)
-
-
 def finish_grid(
     options: SweepOptions,
     searcher: Searcher,
@@ -248,7 +241,7 @@ def finish_rounds(
     record: dict[str, Any],
 ) -> Outcome:
     """Train round by round, and write what the study knows in the end."""
-    from ramac_jax.cli.runs import rounds, study_figures
+    from ramac_jax.cli.runs import rounds, study_figures, study_trials
 
     out = searcher.out
 
@@ -262,9 +255,9 @@ def finish_rounds(
         drawn = study_figures.drawn_of(
             study, found, rounds.space_of(searcher.search), searcher.search.selection
         )
-    search = searcher.search.of_settings(rounds.settings_of(found))
-    remarks = rounds.notes_of(found, options)
-    outcome = Outcome.of(search, rounds.tried_of(found), remarks)
+    search = searcher.search.of_settings(study_trials.settings_of(found))
+    remarks = study_trials.notes_of(found, options)
+    outcome = Outcome.of(search, study_trials.tried_of(found), remarks)
     own = {x.number for x in found.trials if rounds.is_own(x, out)}
     best = next((x for x in outcome.allowed if x.setting in own), None)
     if best is not None and outcome.best is not None and best != outcome.best:
@@ -274,7 +267,7 @@ def finish_rounds(
         )
     record |= outcome.to_json() | {
         "settings": describe_settings(search),
-        "trials": [rounds.describe_trial(x) for x in found.trials],
+        "trials": [study_trials.describe_trial(x) for x in found.trials],
         "agents": {
             str(x): [{"setting": x, "seed": seed} for seed in search.selection.seeds]
             for x in sorted(own)

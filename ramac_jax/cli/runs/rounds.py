@@ -6,9 +6,8 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,13 +17,14 @@ from optuna.trial import TrialState
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.options.train import lasting_options
-from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.folder import POPULATION
 from ramac_jax.cli.runs.pace import Pace
+from ramac_jax.cli.runs.round_tables import join_tables
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.search_space import WHOLE
 from ramac_jax.cli.runs.searcher import Searcher, Stage
 from ramac_jax.cli.runs.selection import Selection
+from ramac_jax.cli.runs.study_trials import STUDY, TRIED, progress_line
 from ramac_jax.cli.runs.tried import Tried
 from ramac_jax.errors import InputError
 from ramac_jax.files import strict, write_json
@@ -46,15 +46,8 @@ from ramac_jax.search.lineage import process_of
 from ramac_jax.search.space import describe
 from ramac_jax.search.storage import check_url, file_url
 from ramac_jax.types import State
-from ramac_jax.urls import without_password
 
-STUDY = "study.db"
-"""The embedded storage, in the run's folder."""
-TRIED = "tried"
-"""User attribute of a trial: its figures."""
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-TABLES = "tables"
-"""Folder of the tables of each stage, in that of the checkpoints."""
 PER_PROCESS = {"batch", "storage", "study", "trials", "log_every"}
 """Options in which the processes of a study may differ."""
 
@@ -243,87 +236,9 @@ def process_name(out: Path) -> str:
     return str(json.loads(path.read_text())["process"])
 
 
-def tables_of(out: Path, name: str) -> Path:
-    """Return the folder of the tables of a stage."""
-    return out / POPULATION / TABLES / name
-
-
-def join_tables(out: Path) -> None:
-    """Write the tables of all stages as one of each kind."""
-    for name in (METRICS, EVALUATIONS):
-        paths = sorted((out / POPULATION / TABLES).glob(f"*/{name}"))
-        lines = [path.read_text().splitlines(keepends=True) for path in paths]
-        if lines:
-            rows = lines[0][:1] + [row for table in lines for row in table[1:]]
-            (out / name).write_text("".join(rows))
-
-
-def progress_line(found: Found, selection: Selection, total: int) -> str:
-    """Return how many trials of the study have ended, and the best so far."""
-    states = [x.state for x in found.trials]
-    parts = [f"{states.count('complete')} of {total} trials complete"]
-    parts += [f"{states.count(x)} {x}" for x in ("pruned", "running") if x in states]
-    column = selection.objectives.index(selection.measure)
-    for one in sorted(found.best, key=lambda x: -x.scores[column])[:1]:
-        worth = one.scores[column]
-        label = Tried.from_json(one.attributes[TRIED]).label
-        parts.append(f"best {one.number}: {label}, {selection.criterion} {worth:.4g}")
-    return ", ".join(parts)
-
-
-def tried_of(found: Found) -> list[Tried]:
-    """Return the figures of all trials that have any."""
-    return [
-        Tried.from_json(x.attributes[TRIED])
-        for x in found.trials
-        if TRIED in x.attributes
-    ]
-
-
-def settings_of(found: Found) -> dict[int, Mapping[str, Any]]:
-    """Return the settings of all trials that have figures."""
-    return {x.number: x.setting for x in found.trials if TRIED in x.attributes}
-
-
 def is_own(outcome: Outcome, out: Path) -> bool:
     """Whether the process of a folder trained a trial."""
     return process_of(outcome.attributes) == process_name(out)
-
-
-def describe_trial(trial: Outcome) -> dict[str, Any]:
-    """Return a trial for sweep.json; its figures are in agents.csv."""
-    record = trial._asdict()
-    del record["attributes"]
-    return record
-
-
-def notes_of(found: Found, options: SweepOptions) -> list[str]:
-    """Return sentences about the study, for the report."""
-    states = [x.state for x in found.trials]
-    where = without_password(options.search.storage or STUDY)
-    notes = [
-        f"Study {options.search.study!r} in {where}, sampler {options.search.sampler}: "
-        + ", ".join(f"{states.count(x)} {x}" for x in sorted(set(states)))
-        + "."
-    ]
-    retried = [
-        f"{x.number} of {x.retry_of}" for x in found.trials if x.retry_of is not None
-    ]
-    if retried:
-        notes.append(
-            "Trials that run again because their process was lost: "
-            f"{', '.join(retried)}."
-        )
-    for state, text in (
-        ("running", "Other processes still train"),
-        ("waiting", "Not yet run again"),
-    ):
-        numbers = [str(x.number) for x in found.trials if x.state == state]
-        if numbers:
-            notes.append(f"{text}: {', '.join(numbers)}.")
-    if not found.best:
-        notes.append("No trial is complete and within its constraints.")
-    return notes
 
 
 def check_storage(options: SweepOptions) -> None:

@@ -120,7 +120,7 @@ class Selection(SelectionEpisodes):
         if len(self.objectives) > 1:
             front = (
                 " Settings on the Pareto front of CVaR and mean return come first, and "
-                f"best/ is the one of them with the highest {self.criterion}."
+                f"best/ is the setting on it with the highest {self.criterion}."
             )
         if self.max_risky is not None:
             limit = (

@@ -63,8 +63,8 @@ def section(drawn: Drawn) -> str:
     if drawn.shares:
         shares = [f"{name} {share:.0%}" for name, share in drawn.shares.items()]
         parts.append(
-            "Importance of the parameters (PED-ANOVA: what tells the best quarter of "
-            f"the trials from all of them): {', '.join(shares)}."
+            "Importance of the parameters (PED-ANOVA: what separates the best quarter "
+            f"of the trials from all): {', '.join(shares)}."
         )
         parts.append(f"![Importance of the parameters]({IMPORTANCES})")
     if len(drawn.objectives) > 1:

@@ -20,7 +20,7 @@ STAR = COLOURS[5]
 NAMED = 3
 """Trials whose numbers a slice shows: the best ones."""
 COLUMNS = 2
-"""Panels beside each other."""
+"""Panels next to each other."""
 
 
 class Drawn(NamedTuple):
