@@ -299,7 +299,7 @@ def test_the_first_seeds_select_and_the_others_are_reported(words, selecting, re
         (
             "--num-seeds 2 --objective mean,cvar --max-risky .25",
             "by the CVaR 0.1 of .* seed 1\\. Settings on the Pareto front of CVaR and "
-            "mean return come first, and best/ is the one of them with the highest "
+            "mean return come first, and best/ is the setting on it with the highest "
             "CVaR 0.1\\. A setting with more than 25 % risky steps in .* without\\.$",
         ),
         (
