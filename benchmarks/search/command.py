@@ -30,13 +30,11 @@ SAMPLERS = ("random", "qmc", "tpe", "cmaes")
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
-    """The command line."""
+class SearchOptions:
+    """The options of all comparisons of samplers."""
 
     out: Path | None = None
     """JSON file to write; None: print only."""
-    surfaces: tuple[str, ...] = tuple(SURFACES)
-    """Surfaces to search."""
     samplers: tuple[str, ...] = SAMPLERS
     """Samplers to compare; random is always measured."""
     trials: int = 64
@@ -54,11 +52,19 @@ class Arguments:
         return range(self.seed, self.seed + self.repetitions)
 
 
+@dataclasses.dataclass(frozen=True)
+class Arguments(SearchOptions):
+    """The command line."""
+
+    surfaces: tuple[str, ...] = tuple(SURFACES)
+    """Surfaces to search."""
+
+
 Curves = Callable[[str, int], np.ndarray]
 """(sampler, trials of a round) -> the best so far of each search [R, T]."""
 
 
-def compare(curves: Curves, arguments: Arguments) -> list[dict[str, Any]]:
+def compare(curves: Curves, arguments: SearchOptions) -> list[dict[str, Any]]:
     """Return a row for each sampler, in batches and one by one."""
     random = curves("random", arguments.batch)
     rows = []
@@ -98,8 +104,14 @@ def measure(arguments: Arguments) -> list[dict[str, Any]]:
 
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for bad options."""
-    check_not_empty(arguments, ("surfaces", "samplers"))
+    check_not_empty(arguments, ["surfaces"])
     check_names("surface", arguments.surfaces, SURFACES)
+    check_searches(arguments)
+
+
+def check_searches(arguments: SearchOptions) -> None:
+    """Raise `InputError` for bad samplers, and numbers of trials and searches."""
+    check_not_empty(arguments, ["samplers"])
     check_names("sampler", arguments.samplers, SAMPLERS)
     least = {"trials": 1, "batch": 1, "repetitions": 1, "seed": 0}
     check_at_least(arguments, least)
@@ -111,7 +123,7 @@ def check(arguments: Arguments) -> None:
         make_sampler(name, SPACE)
 
 
-def print_table(arguments: Arguments, rows: Sequence[dict[str, Any]]) -> None:
+def print_table(arguments: SearchOptions, rows: Sequence[dict[str, Any]]) -> None:
     """Print a line for each surface and sampler."""
     table = Table(
         title=f"{arguments.repetitions} searches of {arguments.trials} trials, in "

@@ -8,38 +8,34 @@ import numpy as np
 import optuna
 
 from benchmarks.search.surfaces import SPACE, SURFACES
-from ramac_jax.search import Round, make_sampler, search
+from ramac_jax.search import Round, Scores, make_sampler, search
+from ramac_jax.search.space import Space
 
 Score = Callable[[Round], tuple[np.ndarray, np.ndarray]]
-"""A round -> the scores that the study stores, and the expected ones, [B] each.
-"""
+"""A round -> the scores that the study stores, and the expected ones, [B] each."""
+EXPECTED = "expected"
+"""Attribute of a trial: its expected score."""
 
 
 def best_so_far(
-    score: Score, sampler: str, *, trials: int, batch: int, seed: int
+    study: optuna.Study, space: Space, score: Score, *, trials: int, batch: int
 ) -> np.ndarray:
-    """Return the true worth of the best trial so far, after each trial [trials].
+    """Return the expected score of the best trial so far, after each trial [trials].
 
-    The best trial is that of the highest score that the study holds.
+    The best trial is that of the highest score that the study holds. A study that was
+    left before its end goes on.
     """
-    told: list[float] = []
-    worth: list[float] = []
 
-    def score_round(round_: Round) -> np.ndarray:
-        seen, true = score(round_)
-        told.extend(seen[: len(round_.trials)])
-        worth.extend(true[: len(round_.trials)])
-        return seen
+    def score_round(round_: Round) -> Scores:
+        seen, expected = score(round_)
+        return Scores(seen, attributes=[{EXPECTED: float(x)} for x in expected])
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", sampler=make_sampler(sampler, SPACE, seed=seed)
+    found = search(
+        study, space, score_round, num_trials=trials, batch_size=batch, process="only"
     )
-    search(
-        study, SPACE, score_round, num_trials=trials, batch_size=batch, process="only"
-    )
-    best = [int(np.argmax(told[: count + 1])) for count in range(trials)]
-    return np.array(worth)[best]
+    seen = [trial.scores[0] for trial in found.trials]
+    best = [int(np.argmax(seen[: count + 1])) for count in range(trials)]
+    return np.array([found.trials[place].attributes[EXPECTED] for place in best])
 
 
 def score_on(
@@ -56,10 +52,14 @@ def curves_on(
     name: str, sampler: str, *, trials: int, batch: int, seeds: Sequence[int]
 ) -> np.ndarray:
     """Return the best so far on a surface, for each seed of the search [R, trials]."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = []
     for seed in seeds:
+        study = optuna.create_study(
+            direction="maximize", sampler=make_sampler(sampler, SPACE, seed=seed)
+        )
         score = functools.partial(score_on, name, np.random.default_rng(seed))
-        rows.append(best_so_far(score, sampler, trials=trials, batch=batch, seed=seed))
+        rows.append(best_so_far(study, SPACE, score, trials=trials, batch=batch))
     return np.array(rows)
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 import ramac_jax as rj
@@ -63,8 +64,11 @@ def test_the_selected_trial_counts_by_its_true_worth():
         told, worth = next(rounds)
         return np.full(2, told), np.full(2, worth)
 
-    found = best_so_far(score, "random", trials=4, batch=2, seed=0)
+    study = optuna.create_study(direction="maximize")
+    found = best_so_far(study, SPACE, score, trials=4, batch=2)
     assert found.tolist() == [0.9, 0.9, 0.0, 0.0]
+    again = best_so_far(study, SPACE, score, trials=4, batch=2)  # asks no more
+    assert again.tolist() == found.tolist()
 
 
 def test_noise_changes_what_is_told_and_not_what_it_is_worth():

@@ -1,6 +1,4 @@
-"""The figures of a study, read from their artists, and the lines of its rounds."""
-
-import time
+"""The figures of a study, read from their artists."""
 
 import numpy as np
 import optuna
@@ -10,8 +8,7 @@ from matplotlib.text import Annotation
 
 from ramac_jax.cli.reporting.figures import study as figures
 from ramac_jax.cli.runs import study_figures
-from ramac_jax.cli.runs.pace import Pace
-from ramac_jax.search import Choice, Found, Outcome, Range, make_sampler, search
+from ramac_jax.search import Choice, Outcome, Range, make_sampler, search
 from ramac_jax.search.importances import importances
 
 RANGE = Range(1e-3, 1.0)
@@ -175,17 +172,3 @@ def test_the_report_shows_the_figures_that_there_are(
 def test_a_study_without_scores_has_no_figures(tmp_path):
     study_figures.write_figures(tmp_path, drawn()._replace(trials=[]))
     assert not [*tmp_path.iterdir()]
-
-
-def test_a_round_says_its_rate_and_the_time_left(monkeypatch):
-    """Four trials in 10 seconds leave 15 seconds for six."""
-    now = iter([0.0, 0.0, 10.0, 20.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    pace = Pace()
-    pace.begin(1)
-    pace.trained(updates=6000, seconds=4.0)
-    states = ["complete"] * 4 + ["pruned", "running"]
-    found = Found(trials=trials([()] * 6, states), best=[])
-    parts = pace.parts(found, total=11)
-    assert parts == ["1.5e+03 agent-updates/s", "0:00:15 left"]
-    assert pace.parts(found, total=5) == ["1.5e+03 agent-updates/s"]

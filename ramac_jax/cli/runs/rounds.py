@@ -7,6 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import jax
@@ -18,13 +19,13 @@ from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.options.train import lasting_options
 from ramac_jax.cli.runs.folder import POPULATION
-from ramac_jax.cli.runs.pace import Pace
+from ramac_jax.cli.runs.live_rounds import LiveRounds
 from ramac_jax.cli.runs.round_tables import join_tables
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.search_space import WHOLE
 from ramac_jax.cli.runs.searcher import Searcher, Stage
 from ramac_jax.cli.runs.selection import Selection
-from ramac_jax.cli.runs.study_trials import STUDY, TRIED, progress_line
+from ramac_jax.cli.runs.study_trials import STUDY, TRIED
 from ramac_jax.cli.runs.tried import Tried
 from ramac_jax.errors import InputError
 from ramac_jax.files import strict, write_json
@@ -44,7 +45,7 @@ from ramac_jax.search import (
 from ramac_jax.search import search as search_study
 from ramac_jax.search.lineage import process_of
 from ramac_jax.search.space import describe
-from ramac_jax.search.storage import check_url, file_url
+from ramac_jax.search.storage import check_url, file_url, quiet_optuna
 from ramac_jax.types import State
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -95,6 +96,8 @@ def opened_study(options: SweepOptions, search: Search) -> Iterator[optuna.Study
             "options": {k: x for k, x in lasting if k not in PER_PROCESS},
         },
     )
+    with quiet_optuna():
+        study.set_metric_names(search.selection.titles)
     try:
         yield study
     finally:
@@ -127,7 +130,6 @@ class Rounds:
     """For the settings of all rounds; its search has every variant."""
     save: Callable[[Search, Stage, int, State], None]
     """(search, stage, number of a setting, its states) -> writes its agents."""
-    pace: Pace = dataclasses.field(default_factory=Pace)
 
     @property
     def search(self) -> Search:
@@ -139,6 +141,13 @@ class Rounds:
         """How settings are selected."""
         return self.search.selection
 
+    @cached_property
+    def live(self) -> LiveRounds:
+        """The table on the terminal; its clock starts with the first use."""
+        ended = self.study.get_trials(deepcopy=False, states=ENDED)
+        total = num_trials(self.options, self.search)
+        return LiveRounds(self.selection, total, len(ended))
+
     @property
     def population(self) -> Path:
         """The folder of the checkpoints."""
@@ -147,8 +156,7 @@ class Rounds:
     def run(self) -> Found:
         """Search until the study has its trials; raises `InputError` as `search`."""
         batch = self.options.search.batch
-        ended = self.study.get_trials(deepcopy=False, states=ENDED)
-        self.pace.begin(len(ended))
+        console.note(self.live.header())
         return search_study(
             self.study,
             space_of(self.search),
@@ -184,7 +192,7 @@ class Rounds:
 
         begin = time.perf_counter()
         found = searcher.run(keep)
-        self.pace.trained(
+        self.live.trained(
             updates=sum(x.num_steps for x in found.tried) * len(self.selection.seeds),
             seconds=time.perf_counter() - begin,
         )
@@ -216,10 +224,7 @@ class Rounds:
         join_tables(self.searcher.out)
         for folder in self.population.glob(f"{title_of(round_.number - 1)}*"):
             shutil.rmtree(folder, ignore_errors=True)
-        total = num_trials(self.options, self.search)
-        known = progress_line(found, self.selection, total)
-        parts = [known, *self.pace.parts(found, total)]
-        console.note(f"{title_of(round_.number)}: {', '.join(parts)}")
+        console.note(self.live.line(round_.number, found))
 
 
 def title_of(number: int) -> str:

@@ -30,7 +30,11 @@ class SelectionEpisodes:
     @property
     def criterion(self) -> str:
         """The measure in words."""
-        return f"CVaR {self.level:g}" if self.measure == "cvar" else "mean return"
+        return self.in_words(self.measure)
+
+    def in_words(self, measure: str) -> str:
+        """Return "cvar" or "mean" in words."""
+        return f"CVaR {self.level:g}" if measure == "cvar" else "mean return"
 
     def protocol_changes(self) -> dict[str, Any]:
         """Return the fields of the evaluation protocol that selection changes."""
@@ -88,6 +92,11 @@ class Selection(SelectionEpisodes):
                 acting_options(options.evaluation, options.hyperparams.risk_level)
             ),
         )
+
+    @property
+    def titles(self) -> list[str]:
+        """The objectives in words."""
+        return [self.in_words(x) for x in self.objectives]
 
     def split(self) -> tuple[list[int], list[int]]:
         """Return the places among the seeds that select, and those reported."""

@@ -23,11 +23,10 @@ def drawn_of(
     study: optuna.Study, found: Found, space: Space, selection: Selection
 ) -> Drawn:
     """Return what the figures show: the complete trials of all processes."""
-    names = {"cvar": f"CVaR {selection.level:g}", "mean": "mean return"}
     return Drawn(
         trials=[x for x in found.trials if x.state == "complete"],
         space=space,
-        objectives=[names[x] for x in selection.objectives],
+        objectives=selection.titles,
         shares=importances(study),
     )
 

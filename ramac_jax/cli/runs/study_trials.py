@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ramac_jax.cli.options.sweep import SweepOptions
-from ramac_jax.cli.runs.selection import Selection
 from ramac_jax.cli.runs.tried import Tried
 from ramac_jax.search import Found, Outcome
 from ramac_jax.search.lineage import REASON
@@ -16,17 +15,9 @@ TRIED = "tried"
 """User attribute of a trial: its figures."""
 
 
-def progress_line(found: Found, selection: Selection, total: int) -> str:
-    """Return how many trials of the study have ended, and the best so far."""
-    states = [x.state for x in found.trials]
-    parts = [f"{states.count('complete')} of {total} trials complete"]
-    parts += [f"{states.count(x)} {x}" for x in ("pruned", "running") if x in states]
-    column = selection.objectives.index(selection.measure)
-    for one in sorted(found.best, key=lambda x: -x.scores[column])[:1]:
-        worth = one.scores[column]
-        label = Tried.from_json(one.attributes[TRIED]).label
-        parts.append(f"best {one.number}: {label}, {selection.criterion} {worth:.4g}")
-    return ", ".join(parts)
+def label_of(trial: Outcome) -> str:
+    """Return the setting of a trial that has figures, in words."""
+    return Tried.from_json(trial.attributes[TRIED]).label
 
 
 def tried_of(found: Found) -> list[Tried]:
