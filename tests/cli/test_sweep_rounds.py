@@ -189,6 +189,10 @@ def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
     report = (tmp_path / "report.md").read_text()
     front = re.search(r"On the Pareto front: setting ([\d, ]+)\.", report)
     assert best["setting"] in map(int, front[1].split(", "))
+    study = optuna.load_study(
+        study_name="sweep", storage=f"sqlite:///{tmp_path}/study.db"
+    )
+    assert study.metric_names == ["mean return", "CVaR 0.1"]
 
 
 def test_a_search_in_which_every_setting_is_too_risky_selects_none(tmp_path, capsys):
