@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optuna
+from optuna.storages import RDBStorage
 
 import ramac_jax as rj
 from benchmarks import records
@@ -43,9 +44,9 @@ SPACE = {
     "risk_level": Range(0.05, 1.0, log=False),
 }
 """What a search varies; `ramac bandit` has 1.5, 3e-3 and 0.1."""
-TOLD, KNOWN = 1000, 10_000
+TOLD, KNOWN = 1000, 4000
 """Actions whose rewards a study is told of, and by which the worth is known."""
-BATCH_SIZE = 128
+BATCH_SIZE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Arguments(command.SearchOptions):
     """Updates of behaviour cloning."""
     critic_steps: int = BanditOptions.critic_steps
     """Updates of the critics before any policy."""
-    risk_steps: int = BanditOptions.risk_steps
-    """Updates of a policy."""
+    risk_steps: int = 160
+    """Updates of a policy; `ramac bandit` makes more, of larger batches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Searches:
     def score(self, seed: int, round_: Round) -> tuple[np.ndarray, np.ndarray]:
         """Train a round; return the CVaR of few rewards and the exact one, [B] each."""
         steps = float(self.arguments.risk_steps)
-        base = settings.POLICIES._replace(decay_steps=steps)
+        base = settings.POLICIES._replace(decay_steps=steps, risk_ramp=steps / 4.0)
         place = self.arguments.seeds.index(seed)
         actions = np.asarray(
             self.act(
@@ -136,12 +137,17 @@ class Searches:
         rewards = bandit.draw_rewards(actions[:, :TOLD], rng)
         return cvar(rewards, settings.RISK_LEVEL), exact_cvar(actions[:, TOLD:])
 
+    @cached_property
+    def storage(self) -> RDBStorage:
+        """The storage of all studies."""
+        return open_storage(f"sqlite:///{self.folder / 'study.db'}")
+
     def study(self, sampler: str, batch: int, seed: int) -> optuna.Study:
         """Open the study of a search."""
         left_out = {"out", "folder", "samplers", "repetitions"}
         options = {k: v for k, v in vars(self.arguments).items() if k not in left_out}
         return open_study(
-            open_storage(f"sqlite:///{self.folder / 'study.db'}"),
+            self.storage,
             f"{sampler} {batch} {seed}",
             sampler=make_sampler(sampler, SPACE, seed=seed),
             record=options

@@ -20,6 +20,7 @@ BAD_OPTIONS = {
     "ood": "--num-data 0",
     "precision": "--num-seeds 0",
     "search": "--trials 0",
+    "search.bandit": "--risk-steps 0",
     "search.throughput": "--turns 0",
     "stalls": "--horizon 0",
     "tails": "--updates 0",
