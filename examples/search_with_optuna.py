@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 
 import ramac_jax as rj
-from ramac_jax.search import Found, Range, Round, make_sampler, search
+from ramac_jax.search import Range, Round, SearchResult, make_sampler, search
 
 SPACE = {"risk_weight": Range(0.1, 10.0), "actor_learning_rate": Range(1e-4, 1e-2)}
 
@@ -41,7 +41,7 @@ def cvar_of_rewards(actions: np.ndarray, seed: int, level: float = 0.1) -> np.nd
     return tail.mean(axis=-1)
 
 
-def main(num_trials: int = 24, num_steps: int = 300, size: int = 2000) -> Found:
+def main(num_trials: int = 24, num_steps: int = 300, size: int = 2000) -> SearchResult:
     """Search 24 settings in rounds of eight; report the best one."""
     dataset = make_dataset(jax.random.key(0), size)
     critic = rj.iqn_critic(width=32, embedding_width=16, num_cosines=8)

@@ -12,7 +12,7 @@ require("optuna", __name__)
 from ramac_jax.evaluation.ranking import pareto_front
 from ramac_jax.search.engine import search
 from ramac_jax.search.pruners import make_pruner, rung_steps
-from ramac_jax.search.results import Found, Outcome
+from ramac_jax.search.results import SearchResult, TrialResult
 from ramac_jax.search.rounds import Round, Scores
 from ramac_jax.search.samplers import make_sampler
 from ramac_jax.search.space import Choice, Range, Space
@@ -20,8 +20,8 @@ from ramac_jax.search.storage import open_storage, open_study
 
 __all__ = [
     "Choice",
-    "Found",
-    "Outcome",
+    "SearchResult",
+    "TrialResult",
     "Range",
     "Round",
     "Scores",

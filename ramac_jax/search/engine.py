@@ -27,7 +27,7 @@ from ramac_jax.search.lineage import (
     roots,
     round_of,
 )
-from ramac_jax.search.results import Found, results_of
+from ramac_jax.search.results import SearchResult, results_of
 from ramac_jax.search.rounds import Round, Scores
 from ramac_jax.search.space import Choice, Range, Space, distributions, suggest
 from ramac_jax.search.storage import quiet_optuna, reachable
@@ -48,8 +48,8 @@ def search(
     process: str | None = None,
     alone: bool = False,
     note: Callable[[str], None] = lambda text: None,
-    after_round: Callable[[Round, Found], None] = lambda round_, found: None,
-) -> Found:
+    after_round: Callable[[Round, SearchResult], None] = lambda round_, found: None,
+) -> SearchResult:
     """Search a space in rounds of trials that train together.
 
     Each round asks the study for up to `batch_size` trials, calls `score` once, and

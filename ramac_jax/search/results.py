@@ -12,7 +12,7 @@ from ramac_jax.search.space import Space, decode
 from ramac_jax.search.storage import directions_of
 
 
-class Outcome(NamedTuple):
+class TrialResult(NamedTuple):
     """A trial of a study."""
 
     number: int
@@ -31,20 +31,20 @@ class Outcome(NamedTuple):
     """What was stored with the scores; "reason" of a trial that failed for good."""
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The result of a search, of all processes that share its study."""
 
-    trials: list[Outcome]
+    trials: list[TrialResult]
     """In the order of their numbers."""
-    best: list[Outcome]
+    best: list[TrialResult]
     """The best trial that meets every constraint; of several objectives the Pareto
     front, best first objective first. Empty where there is none."""
 
 
-def results_of(study: optuna.Study, space: Space) -> Found:
+def results_of(study: optuna.Study, space: Space) -> SearchResult:
     """Return the trials of a study and the best of them."""
     trials = [
-        outcome_of(trial, space)
+        trial_result(trial, space)
         for trial in study.get_trials(deepcopy=False)
         if trial.user_attrs.get(REASON) != SURPLUS
     ]
@@ -55,13 +55,13 @@ def results_of(study: optuna.Study, space: Space) -> Found:
     best = sorted(front, key=lambda row: (-values[row, 0], able[row].number))
     if len(signs) == 1:
         best = best[:1]
-    return Found(trials=trials, best=[able[row] for row in best])
+    return SearchResult(trials=trials, best=[able[row] for row in best])
 
 
-def outcome_of(trial: FrozenTrial, space: Space) -> Outcome:
-    """Return a trial of Optuna as an outcome."""
+def trial_result(trial: FrozenTrial, space: Space) -> TrialResult:
+    """Return a trial of Optuna as a result."""
     ended = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return Outcome(
+    return TrialResult(
         number=trial.number,
         setting=decode(space, trial.params),
         state=trial.state.name.lower(),

@@ -8,12 +8,12 @@ from ramac_jax.cli.options.sweep import parse
 from ramac_jax.cli.runs.live_rounds import LiveRounds
 from ramac_jax.cli.runs.selection import Selection
 from ramac_jax.cli.runs.tried import Tried
-from ramac_jax.search import Found, Outcome
+from ramac_jax.search import SearchResult, TrialResult
 
 
 def trial(number, state, *scores):
     tried = Tried(number, f"risk_weight=0.{number}", 40, {}, {}, [])
-    return Outcome(
+    return TrialResult(
         number=number,
         setting={"risk_weight": number / 10},
         state=state,
@@ -38,7 +38,7 @@ def test_a_round_shows_its_counts_rate_best_setting_and_the_time_left(monkeypatc
     best = trial(1, "complete", 1250.125)
     others = [trial(2, "complete", 3.0), trial(3, "complete", 2.0)]
     trials = [best, *others, trial(4, "pruned"), trial(5, "running")]
-    line = live.line(7, Found(trials, [best]))
+    line = live.line(7, SearchResult(trials, [best]))
     assert line.split("  ")[-1] == "1: risk_weight=0.1"
     assert (
         line.split() == "7 3 of 10 1 1 1.5e+03 0:00:20 1250 1: risk_weight=0.1".split()
@@ -54,14 +54,14 @@ def test_the_columns_of_all_lines_end_below_their_titles(monkeypatch):
     places = [live.header().index(x) + len(x) for x in ends]
     for count, number in ((1, 0), (999, 123)):
         trials = [trial(x, "complete", 12.5) for x in range(count)]
-        line = live.line(number, Found(trials, trials[:1]))
+        line = live.line(number, SearchResult(trials, trials[:1]))
         assert all(line[x - 1] != " " and line[x] == " " for x in places)
 
 
 def test_two_objectives_show_the_highest_cvar_of_the_front(monkeypatch):
     live = rounds(monkeypatch, range(9), objective="mean,cvar")
     front = [trial(1, "complete", 9.0, 1.0), trial(2, "complete", 8.0, 2.0)]
-    assert live.line(0, Found(front, front)).endswith(" 2  2: risk_weight=0.2")
+    assert live.line(0, SearchResult(front, front)).endswith(" 2  2: risk_weight=0.2")
     assert "CVaR 0.1  best so far" in live.header()
 
 
@@ -69,4 +69,6 @@ def test_two_objectives_show_the_highest_cvar_of_the_front(monkeypatch):
 def test_no_time_is_left_at_the_end_or_known_before_a_trial(monkeypatch, total, ended):
     live = rounds(monkeypatch, range(9), total=total, ended=ended)
     trials = [trial(1, "complete", 9.0), trial(2, "pruned")]
-    assert ":0" not in live.line(0, Found(trials, trials[:1])).split("1: risk")[0]
+    assert (
+        ":0" not in live.line(0, SearchResult(trials, trials[:1])).split("1: risk")[0]
+    )

@@ -8,7 +8,7 @@ from matplotlib.text import Annotation
 
 from ramac_jax.cli.reporting.figures import study as figures
 from ramac_jax.cli.runs import study_figures
-from ramac_jax.search import Choice, Outcome, Range, make_sampler, search
+from ramac_jax.search import Choice, Range, TrialResult, make_sampler, search
 from ramac_jax.search.importances import importances
 
 RANGE = Range(1e-3, 1.0)
@@ -19,7 +19,7 @@ SCORES = [(1.0, 4.0), (0.5, 3.0), (2.0, 2.0), (1.5, 1.5), (9.0, 9.0)]
 
 def trials(scores, states=("complete",) * 9):
     return [
-        Outcome(
+        TrialResult(
             number=10 + place,
             setting={
                 "risk_weight": 10.0 ** (-place / 2),

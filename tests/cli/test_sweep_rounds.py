@@ -25,7 +25,7 @@ from ramac_jax.cli.options.train import (
 from ramac_jax.cli.runs import rounds, study_trials
 from ramac_jax.cli.runs.search import make_search
 from ramac_jax.population import programs
-from ramac_jax.search import Found, Outcome
+from ramac_jax.search import SearchResult, TrialResult
 from ramac_jax.search.engine import Worker
 from ramac_jax.search.storage import quiet_optuna
 from tests.cli.sweeps import (
@@ -275,11 +275,11 @@ def test_passwords_are_in_no_record():
 
 def test_the_report_says_what_ran_again_and_what_still_runs():
     def trial(number, state, retry_of=None):
-        return Outcome(number, {}, state, (), True, retry_of, {})
+        return TrialResult(number, {}, state, (), True, retry_of, {})
 
     trials = [trial(0, "fail"), trial(1, "running"), trial(2, "waiting", retry_of=0)]
     options = parse([*TPE, "--storage", "mysql://me:secret@host/db", "--out", "x"])
-    assert study_trials.notes_of(Found(trials, []), options) == [
+    assert study_trials.notes_of(SearchResult(trials, []), options) == [
         "Study 'sweep' in mysql://me:***@host/db, sampler tpe: 1 fail, 1 running, "
         "1 waiting.",
         "Trials that run again because their process was lost: 2 of 0.",

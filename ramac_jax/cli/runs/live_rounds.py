@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ramac_jax.cli.progress import clock
 from ramac_jax.cli.runs.selection import Selection
 from ramac_jax.cli.runs.study_trials import label_of
-from ramac_jax.search import Found
+from ramac_jax.search import SearchResult
 
 TITLES = ("round", "complete", "pruned", "running", "agent-updates/s", "time left")
 """Of the columns before the score of the best trial and its setting."""
@@ -35,7 +35,7 @@ class LiveRounds:
         """Return the titles of the columns."""
         return self.aligned(*TITLES, self.selection.criterion, "best so far")
 
-    def line(self, number: int, found: Found) -> str:
+    def line(self, number: int, found: SearchResult) -> str:
         """Return the line of a round, after which the study has found so much."""
         states = [x.state for x in found.trials]
         complete, pruned, running = map(states.count, ("complete", "pruned", "running"))

@@ -31,11 +31,11 @@ from ramac_jax.errors import InputError
 from ramac_jax.files import strict, write_json
 from ramac_jax.search import (
     Choice,
-    Found,
-    Outcome,
     Range,
     Round,
     Scores,
+    SearchResult,
+    TrialResult,
     make_pruner,
     make_sampler,
     open_storage,
@@ -153,7 +153,7 @@ class Rounds:
         """The folder of the checkpoints."""
         return self.searcher.out / POPULATION
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """Search until the study has its trials; raises `InputError` as `search`."""
         batch = self.options.search.batch
         console.note(self.live.header())
@@ -216,7 +216,7 @@ class Rounds:
             attributes=[{TRIED: strict(x._asdict())} for x in each],
         )
 
-    def after_round(self, round_: Round, found: Found) -> None:
+    def after_round(self, round_: Round, found: SearchResult) -> None:
         """Print a line, join the tables, and remove earlier checkpoints.
 
         Those of the last round stay: they say that the run has begun.
@@ -241,9 +241,9 @@ def process_name(out: Path) -> str:
     return str(json.loads(path.read_text())["process"])
 
 
-def is_own(outcome: Outcome, out: Path) -> bool:
+def is_own(trial: TrialResult, out: Path) -> bool:
     """Whether the process of a folder trained a trial."""
-    return process_of(outcome.attributes) == process_name(out)
+    return process_of(trial.attributes) == process_name(out)
 
 
 def check_storage(options: SweepOptions) -> None:

@@ -12,7 +12,7 @@ from ramac_jax.cli.reporting.figures.study import (
 )
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.selection import Selection
-from ramac_jax.search import Found
+from ramac_jax.search import SearchResult
 from ramac_jax.search.importances import importances
 from ramac_jax.search.space import Space
 
@@ -20,7 +20,7 @@ IMPORTANCES, SLICES, PARETO = "importances.png", "slices.png", "pareto.png"
 
 
 def drawn_of(
-    study: optuna.Study, found: Found, space: Space, selection: Selection
+    study: optuna.Study, found: SearchResult, space: Space, selection: Selection
 ) -> Drawn:
     """Return what the figures show: the complete trials of all processes."""
     return Drawn(

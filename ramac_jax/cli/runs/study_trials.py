@@ -5,7 +5,7 @@ from typing import Any
 
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.runs.tried import Tried
-from ramac_jax.search import Found, Outcome
+from ramac_jax.search import SearchResult, TrialResult
 from ramac_jax.search.lineage import REASON
 from ramac_jax.urls import without_password
 
@@ -15,12 +15,12 @@ TRIED = "tried"
 """User attribute of a trial: its figures."""
 
 
-def label_of(trial: Outcome) -> str:
+def label_of(trial: TrialResult) -> str:
     """Return the setting of a trial that has figures, in words."""
     return Tried.from_json(trial.attributes[TRIED]).label
 
 
-def tried_of(found: Found) -> list[Tried]:
+def tried_of(found: SearchResult) -> list[Tried]:
     """Return the figures of all trials that have any."""
     return [
         Tried.from_json(x.attributes[TRIED])
@@ -29,19 +29,19 @@ def tried_of(found: Found) -> list[Tried]:
     ]
 
 
-def settings_of(found: Found) -> dict[int, Mapping[str, Any]]:
+def settings_of(found: SearchResult) -> dict[int, Mapping[str, Any]]:
     """Return the settings of all trials that have figures."""
     return {x.number: x.setting for x in found.trials if TRIED in x.attributes}
 
 
-def describe_trial(trial: Outcome) -> dict[str, Any]:
+def describe_trial(trial: TrialResult) -> dict[str, Any]:
     """Return a trial for sweep.json; its figures are in agents.csv."""
     record = trial._asdict()
     del record["attributes"]
     return record
 
 
-def notes_of(found: Found, options: SweepOptions) -> list[str]:
+def notes_of(found: SearchResult, options: SweepOptions) -> list[str]:
     """Return sentences about the study, for the report."""
     states = [x.state for x in found.trials]
     where = without_password(options.search.storage or STUDY)

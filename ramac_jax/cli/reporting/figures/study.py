@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ramac_jax.cli.reporting.figures.labels import Label, write_labels
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH
-from ramac_jax.search import Choice, Outcome, Range, pareto_front
+from ramac_jax.search import Choice, Range, TrialResult, pareto_front
 from ramac_jax.search.space import encode
 
 STAR = COLOURS[5]
@@ -26,7 +26,7 @@ COLUMNS = 2
 class Drawn(NamedTuple):
     """What the figures of a study need to know of it."""
 
-    trials: Sequence[Outcome]
+    trials: Sequence[TrialResult]
     """Those with scores, by rising number."""
     space: Mapping[str, Choice | Range]
     objectives: Sequence[str]
@@ -128,7 +128,7 @@ def draw_pareto(drawn: Drawn) -> Figure:
 
 def draw_trial(
     axis: Axes,
-    trial: Outcome,
+    trial: TrialResult,
     point: tuple[float, float],
     colour: Any,
     *,
@@ -150,7 +150,7 @@ def draw_trial(
 
 
 def labels_of(
-    trials: Sequence[Outcome], points: Sequence[tuple[float, float]]
+    trials: Sequence[TrialResult], points: Sequence[tuple[float, float]]
 ) -> list[Label]:
     """Return the number of each trial, at its point."""
     return [
@@ -159,7 +159,7 @@ def labels_of(
     ]
 
 
-def best_first(trials: Sequence[Outcome], objective: int) -> list[Outcome]:
+def best_first(trials: Sequence[TrialResult], objective: int) -> list[TrialResult]:
     """Return trials by falling score, those that meet the constraints first."""
     return sorted(trials, key=lambda x: (not x.feasible, -x.scores[objective]))
 
