@@ -21,6 +21,8 @@ from rich.text import Text
 from ramac_jax.cli import console
 
 SECONDS_BETWEEN_LINES = 30.0
+FINISHED_BARS = 6
+"""Finished tasks that a terminal shows."""
 
 
 class Display(Protocol):
@@ -76,7 +78,10 @@ class LiveDisplay:
     bars: LiveProgress
 
     def add(self, title: str, total: int, unit: str = "updates") -> int:
-        """Begin a task and return its number."""
+        """Begin a task and return its number; of the finished ones the last stay."""
+        finished = [task for task in self.bars.tasks if task.finished]
+        for task in finished[:-FINISHED_BARS]:
+            self.bars.update(task.id, visible=False)
         return int(self.bars.add_task(title, total=total))
 
     def update(

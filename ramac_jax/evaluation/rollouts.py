@@ -10,7 +10,7 @@ computed, another lane is stepped.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import jax
@@ -123,12 +123,14 @@ def evaluate(
     *,
     num_episodes: int,
     seed: int = 0,
+    numbers: Sequence[int] | None = None,
     options: ActingOptions = AS_TRAINED,
     on_step: OnStep | None = None,
 ) -> Episodes:
     """Play M episodes with every agent of a policy.
 
-    No two agents share an episode, so that their returns are independent draws. The
+    No two agents of other numbers share an episode, so that their returns are
+    independent draws; agents of one number meet the same episodes, to be compared. The
     same `seed` gives the agents of another policy the same episodes, one by one. Where
     more than `MAX_ENVIRONMENTS` would be open at once, lanes play several groups of
     episodes in turn. `dataclasses.replace(policy, params=...)` does not compile again.
@@ -137,7 +139,9 @@ def evaluate(
       policy: the agents; `ramac_jax.export.load_exported` reads others.
       environments: where the agents act; usable again afterwards, cancelled or not.
       num_episodes: M.
-      seed: of the first episode; episode m of agent p has the seed `seed + p M + m`.
+      seed: of the first episode; episode m of agent p has the seed
+        `seed + numbers[p] M + m`.
+      numbers: of the agents [P], 0 or more; None: 0 to P - 1.
       options: how the agents act.
       on_step: called after each step of the lanes, in this thread; to cancel from
         another thread, let it return the state of a `threading.Event`.
@@ -146,12 +150,13 @@ def evaluate(
     episode, for a seed that is negative or beyond 32 bits, and for options by which the
     policy cannot act; `Cancelled` once `on_step` returns True before the end.
     """
-    check_request(policy, environments, num_episodes, seed)
+    numbers = range(policy.population) if numbers is None else numbers
+    check_request(policy, environments, num_episodes, seed, numbers)
     act_in_lane = act_fn(policy, options)
     centre = getattr(policy, "observation_centre", None)
     shift = 0.0 if centre is None else np.asarray(centre, np.float64)
-    size = policy.population * num_episodes
-    seeds = seed + np.arange(size).reshape(policy.population, num_episodes)
+    first = np.asarray(numbers)[:, None] * num_episodes
+    seeds = seed + first + np.arange(num_episodes)  # [P, M]
     groups = [seeds[:, start : start + TILE] for start in range(0, num_episodes, TILE)]
     num_lanes = max(MAX_ENVIRONMENTS // (policy.population * TILE), 2)
     played: dict[int, Episodes] = {}
@@ -186,6 +191,7 @@ def check_request(
     environments: Environments,
     num_episodes: int,
     seed: int,
+    numbers: Sequence[int],
 ) -> None:
     """Raise `InputError` where `evaluate` cannot play these episodes."""
     given = policy.spec if isinstance(policy, Policy) else policy
@@ -204,7 +210,12 @@ def check_request(
             )
     if num_episodes < 1:
         raise InputError(f"num_episodes is {num_episodes}: give 1 or more")
-    if not 0 <= seed <= 2**31 - policy.population * num_episodes:
+    if len(numbers) != policy.population or min(numbers) < 0:
+        raise InputError(
+            f"numbers is {list(numbers)} for {policy.population} agents: give one for "
+            "each, 0 or more"
+        )
+    if not 0 <= seed <= 2**31 - (max(numbers) + 1) * num_episodes:
         raise InputError(f"seed is {seed}: give one from 0 to about 2e9")
 
 

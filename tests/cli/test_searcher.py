@@ -61,9 +61,14 @@ class Scene:
         states = rj.State(params, {}, {}, {}, {}, {}, steps)
         return Trained(members, states, history, frozen)
 
-    def play(self, variant, params, *, progress, **changed):
-        """Two episodes each, as far below the table's return as above it."""
+    def play(self, variant, params, numbers, *, progress, **changed):
+        """Two episodes each, as far below the table's return as above it.
+
+        The agents of a seed play the same ones, whatever their setting.
+        """
         agents = [tuple(x) for x in params.actor["who"].tolist()]
+        first = min(seed for _, seed in agents)
+        assert numbers == [seed - first for _, seed in agents]
         assert {setting // 3 for setting, _ in agents} == {variant}
         self.played.append((agents, changed))
         worth = [

@@ -86,10 +86,24 @@ def constant_policy(*actions, traces=None):
     return Policy(PolicySpec(scaling=scaling(2, 1)), actor, jnp.asarray(actions))
 
 
-def play(policy, env, num_episodes, seed, horizon=6, acting=AS_TRAINED, **options):
+def play(
+    policy,
+    env,
+    num_episodes,
+    seed,
+    horizon=6,
+    acting=AS_TRAINED,
+    numbers=None,
+    **options,
+):
     with Environments(env, horizon=horizon, **options) as environments:
         return evaluate(
-            policy, environments, num_episodes=num_episodes, seed=seed, options=acting
+            policy,
+            environments,
+            num_episodes=num_episodes,
+            seed=seed,
+            numbers=numbers,
+            options=acting,
         )
 
 

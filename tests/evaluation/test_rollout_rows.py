@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ramac_jax.acting import ActingOptions
+from ramac_jax.errors import InputError
 from ramac_jax.evaluation import (
     Episodes,
 )
@@ -43,6 +44,23 @@ def test_a_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):
             Episodes(*(x[:, first : first + 3] for x in alone)),
             Episodes(*(x[agent : agent + 1] for x in hopper_episodes)),
         )
+
+
+def test_agents_of_one_number_meet_the_same_episodes(hopper, hopper_episodes):
+    """Those of the number that an agent has by default, whatever its row."""
+    swapped = play(hopper, HOPPER, 3, seed=7, horizon=40, numbers=[1, 1, 0])
+    np.testing.assert_array_equal(swapped.start[0], swapped.start[1])
+    np.testing.assert_array_equal(swapped.start[2], hopper_episodes.start[0])
+    assert_same_rows(
+        Episodes(*(x[1] for x in swapped)), Episodes(*(x[1] for x in hopper_episodes))
+    )
+    assert not np.isin(swapped.returns[[0, 2]], hopper_episodes.returns).any()
+
+
+@pytest.mark.parametrize("numbers", [[0, 1], [0, 1, -1]])
+def test_every_agent_needs_a_number(hopper, numbers):
+    with pytest.raises(InputError, match="for 3 agents: give one for each, 0 or more"):
+        play(hopper, HOPPER, 1, seed=0, numbers=numbers)
 
 
 def test_a_ranked_row_depends_on_its_agent_and_its_seed_alone(hopper, hopper_episodes):

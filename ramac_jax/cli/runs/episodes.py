@@ -27,7 +27,7 @@ def play(
     protocol: EvaluationProtocol,
     *,
     environments: Environments | None = None,
-    first: int = 0,
+    numbers: Sequence[int] | None = None,
     progress: bool = False,
     cancelled: threading.Event | None = None,
 ) -> Episodes:
@@ -38,7 +38,8 @@ def play(
       seeds: their names.
       protocol: how to evaluate.
       environments: open ones of the protocol, left open; None: new ones.
-      first: number of the first agent, which decides the seeds of its episodes.
+      numbers: of the agents, which decide the seeds of their episodes; agents of one
+        number play the same ones. None: 0, 1, 2, ...
       progress: show the progress.
       cancelled: polled after each step; once it is set, `Cancelled` of
         `ramac_jax.evaluation` is raised.
@@ -50,19 +51,21 @@ def play(
             f"the checkpoint holds {policy.population} agents and the run names "
             f"{len(seeds)} seeds: they are not of one run"
         )
+    if numbers is None:
+        numbers = range(policy.population)
     if environments is not None:
-        return play_in(environments, policy, protocol, first, progress, cancelled)
+        return play_in(environments, policy, protocol, numbers, progress, cancelled)
     with Environments(
         protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
     ) as made:
-        return play_in(made, policy, protocol, first, progress, cancelled)
+        return play_in(made, policy, protocol, numbers, progress, cancelled)
 
 
 def play_in(
     environments: Environments,
     policy: Policy | ExportedPolicy,
     protocol: EvaluationProtocol,
-    first: int,
+    numbers: Sequence[int],
     progress: bool,
     cancelled: threading.Event | None,
 ) -> Episodes:
@@ -86,7 +89,8 @@ def play_in(
                     pick(policy, some),
                     environments,
                     num_episodes=protocol.episodes,
-                    seed=protocol.seed + (first + int(some[0])) * protocol.episodes,
+                    seed=protocol.seed,
+                    numbers=[numbers[row] for row in some],
                     options=protocol.acting,
                     on_step=functools.partial(on_step, start, len(some)),
                 )

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Evaluator:
     def play(
         self,
         params: ActingParams,
-        first: int = 0,
+        numbers: Sequence[int] | None = None,
         *,
         progress: bool = False,
         cancelled: threading.Event | None = None,
@@ -57,8 +57,7 @@ class Evaluator:
 
         Args:
           params: parameters of their actors and critics [P, ...].
-          first: number of the first agent in its population, which decides the seeds of
-            its episodes.
+          numbers: of the agents, as `episodes.play` reads them.
           progress: show the progress.
           cancelled: once it is set, `Cancelled` ends the episodes.
           changed: fields that differ from the protocol's.
@@ -76,7 +75,7 @@ class Evaluator:
             range(policy.population),
             protocol,
             environments=self.environments,
-            first=first,
+            numbers=numbers,
             progress=progress,
             cancelled=cancelled,
         )
@@ -93,7 +92,8 @@ class Evaluator:
             step: int, params: ActingParams, some: Members, cancelled: threading.Event
         ) -> dict[str, np.ndarray]:
             first = position(some, everyone)
-            episodes = self.play(params, first, cancelled=cancelled, **changed)
+            numbers = range(first, first + len(some.seed))
+            episodes = self.play(params, numbers, cancelled=cancelled, **changed)
             return figures_of(episodes, self.protocol.level)
 
         return Callbacks(evaluate=evaluate)

@@ -1,35 +1,38 @@
 """The table of the rounds of a search, which grows by a line as each round ends."""
 
+import itertools
 import time
-from collections.abc import Sequence
 
 from ramac_jax.cli.progress import clock
 from ramac_jax.cli.runs.selection import Selection
 from ramac_jax.cli.runs.study_trials import label_of
-from ramac_jax.search import SearchResult
+from ramac_jax.search import SearchResult, TrialResult
+from ramac_jax.search.lineage import REASON
 
-TITLES = ("round", "complete", "pruned", "running", "agent-updates/s", "time left")
+TITLES = ("round", "ended", "pruned", "failed", "running", "agent-updates/s", "left")
 """Of the columns before the score of the best trial and its setting."""
 
 
 class LiveRounds:
     """The lines of one process, and its clock over the rounds that it trains."""
 
-    def __init__(self, selection: Selection, total: int, ended: int) -> None:
+    def __init__(self, selection: Selection, total: int, known: SearchResult) -> None:
         """Start the clock.
 
         Args:
           selection: how settings are selected.
           total: trials that the study has in the end.
-          ended: trials that had ended before.
+          known: what the study knew before.
         """
-        self.selection, self.total, self.before = selection, total, ended
+        self.selection, self.total = selection, total
+        self.before = self.ended(known)
         self.start = time.monotonic()
         self.rate = ""
 
     def trained(self, *, updates: int, seconds: float) -> None:
-        """Note the updates of all agents of a round, and what it took with episodes."""
-        self.rate = f"{updates / seconds:,.3g}"
+        """Note the updates of all agents of a round, and its time in all."""
+        rate = updates / seconds
+        self.rate = f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
 
     def header(self) -> str:
         """Return the titles of the columns."""
@@ -38,21 +41,28 @@ class LiveRounds:
     def line(self, number: int, found: SearchResult) -> str:
         """Return the line of a round, after which the study has found so much."""
         states = [x.state for x in found.trials]
-        complete, pruned, running = map(states.count, ("complete", "pruned", "running"))
         column = self.selection.objectives.index(self.selection.measure)
         score = label = ""
         for best in sorted(found.best, key=lambda x: -x.scores[column])[:1]:
             score = f"{best.scores[column]:.4g}"
             label = f"{best.number}: {label_of(best)}"
+        ended = self.ended(found)
         return self.aligned(
             str(number),
-            f"{complete} of {self.total}",
-            str(pruned),
-            str(running),
+            f"{ended} of {self.total}",
+            str(states.count("pruned")),
+            str(sum(map(has_failed, found.trials))),
+            str(states.count("running")),
             self.rate,
-            self.time_left(complete + pruned),
+            self.time_left(ended),
             score,
             label,
+        )
+
+    def ended(self, found: SearchResult) -> int:
+        """Return how many trials have ended, lost ones that run again not counted."""
+        return sum(
+            x.state in ("complete", "pruned") or has_failed(x) for x in found.trials
         )
 
     def time_left(self, ended: int) -> str:
@@ -67,10 +77,17 @@ class LiveRounds:
         return clock((self.total - ended) * taken / since)
 
     def aligned(self, *cells: str) -> str:
-        """Return cells in columns; the last one is the longest."""
-        total = len(f"{self.total} of {self.total}")
-        titles: Sequence[str] = (*TITLES, self.selection.criterion)
-        widths = [max(len(title), 8) for title in titles]
-        widths[1] = max(widths[1], total)
+        """Return cells in columns; the last one has any width."""
+        titles = (*TITLES, self.selection.criterion)
+        contents = ("", f"{self.total} of {self.total}", "", "", "", "", "00:00:00")
+        widths = [
+            max(len(title), len(content))
+            for title, content in itertools.zip_longest(titles, contents, fillvalue="")
+        ]
         columns = [x.rjust(y) for x, y in zip(cells, widths, strict=False)]
         return "  ".join([*columns, cells[-1]]).rstrip()
+
+
+def has_failed(trial: TrialResult) -> bool:
+    """Whether a trial failed for good, and does not run again."""
+    return trial.state == "fail" and REASON in trial.attributes

@@ -13,7 +13,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import optuna
-from optuna.trial import TrialState
 
 from ramac_jax.cli import console
 from ramac_jax.cli.options.sweep import SweepOptions
@@ -44,11 +43,12 @@ from ramac_jax.search import (
 )
 from ramac_jax.search import search as search_study
 from ramac_jax.search.lineage import process_of
+from ramac_jax.search.results import results_of
 from ramac_jax.search.space import describe
-from ramac_jax.search.storage import check_url, file_url, quiet_optuna
+from ramac_jax.search.storage import check_url, file_url, quiet_optuna, reachable
 from ramac_jax.types import State
+from ramac_jax.urls import without_password
 
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 PER_PROCESS = {"batch", "storage", "study", "trials", "log_every"}
 """Options in which the processes of a study may differ."""
 
@@ -96,9 +96,10 @@ def opened_study(options: SweepOptions, search: Search) -> Iterator[optuna.Study
             "options": {k: x for k, x in lasting if k not in PER_PROCESS},
         },
     )
-    with quiet_optuna():
-        study.set_metric_names(search.selection.titles)
     try:
+        with reachable(without_password(storage.url)), quiet_optuna():
+            if study.metric_names != search.selection.titles:
+                study.set_metric_names(search.selection.titles)
         yield study
     finally:
         storage.remove_session()
@@ -144,9 +145,8 @@ class Rounds:
     @cached_property
     def live(self) -> LiveRounds:
         """The table on the terminal; its clock starts with the first use."""
-        ended = self.study.get_trials(deepcopy=False, states=ENDED)
-        total = num_trials(self.options, self.search)
-        return LiveRounds(self.selection, total, len(ended))
+        known = results_of(self.study, space_of(self.search))
+        return LiveRounds(self.selection, num_trials(self.options, self.search), known)
 
     @property
     def population(self) -> Path:

@@ -222,7 +222,10 @@ class Searcher:
         )
 
     def play_stage(self, stage: Stage, places: list[int], use: str) -> Figures:
-        """Return the figures [settings, places] of one stage."""
+        """Return the figures [settings, places] of one stage.
+
+        The agents of a seed play the same episodes in every setting and every round.
+        """
         assert self.evaluators is not None
         selection = self.search.selection
         shape = (len(stage.numbers), len(selection.seeds))
@@ -232,7 +235,8 @@ class Searcher:
         params = jax.tree.map(lambda x: x[rows], everyone)
         changed = selection.protocol_changes() if use == "selection" else {}
         evaluator = self.evaluators[stage.variant]
-        episodes = evaluator.play(params, progress=True, **changed)
+        numbers = [*range(len(places))] * len(stage.numbers)
+        episodes = evaluator.play(params, numbers, progress=True, **changed)
         figures = figures_of(episodes, selection.level)
         return {name: x.reshape(-1, len(places)) for name, x in figures.items()}
 
