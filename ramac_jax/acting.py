@@ -37,7 +37,7 @@ class ActingOptions(NamedTuple):
     """Factor on the actor's noise, traced; 0: the same action each time. The latents of
     a VAE are clipped after it."""
     num_candidates: int = 1
-    """Actions drawn for each observation, of which the critics choose one."""
+    """Actions drawn for each observation, of which the critics choose a typical one."""
     risk_level: Scalar | None = None
     """Level of the risk measure that ranks the candidates, traced; None: the level of
     training, where a policy knows it."""
@@ -125,10 +125,11 @@ def act_from_noise(
     """Make C actions for each observation and choose one of each: [..., A].
 
     The value of an action is the mean of min_e Z_e(s, a; tau) at the fractions
-    tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1. With G_c from the
-    Gumbel law, the largest value_c + T G_c is a draw from the softmax of value / T
-    (Gumbel, 1954), and at T = 0 the best action. Diffusion-QL (Wang et al., 2023) draws
-    from the softmax of mean values at T = 1.
+    tau_i = risk_measure((i + 1/2) / N, risk_level), i = 0..N - 1. Candidates that are
+    not typical of the policy are left out (`is_typical`): critics know least about
+    them. With G_c from the Gumbel law, the largest value_c + T G_c is a draw from the
+    softmax of value / T (Gumbel, 1954), and at T = 0 the best action. Diffusion-QL
+    (Wang et al., 2023) draws from the softmax of mean values at T = 1.
 
     Args:
       rule: static.
@@ -144,7 +145,7 @@ def act_from_noise(
     actions = rule.actor.sample_from_noise(params.actor, each, scaled)
     if rule.num_candidates == 1:
         return actions
-    values = candidate_values(rule, params.critic, each, actions, level)
+    values = typical_values(rule, params.critic, each, actions, level)
     if noise.choice is not None:
         values += jnp.asarray(softmax_temperature, values.dtype) * noise.choice
     chosen = jnp.argmax(values, axis=0)
@@ -167,6 +168,29 @@ def scale_noise(noise: Any, temperature: Scalar) -> Any:
         return noise * jnp.asarray(temperature, noise.dtype)
 
     return jax.tree.map(scale, noise)
+
+
+def typical_values(
+    rule: ActingRule, params: Params, observation: Array, action: Array, level: Any
+) -> Array:
+    """The values of candidates [C, ...], and -inf of those that are not typical."""
+    values = candidate_values(rule, params, observation, action, level)
+    return jnp.where(is_typical(action), values, -jnp.inf)
+
+
+def is_typical(actions: Array) -> Array:
+    """Return which candidates [C, ..., A] are typical of the policy, [C, ...].
+
+    These are half of them, those whose third nearest neighbour among the candidates is
+    closest: its distance falls with the density of the policy around an action
+    (Loftsgaarden and Quesenberry, 1965). A mode keeps actions where four or more of the
+    candidates lie in it. Equal distances count alike, so that of two candidates both
+    are typical.
+    """
+    count = len(actions)
+    apart = jnp.sum((actions[:, None] - actions[None]) ** 2, axis=-1)  # [C, C, ...]
+    third = jnp.sort(apart, axis=1)[:, min(3, count - 1)]  # the first is the action
+    return third <= jnp.sort(third, axis=0)[(count - 1) // 2]
 
 
 def candidate_values(

@@ -12,8 +12,8 @@ from ramac_jax.acting import (
     ActingOptions,
     ActingParams,
     candidate_observations,
-    candidate_values,
     scale_noise,
+    typical_values,
 )
 from ramac_jax.errors import InputError
 from ramac_jax.export.program import Program
@@ -108,7 +108,7 @@ def tied_actions(policy: Policy, num_candidates: int, *inputs: Array) -> Array:
     actions = unscale_action(scaling, drawn)
     if num_candidates == 1:
         return actions[None]
-    values = candidate_values(rule, params.critic, each, drawn, level)
+    values = typical_values(rule, params.critic, each, drawn, level)
     best = values.max(axis=0)
     is_tied = values >= best - TOLERANCE * jnp.maximum(jnp.abs(best), 1.0)
     return jnp.where(is_tied[..., None], actions, jnp.inf)
