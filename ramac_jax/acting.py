@@ -190,7 +190,7 @@ def is_typical(actions: Array) -> Array:
     count = len(actions)
     apart = jnp.sum((actions[:, None] - actions[None]) ** 2, axis=-1)  # [C, C, ...]
     third = jnp.sort(apart, axis=1)[:, min(3, count - 1)]  # the first is the action
-    return third <= jnp.sort(third, axis=0)[(count - 1) // 2]
+    return third <= jnp.sort(third, axis=0)[(count - 1) // 2][None]
 
 
 def candidate_values(
