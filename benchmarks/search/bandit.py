@@ -2,9 +2,9 @@
 
 A trial trains one policy of RAFMAC as `ramac bandit` does, from a clone and a critic
 that all trials of a search share; the searches of a repetition have the same ones. The
-search varies risk weight, actor learning rate and risk level, and is told the CVaR_0.1
-of few rewards. What a setting is worth is the exact CVaR_0.1 of many actions of the
-policy.
+search varies risk weight, actor learning rate and risk level. Its score is the CVaR_0.1
+of few rewards; the expected score is the exact CVaR_0.1 of many actions of the policy.
+A policy that diverged acts in neither mode of the bandit, where the reward is 0.
 """
 
 import dataclasses
@@ -44,8 +44,8 @@ SPACE = {
     "risk_level": Range(0.05, 1.0, log=False),
 }
 """What a search varies; `ramac bandit` has 1.5, 3e-3 and 0.1."""
-TOLD, KNOWN = 1000, 4000
-"""Actions whose rewards a study is told of, and by which the worth is known."""
+SCORED, EXPECTED = 1000, 4000
+"""Actions of the score, and of the expected score."""
 BATCH_SIZE = 64
 
 
@@ -116,7 +116,7 @@ class Searches:
         ) -> jax.Array:
             learn, act = jax.random.split(key)
             state, _ = train(state, dataset, learn, x)
-            return self.agent.act(state, jnp.zeros((TOLD + KNOWN, 1)), act)
+            return self.agent.act(state, jnp.zeros((SCORED + EXPECTED, 1)), act)
 
         return jax.jit(jax.vmap(one, in_axes=(None, None, None, 0)))
 
@@ -134,8 +134,8 @@ class Searches:
             )
         )
         rng = np.random.default_rng([seed, *round_.numbers])
-        rewards = bandit.draw_rewards(actions[:, :TOLD], rng)
-        return cvar(rewards, settings.RISK_LEVEL), exact_cvar(actions[:, TOLD:])
+        rewards = bandit.draw_rewards(actions[:, :SCORED], rng)
+        return cvar(rewards, settings.RISK_LEVEL), exact_cvar(actions[:, SCORED:])
 
     @cached_property
     def storage(self) -> RDBStorage:
@@ -155,9 +155,9 @@ class Searches:
         )
 
     def curves(self, sampler: str, batch: int) -> np.ndarray:
-        """Return the worth of the best trial so far, for each search [R, trials]."""
-        if sampler == "random":
-            batch = self.arguments.batch  # on which its draws do not depend
+        """Return the best expected score so far, for each search [R, trials]."""
+        if sampler == "random":  # whose draws do not depend on the batch
+            batch = self.arguments.batch
         rows = []
         for seed in self.arguments.seeds:
             rows.append(
