@@ -125,8 +125,9 @@ class Policy:
           key: for the noise of all actions.
           member: number of the agent, from 0 on; a traced one is not checked.
           temperature: factor on the noise of the sampler, traced; 0: deterministic.
-          num_candidates: actions drawn for each observation, static. The one is taken
-            whose return is best by the risk measure, under the least critic.
+          num_candidates: actions drawn for each observation, static. Of the half that
+            is typical (`ramac_jax.acting.is_typical`) the one is taken whose return is
+            best by the risk measure, under the least critic.
           risk_level: of the risk measure, traced; None: the level of training.
           softmax_temperature: draw a candidate from the softmax of the values over this
             temperature, traced, in their unit (`ActingOptions`); 0: take the best.
