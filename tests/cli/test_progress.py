@@ -84,3 +84,17 @@ def test_news_has_a_line_at_once(clock, capsys):
         "training: 200 of 1,000 updates, 100 updates/s, 0:00:08 left, evaluation at "
         "200: mean 3"
     ]
+
+
+def test_of_the_finished_bars_the_last_stay_and_every_other_one():
+    """Rounds of a search would push the running bar out of the terminal."""
+    bars = progress.LiveProgress()
+    display = progress.LiveDisplay(bars)
+    running = display.add("running", 3)
+    for number in range(20):
+        display.update(display.add(f"round {number}", 2), 2)
+    last = display.add("last", 2)
+    seen = [task.description for task in bars.tasks if task.visible]
+    rounds = [f"round {number}" for number in range(14, 20)]
+    assert seen == ["running", *rounds, "last"]
+    assert bars.tasks[running].visible and bars.tasks[last].visible

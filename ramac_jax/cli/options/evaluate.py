@@ -39,8 +39,8 @@ class EvaluateOptions:
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""
     num_candidates: int = 1
-    """Actions drawn at each step, of which the critics choose one; an export has those
-    that it was made with."""
+    """Actions drawn at each step; of the typical half the critics choose one. An export
+    has those that it was made with."""
     risk_levels: tuple[float, ...] | None = None
     """Levels of the agent's risk measure that rank the candidates, each played; None:
     the level of training."""
