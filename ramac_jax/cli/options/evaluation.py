@@ -16,8 +16,8 @@ class ActingFlags:
     """Factor on the noise of the sampler in evaluations; 0: deterministic, 1: as
     trained."""
     acting_num_candidates: int = 1
-    """Actions drawn at each step of an evaluation; of the typical half the critics choose
-    one."""
+    """Actions drawn at each step of an evaluation; of the typical half the critics
+    choose one."""
     acting_risk_level: float | None = None
     """Level of --risk-measure that ranks the candidates; None: that of training."""
     acting_softmax_temperature: float = 0.0
