@@ -173,24 +173,33 @@ def scale_noise(noise: Any, temperature: Scalar) -> Any:
 def typical_values(
     rule: ActingRule, params: Params, observation: Array, action: Array, level: Any
 ) -> Array:
-    """The values of candidates [C, ...], and -inf of those that are not typical."""
+    """The values of candidates [C, ...], and -inf of those that are not typical.
+
+    A candidate that is NaN, or whose value is, has NaN, so that no fault is hidden.
+    """
     values = candidate_values(rule, params, observation, action, level)
-    return jnp.where(is_typical(action), values, -jnp.inf)
+    values = jnp.where(jnp.isnan(action).any(axis=-1), jnp.nan, values)
+    return jnp.where(is_typical(action) | jnp.isnan(values), values, -jnp.inf)
 
 
-def is_typical(actions: Array) -> Array:
+def is_typical(actions: Array, slack: float = 0.0) -> Array:
     """Return which candidates [C, ..., A] are typical of the policy, [C, ...].
 
     These are half of them, those whose third nearest neighbour among the candidates is
     closest: its distance falls with the density of the policy around an action
-    (Loftsgaarden and Quesenberry, 1965). A mode keeps actions where four or more of the
-    candidates lie in it. Equal distances count alike, so that of two candidates both
-    are typical.
+    (Loftsgaarden and Quesenberry, 1965). So a mode of the policy keeps actions only
+    where four or more candidates lie in it, about as dense as in the others. Equal
+    distances count alike: of two or three candidates all are typical.
+
+    Args:
+      actions: [C, ..., A]; the time grows with C^2.
+      slack: relative error of squared distances with which a candidate may be typical;
+        below 0: in spite of which it is.
     """
     count = len(actions)
     apart = jnp.sum((actions[:, None] - actions[None]) ** 2, axis=-1)  # [C, C, ...]
     third = jnp.sort(apart, axis=1)[:, min(3, count - 1)]  # the first is the action
-    return third <= jnp.sort(third, axis=0)[(count - 1) // 2][None]
+    return third <= (1.0 + slack) * jnp.sort(third, axis=0)[(count - 1) // 2][None]
 
 
 def candidate_values(

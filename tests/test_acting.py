@@ -156,7 +156,9 @@ def test_the_level_decides_where_mean_and_tail_disagree():
 
 def test_a_softmax_draws_each_candidate_by_its_value():
     """P(c) = exp(v_c / T) / sum; the critic's values have a closed form."""
-    actions = jnp.array([[0.8, 0.5], [0.1, 0.0], [-0.3, -0.2], [0.0, 0.4]])
+    pairs = [[0.8, 0.5], [0.1, 0.0], [-0.3, -0.2], [0.0, 0.4]]
+    pairs += [[0.9, -0.9], [0.2, 0.1], [-0.1, 0.1], [-0.9, 0.9]]
+    actions = jnp.array(pairs)  # of these the four in the middle are typical
     actor = noiseless_actor(
         lambda params, observation: jnp.broadcast_to(
             actions[:, None], (*observation.shape[:-1], 2)
@@ -172,13 +174,15 @@ def test_a_softmax_draws_each_candidate_by_its_value():
             state,
             jnp.zeros((size, 3)),
             KEY,
-            num_candidates=4,
+            num_candidates=8,
             risk_level=0.1,
             softmax_temperature=softmax_temperature,
         )
 
     values = closed_form(np.asarray(actions), 0.1)
-    values = np.where(is_typical(actions), values, -np.inf)
+    typical = np.array([False, True, False, True, False, True, True, False])
+    np.testing.assert_array_equal(is_typical(actions), typical)
+    values = np.where(typical, values, -np.inf)
     for temperature in (0.1, 0.5):
         taken = (np.asarray(act(temperature))[:, None] == actions).all(axis=-1)
         expected = np.asarray(jax.nn.softmax(values / temperature))

@@ -5,7 +5,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ramac_jax.acting import is_typical
+import ramac_jax as rj
+from ramac_jax.acting import (
+    ActingNoise,
+    ActingNumbers,
+    ActingParams,
+    ActingRule,
+    act_from_noise,
+    is_typical,
+)
+from tests.helpers import noiseless_actor
+
+
+def value_of_action(nan_below=-9.0):
+    """Z(s, a) = a, or NaN for low actions."""
+
+    def quantiles(params, observation, action, tau):
+        value = jnp.where(action < nan_below, jnp.nan, action)
+        return jnp.broadcast_to(value, (1, len(action), len(tau)))
+
+    return rj.Critic(
+        init=lambda *_: None, quantiles=quantiles, loss=rj.quantile_loss(quantiles)
+    )
 
 
 def test_actions_without_neighbours_are_left_out_and_both_modes_stay():
@@ -23,6 +44,37 @@ def test_half_of_the_candidates_are_typical(count, least):
     kept = is_typical(actions).sum(axis=0)
     assert kept.shape == (500,) and kept.min() == least
     assert count < 8 or kept.mean() < least + 0.5  # pairs tie now and then
+
+
+def test_an_action_that_is_alone_is_not_taken_however_good_it_is():
+    """Of the four that are close together the best is taken, .23."""
+    drawn = jnp.array([0.9, 0.2, 0.21, 0.22, 0.23, -0.5, -0.9, 0.6])[:, None]
+    actor = noiseless_actor(lambda params, observation: drawn)
+    rule = ActingRule(actor, value_of_action(), rj.risk.neutral, 4, 8)
+    numbers = ActingNumbers(1.0, 1.0)
+    found = act_from_noise(
+        rule, ActingParams(None, None), jnp.zeros(3), ActingNoise(None), numbers
+    )
+    assert found == pytest.approx(0.23)
+
+
+@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("fault", ["action", "value"])
+def test_a_candidate_that_is_nan_is_not_hidden(count, fault):
+    drawn = jnp.linspace(-0.5, 0.5, count).at[0].set(jnp.nan)[:, None]
+    if fault == "value":
+        drawn = drawn.at[0].set(-0.9)  # far from the others
+    actor = noiseless_actor(lambda params, observation: drawn)
+    critic = value_of_action(nan_below=-0.8 if fault == "value" else -9.0)
+    rule = ActingRule(actor, critic, rj.risk.neutral, 4, count)
+    found = act_from_noise(
+        rule,
+        ActingParams(None, None),
+        jnp.zeros(3),
+        ActingNoise(None),
+        ActingNumbers(1.0, 1.0),
+    )
+    np.testing.assert_array_equal(found, drawn[0])
 
 
 def test_an_observation_has_typical_actions_of_its_own():

@@ -59,7 +59,7 @@ class Cancelled(Exception):
 class Episodes(NamedTuple):
     """The episodes of an evaluation: P agents, M episodes each."""
 
-    episode_seed: np.ndarray  # [P, M], all different
+    episode_seed: np.ndarray  # [P, M], those of one number alike
     returns: np.ndarray  # [P, M], penalties included; NaN for a failed episode
     length: np.ndarray  # [P, M], steps
     risky_steps: np.ndarray  # [P, M]
@@ -129,8 +129,8 @@ def evaluate(
 ) -> Episodes:
     """Play M episodes with every agent of a policy.
 
-    No two agents of other numbers share an episode, so that their returns are
-    independent draws; agents of one number meet the same episodes, to be compared. The
+    Agents of different numbers share no episode, so that their returns are independent
+    draws; agents of one number meet the same episodes, to be compared. The
     same `seed` gives the agents of another policy the same episodes, one by one. Where
     more than `MAX_ENVIRONMENTS` would be open at once, lanes play several groups of
     episodes in turn. `dataclasses.replace(policy, params=...)` does not compile again.
@@ -147,8 +147,9 @@ def evaluate(
         another thread, let it return the state of a `threading.Event`.
 
     Raises `InputError` for an environment of other widths than the policy's, for no
-    episode, for a seed that is negative or beyond 32 bits, and for options by which the
-    policy cannot act; `Cancelled` once `on_step` returns True before the end.
+    episode, for a seed that is negative or beyond 32 bits, for numbers of other agents,
+    and for options by which the policy cannot act; `Cancelled` once `on_step` returns
+    True before the end.
     """
     numbers = range(policy.population) if numbers is None else numbers
     check_request(policy, environments, num_episodes, seed, numbers)

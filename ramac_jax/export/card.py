@@ -113,8 +113,9 @@ def evaluation_section(
     )
     if not acts_alike(evaluation, acting):
         text += (
-            f" The exported program takes the best of {acting['num_candidates']} "
-            "instead: the figures are those of another way to act."
+            " The exported program takes the best typical one of "
+            f"{acting['num_candidates']} instead: the figures are those of another way "
+            "to act."
         )
     chosen = [x for x in (evaluation.get("selection"), run.get("selection")) if x]
     text += "".join(f" {x if isinstance(x, str) else x['sentence']}" for x in chosen)

@@ -34,7 +34,7 @@ class ExportOptions:
     member: int = 0
     """Number of the agent."""
     num_candidates: int = 1
-    """Actions drawn for each observation, of which the critics' best is taken."""
+    """Actions drawn for each observation, of which the critics take a typical one."""
     formats: Sequence[str] = FORMATS
     platforms: Sequence[str] = stablehlo.PLATFORMS
     """Of the StableHLO program."""

@@ -12,8 +12,9 @@ from ramac_jax.acting import (
     ActingOptions,
     ActingParams,
     candidate_observations,
+    candidate_values,
+    is_typical,
     scale_noise,
-    typical_values,
 )
 from ramac_jax.errors import InputError
 from ramac_jax.export.program import Program
@@ -27,6 +28,8 @@ LEVELS = (1.0, 0.5, 0.25, 0.1)
 """Levels of risk, which every risk measure allows."""
 TOLERANCE = 1e-5
 """Largest difference that ONNX Runtime may make, and by which values are tied."""
+SLACK = 1e-3
+"""Relative error of squared distances between candidates by which they are tied."""
 
 RunFn = Callable[..., Sequence[np.ndarray]]
 """The inputs of a program -> action and score."""
@@ -93,9 +96,10 @@ def observed_law(policy: Policy) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tied_actions(policy: Policy, num_candidates: int, *inputs: Array) -> Array:
-    """Return the actions [C, B, A] whose value is the best up to rounding, else inf.
+    """Return the actions [C, B, A] that are the best up to rounding, else inf.
 
-    Where values differ by rounding, another program may take another candidate.
+    Where values differ by rounding, or distances between candidates, another program
+    may take another candidate.
     """
     observation, noise, temperature, level = inputs
     rule, scaling = policy.rule(num_candidates), policy.spec.scaling
@@ -108,9 +112,10 @@ def tied_actions(policy: Policy, num_candidates: int, *inputs: Array) -> Array:
     actions = unscale_action(scaling, drawn)
     if num_candidates == 1:
         return actions[None]
-    values = typical_values(rule, params.critic, each, drawn, level)
-    best = values.max(axis=0)
+    values = candidate_values(rule, params.critic, each, drawn, level)
+    best = jnp.where(is_typical(drawn, -SLACK), values, -jnp.inf).max(axis=0)
     is_tied = values >= best - TOLERANCE * jnp.maximum(jnp.abs(best), 1.0)
+    is_tied &= is_typical(drawn, SLACK)
     return jnp.where(is_tied[..., None], actions, jnp.inf)
 
 

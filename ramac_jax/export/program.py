@@ -63,7 +63,7 @@ def make_program(policy: Policy, member: int, num_candidates: int) -> Program:
     Args:
       policy: of a registered actor, whose noise is one array of normal numbers.
       member: number of the agent.
-      num_candidates: actions of which the best is taken.
+      num_candidates: actions of which the best typical one is taken.
 
     Raises `InputError` for an actor of another noise, a member that does not exist,
     and candidates that nothing ranks.

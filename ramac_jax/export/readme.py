@@ -83,7 +83,10 @@ def heading(record: Mapping[str, Any]) -> str:
     count = acting["num_candidates"]
     ranked = "It takes one draw."
     if count > 1:
-        ranked = f"It takes the best of {count} draws by {acting['risk_measure']}."
+        ranked = (
+            f"It takes the best typical one of {count} draws by "
+            f"{acting['risk_measure']}."
+        )
     return (
         f"# {name}\n\nA policy of offline reinforcement learning, exported by "
         f"ramac_jax {record['versions']['ramac_jax']}. It draws actions with a "

@@ -70,7 +70,7 @@ class Policy:
         return find_risk_measure(self.spec.critic)
 
     def rule(self, num_candidates: int = 1) -> ActingRule:
-        """Return the static parts of the policy that takes the best of C actions."""
+        """Return the static parts of the policy that takes one of C actions."""
         return ActingRule(
             actor=self.actor,
             critic=self.critic,

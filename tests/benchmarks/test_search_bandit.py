@@ -1,4 +1,4 @@
-"""The samplers on the risky bandit: the worth of a setting, and searches that go on."""
+"""The samplers on the risky bandit: expected scores, and searches that are resumed."""
 
 import json
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_the_recorded_searches_meet_the_targets_and_are_those_of_the_table():
     random, tpe = record["rows"]
     assert (record["trials"], record["batch"], record["repetitions"]) == (64, 8, 5)
     assert tpe["batches"]["best"] > random["batches"]["best"]
-    assert tpe["batches"]["share"] <= 0.6
+    assert tpe["batches"]["share"] <= 0.6 * random["batches"]["share"]
     assert tpe["loss_of_batches"] <= 0.1 * tpe["one_by_one"]["best"]
     table = (RESULTS.parent / "README.md").read_text()
     for row in (random, tpe):

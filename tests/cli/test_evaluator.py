@@ -1,12 +1,15 @@
 """The figures of episodes, and the evaluator that plays them."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ramac_jax as rj
-from ramac_jax.cli.runs.evaluator import Evaluator, figures_of, position
+from ramac_jax.cli.runs import evaluator as evaluators
+from ramac_jax.cli.runs.evaluator import Evaluator, figures_of
 from ramac_jax.evaluation import Episodes
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import CriticSpec, PolicySpec
@@ -29,11 +32,19 @@ def test_figures_leave_failed_episodes_out_and_count_them():
     assert figures["failed"].tolist() == [0, 2, 4]
 
 
-def test_the_position_of_some_members_is_that_of_their_first():
+def test_members_of_a_seed_play_the_same_episodes_in_training(monkeypatch):
+    """Two settings of three seeds; a chunk of a population has some of them."""
+    played = []
+    monkeypatch.setattr(
+        Evaluator, "play", lambda self, params, numbers, **rest: played.append(numbers)
+    )
+    monkeypatch.setattr(evaluators, "figures_of", lambda episodes, level: {})
     everyone = cross(rj.grid(rj.Hyperparams(), risk_weight=(0.1, 0.2)), [5, 6, 7])
-    for first in range(6):
-        some = jax.tree.map(lambda x, i=first: x[i : i + 2], everyone)
-        assert position(some, everyone) == first
+    protocol = SimpleNamespace(level=0.1)
+    evaluate = Evaluator(None, protocol, None).callback(everyone).evaluate
+    for rows in (slice(None), slice(2, 5)):
+        evaluate(0, None, jax.tree.map(lambda x, i=rows: x[i], everyone), None)
+    assert played == [[0, 1, 2, 0, 1, 2], [2, 0, 1]]
 
 
 def test_an_evaluator_builds_its_actor_and_its_critics_once():

@@ -21,7 +21,7 @@ from tests.export.policies import GUARD, OBSERVATION, make_policy
 
 KEY = jax.random.key(7)
 FIGURE = {"value": 2.5, "low": 1.0, "high": 4.0}
-ACTING = {"temperature": 0.5, "num_candidates": 3, "risk_level": 0.2}
+ACTING = {"temperature": 0.5, "num_candidates": 5, "risk_level": 0.2}
 SETTINGS = {"env_id": "Hopper-v5", "episodes": 9, "horizon": 5, "level": 0.1}
 ABOUT = {
     "hashes": {"checkpoint": "c0", "datasets": {"hopper": "d0"}},
@@ -36,7 +36,7 @@ ABOUT = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("exports") / "policy"
-    options = ExportOptions(member=1, num_candidates=3, card=True)
+    options = ExportOptions(member=1, num_candidates=5, card=True)
     export.export_policy(make_policy("diffusion"), out, options, ABOUT)
     return out
 
@@ -55,7 +55,7 @@ def test_the_record_describes_the_programs(folder):
     assert record["parity"]["policy.onnx"] < 1e-5
     assert record["inputs"][1] == {
         "name": "noise",
-        "shape": [3, 3, "B", 2],
+        "shape": [3, 5, "B", 2],
         "dtype": "float32",
         "meaning": "independent draws of the standard normal law",
     }
@@ -103,7 +103,7 @@ def test_the_card_has_metadata_figures_hashes_and_limits(folder):
     mean, cvar = result["metrics"]
     assert mean["value"] == 2.5 and "interval 1 to 4" in mean["name"]
     assert cvar["name"].startswith("CVaR of the return at level 0.1")
-    for part in ("| hopper | `d0` |", "[1, 4]", "Intended use", "best of 3 at level"):
+    for part in ("| hopper | `d0` |", "[1, 4]", "Intended use", "best of 5 at level"):
         assert part in body
     assert '"temperature": np.array(0.5' in body and "np.array(0.2" in body
 
@@ -151,10 +151,10 @@ def test_a_loaded_export_acts_as_the_policy(folder, file, tmp_path):
     loaded = export.load_exported(copy)
     assert isinstance(loaded, ExportedPolicy) and loaded.file == file
     policy = make_policy("diffusion")
-    options = ActingOptions(0.5, 3, 0.1)
+    options = ActingOptions(0.5, 5, 0.1)
     expected = policy(OBSERVATION, KEY, 1, **options._asdict())
     np.testing.assert_allclose(loaded(OBSERVATION, KEY, options), expected, atol=1e-4)
-    noise = draw_noise(policy.rule(3), OBSERVATION, KEY).sampler
+    noise = draw_noise(policy.rule(5), OBSERVATION, KEY).sampler
     _, score = loaded.act_from_noise(OBSERVATION, noise, options)
     np.testing.assert_allclose(score, policy.ood_score(OBSERVATION), rtol=1e-6)
 
@@ -171,9 +171,9 @@ def edit(folder, change, sealed=True):
 def test_a_loaded_export_refuses_what_the_policy_refuses(folder):
     loaded = export.load_exported(folder)
     for options, message in (
-        (ActingOptions(num_candidates=2), "was exported with 3: give 3, or"),
-        (ActingOptions(-1.0, 3), "temperature is -1: it must be at least 0"),
-        (ActingOptions(1.0, 3, 2.0), "risk_level is 2: it must be above 0 and at most"),
+        (ActingOptions(num_candidates=2), "was exported with 5: give 5, or"),
+        (ActingOptions(-1.0, 5), "temperature is -1: it must be at least 0"),
+        (ActingOptions(1.0, 5, 2.0), "risk_level is 2: it must be above 0 and at most"),
     ):
         with pytest.raises(rj.InputError, match=message):
             loaded(OBSERVATION, KEY, options)
@@ -206,7 +206,7 @@ def test_a_policy_on_the_hub_is_read_by_its_name(folder, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     policy = rj.load_policy("hf://someone/hopper-radac@v1")
-    assert export.load_exported("hf://someone/hopper-radac").num_candidates == 3
+    assert export.load_exported("hf://someone/hopper-radac").num_candidates == 5
     assert asked == [("someone/hopper-radac", "v1"), ("someone/hopper-radac", None)]
     assert policy.population == 1
     with pytest.raises(

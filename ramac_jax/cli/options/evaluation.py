@@ -36,7 +36,7 @@ class EvaluationOptions(ActingFlags):
     episodes: int = 100
     """Episodes per seed of the evaluation at the end; 0: no evaluation at all."""
     eval_seed: int = FIRST_EPISODE_SEED
-    """Seed of the first evaluation episode; each agent plays its own episodes, the same
+    """Seed of the first evaluation episode; each seed plays its own episodes, the same
     in every run."""
     eval_level: float = 0.1
     """Level of the CVaR of the episodes."""

@@ -26,7 +26,7 @@ class Arguments:
     member: int = 0
     """Number of the agent: 0 is the first seed of the run."""
     num_candidates: int = 1
-    """Actions drawn for each observation, of which the critics' best is taken."""
+    """Actions drawn for each observation, of which the critics take a typical one."""
     platforms: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PLATFORM...")] = (
         "cpu",
         "cuda",

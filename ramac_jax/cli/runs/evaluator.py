@@ -91,8 +91,7 @@ class Evaluator:
         def evaluate(
             step: int, params: ActingParams, some: Members, cancelled: threading.Event
         ) -> dict[str, np.ndarray]:
-            first = position(some, everyone)
-            numbers = range(first, first + len(some.seed))
+            numbers = np.searchsorted(np.unique(everyone.seed), some.seed).tolist()
             episodes = self.play(params, numbers, cancelled=cancelled, **changed)
             return figures_of(episodes, self.protocol.level)
 
@@ -134,9 +133,3 @@ def figures_of(episodes: Episodes, level: float) -> dict[str, np.ndarray]:
     columns = np.asarray(rows, np.float64).T
     figures = dict(zip(FIGURES, columns, strict=False))
     return figures | {"failed": episodes.failed.sum(axis=-1)}
-
-
-def position(some: Members, everyone: Members) -> int:
-    """Return the number of the first of some members in their population."""
-    same = (everyone.setting == some.setting[0]) & (everyone.seed == some.seed[0])
-    return int(np.flatnonzero(same)[0])

@@ -25,7 +25,7 @@ class LiveRounds:
           known: what the study knew before.
         """
         self.selection, self.total = selection, total
-        self.before = self.ended(known)
+        self.before = num_ended(known)
         self.start = time.monotonic()
         self.rate = ""
 
@@ -46,7 +46,7 @@ class LiveRounds:
         for best in sorted(found.best, key=lambda x: -x.scores[column])[:1]:
             score = f"{best.scores[column]:.4g}"
             label = f"{best.number}: {label_of(best)}"
-        ended = self.ended(found)
+        ended = num_ended(found)
         return self.aligned(
             str(number),
             f"{ended} of {self.total}",
@@ -57,12 +57,6 @@ class LiveRounds:
             self.time_left(ended),
             score,
             label,
-        )
-
-    def ended(self, found: SearchResult) -> int:
-        """Return how many trials have ended, lost ones that run again not counted."""
-        return sum(
-            x.state in ("complete", "pruned") or has_failed(x) for x in found.trials
         )
 
     def time_left(self, ended: int) -> str:
@@ -86,6 +80,11 @@ class LiveRounds:
         ]
         columns = [x.rjust(y) for x, y in zip(cells, widths, strict=False)]
         return "  ".join([*columns, cells[-1]]).rstrip()
+
+
+def num_ended(found: SearchResult) -> int:
+    """Return how many trials have ended, lost ones that run again not counted."""
+    return sum(x.state in ("complete", "pruned") or has_failed(x) for x in found.trials)
 
 
 def has_failed(trial: TrialResult) -> bool:

@@ -235,7 +235,7 @@ class Searcher:
         params = jax.tree.map(lambda x: x[rows], everyone)
         changed = selection.protocol_changes() if use == "selection" else {}
         evaluator = self.evaluators[stage.variant]
-        numbers = [*range(len(places))] * len(stage.numbers)
+        numbers = places * len(stage.numbers)
         episodes = evaluator.play(params, numbers, progress=True, **changed)
         figures = figures_of(episodes, selection.level)
         return {name: x.reshape(-1, len(places)) for name, x in figures.items()}
