@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 import ramac_jax as rj
-from benchmarks.tails import laws, training, truth
+from benchmarks.tails import command, laws, training, truth
 from benchmarks.tails.command import main
 from benchmarks.tails.critics import CRITICS, DEFAULT, Settings
 from ramac_jax.cli.options.presets import PRESETS
@@ -131,6 +131,7 @@ def test_a_critic_reads_rewards_in_their_own_unit(critic, monkeypatch):
 
 def test_more_steps_than_an_episode_has_are_refused(monkeypatch):
     monkeypatch.setattr(training, "NUM_STEPS", 9)
+    monkeypatch.setattr(command, "NUM_EPISODES", 1000)
     with pytest.raises(rj.InputError, match="the longest episode has 9 steps"):
         main("--laws normal --critics".split() + ["categorical, 10 steps"])
 
