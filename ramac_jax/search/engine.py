@@ -20,6 +20,7 @@ from ramac_jax.search.lineage import (
     REASON,
     SURPLUS,
     is_given_up,
+    is_queued_twice,
     orphans,
     place,
     process_of,
@@ -246,7 +247,8 @@ class Worker:
             trial = self.study.ask()
         self.begin(trial, number)
         everyone = self.trials()
-        if trial.number in roots(everyone)[self.num_trials :]:
+        surplus = trial.number in roots(everyone)[self.num_trials :]
+        if surplus or is_queued_twice(trial.number, everyone):
             trial.set_user_attr(REASON, SURPLUS)
             self.study.tell(trial, state=TrialState.FAIL)
             self.heartbeats.drop(trial._trial_id)

@@ -92,6 +92,16 @@ def roots(trials: Iterable[FrozenTrial]) -> list[int]:
     return sorted(trial.number for trial in trials if is_root(trial))
 
 
+def is_queued_twice(number: int, trials: Sequence[FrozenTrial]) -> bool:
+    """Return whether an earlier trial runs the same lost trial again.
+
+    Two processes may find a lost trial at the same moment, and both queue it.
+    """
+    lost = {x.number: x.system_attrs.get(HISTORY, (None,))[-1] for x in trials}
+    same = [x for x, before in lost.items() if before == lost[number]]
+    return lost[number] is not None and number > min(same)
+
+
 def orphans(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials of lost processes that nothing has queued again."""
     retried = {x for trial in trials for x in trial.system_attrs.get(HISTORY, ())}

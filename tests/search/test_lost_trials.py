@@ -203,3 +203,16 @@ def test_heartbeats_survive_a_storage_that_is_away_for_a_moment(study, monkeypat
 
         monkeypatch.setattr(heartbeats.storage, "record_heartbeat", record)
         assert recorded.wait(5)
+
+
+def test_a_lost_trial_that_two_processes_queue_runs_again_once(study, notes):
+    """Both found it at the same moment; the later one of its retries is surplus."""
+    ask_and_die(study, num_trials=3)
+    study.tell(0, state=TrialState.FAIL)
+    for _ in range(2):
+        retry(study, study.trials[0])
+    found = run(study, notes)
+    retried = [x for x in study.trials if x.system_attrs.get(HISTORY) == [0]]
+    assert [x.state.name for x in retried] == ["COMPLETE", "FAIL"]
+    assert [x.state for x in found.trials].count("complete") == 3
+    assert [x.retry_of for x in found.trials].count(0) == 1
