@@ -15,7 +15,7 @@ from ramac_jax.population import train as training
 from tests.population import toy
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 120  # seconds of a process
+TIMEOUT = 240  # seconds of a process
 
 
 @pytest.fixture(scope="session")
