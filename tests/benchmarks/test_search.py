@@ -56,13 +56,13 @@ def test_most_of_the_plateau_is_as_good_as_its_middle():
     assert SURFACES["plateau"].value(np.array(-2.5), -3.5, 0.2) < 0.01
 
 
-def test_the_selected_trial_counts_by_its_true_worth():
-    """The second round is told to be best, and is worth nothing."""
+def test_the_selected_trial_counts_by_its_expected_score():
+    """The second round has the highest scores, by luck: 0 is expected of it."""
     rounds = iter([(0.5, 0.9), (0.7, 0.0)])
 
     def score(round_):
-        told, worth = next(rounds)
-        return np.full(2, told), np.full(2, worth)
+        score, expected = next(rounds)
+        return np.full(2, score), np.full(2, expected)
 
     study = optuna.create_study(direction="maximize")
     found = best_so_far(study, SPACE, score, trials=4, batch=2)
