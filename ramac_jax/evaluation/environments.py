@@ -14,6 +14,7 @@ import numpy as np
 
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
 from ramac_jax.errors import InputError, first_line
+from ramac_jax.evaluation.robot_rows import RobotRows, robot_rows
 from ramac_jax.evaluation.simulators import Rows, Step, find_spec
 from ramac_jax.evaluation.wrappers import warn_of_state
 
@@ -74,6 +75,8 @@ class Environments:
           env: a Gymnasium id or spec, usually of a task: `ramac_jax.tasks.env_id`.
           horizon: largest number of steps of an episode.
           num_workers: processes that step the environments; 0: this process does.
+            Gymnasium's robots are stepped in batches by as many threads of this
+            process; 0: one for each core.
 
         Raises `InputError` for an unknown environment, one that cannot be made, one
         with running statistics, and where observations do not become vectors or actions
@@ -86,15 +89,17 @@ class Environments:
             if count < least:
                 raise InputError(f"{name} is {count}: give {least} or more")
         self.spec, self.horizon = find_spec(env), horizon
-        self.rows = Rows(self.spec, horizon)
-        warn_of_state(self.rows.lanes[0][0])
+        rows = Rows(self.spec, horizon)
+        warn_of_state(rows.lanes[0][0])
+        batches = robot_rows(rows, num_workers)
+        self.rows: Rows | RobotRows = batches or rows
         self.observation_dim = self.rows.observation_dim
         self.action_dim = self.rows.action_dim
         self.layout = self.rows.layout
         self.connections: list[Connection] = []
         self.workers: list[Any] = []
         spawn = multiprocessing.get_context("spawn")  # forking a process with JAX hangs
-        for _ in range(num_workers):
+        for _ in range(0 if batches else num_workers):
             ours, theirs = spawn.Pipe()
             arguments = (theirs, self.spec, horizon)
             worker = spawn.Process(target=serve, args=arguments, daemon=True)

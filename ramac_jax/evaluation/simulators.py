@@ -21,6 +21,7 @@ from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
 from ramac_jax.envs.hazards import as_number  # noqa: E402
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
+from ramac_jax.envs.robots import blew_up  # noqa: E402
 from ramac_jax.envs.spaces import flat_environment, is_flat, layout_before  # noqa: E402
 from ramac_jax.evaluation.wrappers import check_wrappers  # noqa: E402
 
@@ -35,7 +36,7 @@ class Step(NamedTuple):
     risky: np.ndarray  # [N] bool
     monitored: np.ndarray  # [N] float32, the quantity that the hazard depends on
     ended: np.ndarray  # [N] bool
-    failed: np.ndarray  # [N] bool: an exception, or a number that is not finite
+    failed: np.ndarray  # [N] bool: an exception, no finite number, or unstable
 
 
 def empty_step(size: int, observation_dim: int) -> Step:
@@ -140,6 +141,7 @@ class Rows:
                 step.risky[row] = info.get("risky", False)
                 step.monitored[row] = info.get("monitored", math.nan)
                 step.ended[row] = terminated or truncated
+                step.failed[row] = blew_up(made[row])
             except Exception as error:  # a simulator may raise anything
                 step.failed[row] = True
                 warn_of_error(self.env, error)

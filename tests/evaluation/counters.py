@@ -7,10 +7,11 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from ramac_jax.acting import AS_TRAINED
 from ramac_jax.evaluation import Environments, Episodes, evaluate
+from ramac_jax.evaluation.simulators import find_spec
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id
@@ -61,6 +62,21 @@ class Hazardous(gymnasium.Wrapper):
         return observation, reward + penalty, *ends, info
 
 
+class Unknown(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
+    """Changes nothing, which no batch of robots knows."""
+
+    def __init__(self, env):
+        gymnasium.utils.RecordConstructorArgs.__init__(self)
+        gymnasium.Wrapper.__init__(self, env)
+
+
+UNBATCHED_HOPPER = dataclasses.replace(
+    find_spec(HOPPER),
+    additional_wrappers=(
+        *find_spec(HOPPER).additional_wrappers,
+        WrapperSpec("Unknown", f"{__name__}:Unknown", {}),
+    ),
+)
 COUNTER = EnvSpec("Counter-v0", entry_point=Counter)
 HAZARDOUS = EnvSpec("Hazardous-v0", entry_point=lambda **_: Hazardous(Counter()))
 

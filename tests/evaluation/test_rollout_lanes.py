@@ -24,6 +24,7 @@ from ramac_jax.evaluation.simulators import find_spec
 from tests.evaluation.counters import (
     COUNTER,
     HOPPER,
+    UNBATCHED_HOPPER,
     OfOneProcess,
     assert_same_rows,
     constant_policy,
@@ -45,15 +46,15 @@ def test_groups_of_episodes_in_turn_in_two_lanes_change_nothing(hopper):
                 seed=0,
                 on_step=lambda *counts: reported.append(counts),
             )
-        made = [len(lane) for lane in environments.rows.lanes.values()]
-    assert made == [3 * rollouts.TILE] * 2
+        made = [len(lane.played) for lane in environments.rows.lanes.values()]
+    assert made == [3 * 3, 3 * rollouts.TILE]  # 3 agents; 8 and then 3 episodes, and 8
     assert_same_rows(episodes, play(hopper, HOPPER, 19, seed=0, horizon=40))
     assert reported == sorted(reported)
     assert reported[-1] == (120, 120)
 
 
 def test_workers_change_nothing(hopper, hopper_episodes):
-    with Environments(HOPPER, horizon=40, num_workers=2) as environments:
+    with Environments(UNBATCHED_HOPPER, horizon=40, num_workers=2) as environments:
         for _ in range(2):  # the same environments serve again
             episodes = evaluate(hopper, environments, num_episodes=3, seed=7)
             assert_same_rows(episodes, hopper_episodes)
@@ -62,7 +63,7 @@ def test_workers_change_nothing(hopper, hopper_episodes):
 
 
 def test_a_worker_that_was_killed_is_named(hopper):
-    with Environments(HOPPER, horizon=40, num_workers=1) as environments:
+    with Environments(UNBATCHED_HOPPER, horizon=40, num_workers=1) as environments:
         environments.workers[0].kill()
         environments.workers[0].join()
         with pytest.raises(
@@ -107,7 +108,8 @@ def test_a_cancelled_evaluation_ends_at_once_and_leaves_usable_environments(
         reported.append((done, total))
         return len(reported) == 5
 
-    with Environments(HOPPER, horizon=40, num_workers=num_workers) as environments:
+    env = UNBATCHED_HOPPER if num_workers else HOPPER
+    with Environments(env, horizon=40, num_workers=num_workers) as environments:
         with pytest.raises(Cancelled, match="after 5 of 40"):
             evaluate(
                 hopper,

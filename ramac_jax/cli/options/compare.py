@@ -45,7 +45,8 @@ class Arguments(CommandOptions, ActingFlags):
     level: float = RISK_LEVEL
     """Level of the reported CVaR."""
     workers: int = 0
-    """Processes that step the simulators; 0: this process."""
+    """Processes that step the simulators, of the robots threads; 0: this process, of
+    the robots a thread for each core."""
 
 
 class Plan(NamedTuple):

@@ -34,7 +34,8 @@ class EvaluateOptions:
     seed: int = FIRST_EPISODE_SEED
     """Seed of the first episode."""
     workers: int = 0
-    """Processes that step the simulators; 0: this process."""
+    """Processes that step the simulators, of the robots threads; 0: this process, of
+    the robots a thread for each core."""
     temperatures: tuple[float, ...] = (1.0,)
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""

@@ -44,4 +44,5 @@ class EvaluationOptions(ActingFlags):
     """Steps of an evaluation episode: paper (the task's own), full (1000) or a number;
     None: paper for a task, otherwise the environment's time limit, or else full."""
     workers: int = 0
-    """Processes that step the simulators of an evaluation; 0: this process."""
+    """Processes that step the simulators of an evaluation, of the robots threads; 0:
+    this process, of the robots a thread for each core."""

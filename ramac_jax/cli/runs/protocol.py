@@ -35,7 +35,7 @@ class EvaluationProtocol:
     seed: int = FIRST_EPISODE_SEED
     """Seed of the first episode."""
     workers: int = 0
-    """Processes that step the simulators; 0: the process itself."""
+    """See `Environments`."""
     acting: ActingOptions = AS_TRAINED
     """How the agents act."""
     task: str | None = None

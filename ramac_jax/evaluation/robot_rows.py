@@ -1,0 +1,191 @@
+"""Gymnasium's robots, stepped in batches on MuJoCo's own threads.
+
+Every row equals `Rows` bit for bit: `tests/evaluation/test_robot_rows.py` plays whole
+episodes. MuJoCo 3 has no batches.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils import seeding
+from gymnasium.wrappers import OrderEnforcing, TimeLimit
+
+from ramac_jax.devices.limits import count_cores
+from ramac_jax.envs.hazards import is_end, is_risky, penalties
+from ramac_jax.envs.registration import HazardousReward
+from ramac_jax.envs.robots import (
+    UNSTABLE,
+    Robot,
+    draw_start,
+    is_healthy,
+    observe,
+    pay,
+    read_robot,
+)
+from ramac_jax.evaluation.simulators import (
+    Rows,
+    Step,
+    empty_step,
+    reject_failed,
+    warn_of_error,
+)
+from ramac_jax.evaluation.wrappers import wrappers_of
+from ramac_jax.tasks import Hazard
+
+PLAIN = (OrderEnforcing, TimeLimit)
+"""Wrappers that change no number of a step."""
+PROBE_STEPS = 5
+"""Steps that a batch must repeat before it takes the place of an environment."""
+
+
+class Lane(NamedTuple):
+    """N simulations that are stepped together."""
+
+    batch: Any  # mujoco.batch.Batch
+    position: np.ndarray  # [N, Q], a view of the batch
+    velocity: np.ndarray  # [N, V], a view of the batch
+    draws: np.ndarray  # [N, horizon], of the hazard
+    played: np.ndarray  # [N], steps
+
+
+class RobotRows:
+    """Rows of one robot, with the methods of `Rows`."""
+
+    def __init__(
+        self,
+        env: EnvSpec,
+        horizon: int,
+        robot: Robot,
+        hazard: Hazard | None,
+        num_threads: int,
+    ) -> None:
+        self.env, self.horizon = env, horizon
+        self.robot, self.hazard, self.num_threads = robot, hazard, num_threads
+        self.observation_dim = observe(
+            robot, robot.start_position[None], robot.start_velocity[None]
+        ).shape[1]
+        self.action_dim = robot.model.nu
+        self.layout = None
+        self.lanes: dict[int, Lane] = {}
+
+    def reset(self, lane: int, seeds: np.ndarray) -> Step:
+        """Start an episode in each of N simulations, with its own seed [N]."""
+        held = self.lanes.get(lane)
+        if held is None or len(held.played) != len(seeds):
+            held = self.lanes[lane] = self.make_lane(len(seeds))
+        held.batch.reset(stage=0)
+        held.played[:] = 0
+        for row, seed in enumerate(seeds):
+            rng, _ = seeding.np_random(int(seed))
+            held.position[row], held.velocity[row] = draw_start(self.robot, rng)
+            if self.hazard is not None:
+                held.draws[row] = rng.random(self.horizon)
+        step = empty_step(len(seeds), self.observation_dim)
+        step.failed[:] = self.advance(held, held.batch.forward)
+        step.observation[:] = observe(self.robot, held.position, held.velocity)
+        return reject_failed(step)
+
+    def make_lane(self, size: int) -> Lane:
+        """Make N simulations."""
+        from mujoco.batch import Batch
+
+        batch = Batch(self.robot.model, size, min(self.num_threads, size))
+        draws = self.horizon if self.hazard is not None else 0
+        return Lane(
+            batch=batch,
+            position=batch.bind("qpos"),
+            velocity=batch.bind("qvel"),
+            draws=np.zeros((size, draws)),
+            played=np.zeros(size, int),
+        )
+
+    def step(self, lane: int, actions: np.ndarray, running: np.ndarray) -> Step:
+        """Step the running [N] simulations with their actions [N, A]."""
+        held, rows = self.lanes[lane], np.flatnonzero(running)
+        step = empty_step(len(actions), self.observation_dim)
+        held.batch.bind("ctrl")[rows] = actions[rows]
+        before = held.position[rows, 0]
+        failed = self.advance(
+            held, lambda: held.batch.step(rows, self.robot.frame_skip)
+        )
+        step.failed[rows] = failed[rows]
+        held.played[rows] += 1
+        position, velocity = held.position[rows], held.velocity[rows]
+        healthy = is_healthy(self.robot, position, velocity)
+        observation = observe(self.robot, position, velocity)
+        reward = pay(self.robot, position[:, 0] - before, actions[rows], healthy)
+        step.observation[rows] = observation
+        step.base_reward[rows] = step.reward[rows] = reward
+        step.ended[rows] = held.played[rows] >= self.horizon
+        step.ended[rows] |= self.robot.ends_unhealthy & ~healthy
+        if self.hazard is not None:
+            monitored = observation[:, self.hazard.coordinate]
+            draws = held.draws[rows, held.played[rows] - 1]
+            step.penalty[rows] = penalties(self.hazard, monitored, draws)
+            step.reward[rows] += step.penalty[rows]
+            step.risky[rows] = is_risky(self.hazard, monitored)
+            step.monitored[rows] = monitored
+            step.ended[rows] |= is_end(self.hazard, monitored)
+        return reject_failed(step)
+
+    def advance(self, lane: Lane, call: Any) -> np.ndarray:
+        """Call MuJoCo; return which simulations [N] raised an error or blew up."""
+        from mujoco.batch import SimulationError
+
+        raised: np.ndarray | list[int] = []
+        try:
+            call()
+        except SimulationError as error:
+            raised = error.ids
+            warn_of_error(self.env, error)
+        failed: np.ndarray = lane.batch.warning[:, UNSTABLE, 1].any(axis=1)
+        failed[raised] = True
+        return failed
+
+    def close(self) -> None:
+        """Free the simulations."""
+        self.lanes.clear()
+
+
+def robot_rows(rows: Rows, num_workers: int) -> RobotRows | None:
+    """Return batches that play as `rows` does; None where there are none.
+
+    That is for other environments, other wrappers than a hazard's, MuJoCo before
+    version 4, and where the first steps differ in a bit.
+
+    Args:
+      rows: environments, the first of them made.
+      num_workers: threads; 0: one for each core.
+    """
+    try:
+        import mujoco.batch  # noqa: F401
+    except Exception:  # MuJoCo 3 or none, or a wrong MUJOCO_GL
+        return None
+    env = rows.lanes[0][0]
+    hazards = [x for x in wrappers_of(env) if type(x) not in PLAIN]
+    if any(type(x) is not HazardousReward for x in hazards) or len(hazards) > 1:
+        return None
+    robot = read_robot(env)
+    if robot is None:
+        return None
+    hazard = next((x.hazard for x in hazards), None)
+    threads = num_workers or count_cores()
+    batches = RobotRows(rows.env, rows.horizon, robot, hazard, threads)
+    return batches if same_steps(batches, rows) else None
+
+
+def same_steps(one: RobotRows, other: Rows) -> bool:
+    """Return whether the first steps of an episode are equal bit for bit."""
+    rng, seeds, running = np.random.default_rng(0), np.zeros(1, int), np.ones(1, bool)
+    pairs = [(one.reset(0, seeds), other.reset(0, seeds))]
+    for _ in range(min(PROBE_STEPS, one.horizon)):
+        actions = rng.uniform(-1.0, 1.0, (1, one.action_dim)).astype(np.float32)
+        pairs.append((one.step(0, actions, running), other.step(0, actions, running)))
+    return all(
+        np.array_equal(a, b, equal_nan=True)
+        for pair in pairs
+        for a, b in zip(*pair, strict=True)
+    )
