@@ -1,7 +1,8 @@
 """Time of an evaluation in simulators and policies: `python -m benchmarks.evaluation`.
 
-Untrained agents with the default diffusion network act in halfcheetah-medium-expert.
-The timed evaluations exclude compilation and construction of the simulators.
+Untrained agents with the default diffusion network act in a task, in batches of robots
+and by Gymnasium's own steps, in turns. The timed evaluations exclude compilation and
+construction of the simulators.
 """
 
 import dataclasses
@@ -22,12 +23,12 @@ from benchmarks.options import check_at_least, check_not_empty
 from ramac_jax.cli import process
 from ramac_jax.cli.options.words import read_words
 from ramac_jax.evaluation import Environments, evaluate
-from ramac_jax.evaluation.simulators import Step
+from ramac_jax.evaluation.simulators import Rows, Step
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
 from ramac_jax.tasks import env_id, find_task
 
-TASK, OBSERVATION_DIM, ACTION_DIM = "halfcheetah-medium-expert", 17, 6
+GYMNASIUM = "gymnasium"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +37,16 @@ class Arguments:
 
     out: Path | None = None
     """JSON file to write; None: print only."""
+    task: str = "halfcheetah-medium-expert"
+    """Task to play."""
     agents: int = 10
     """Agents in the population."""
     episodes: int = 20
     """Episodes of each agent."""
-    workers: tuple[int, ...] = (0, 2)
-    """Numbers of worker processes to try."""
+    threads: tuple[int, ...] = (1, 2)
+    """Numbers of threads of a batch to try."""
     repeats: int = 3
-    """Timed evaluations with each number of workers; the table shows the median."""
+    """Timed evaluations in each way; the table shows the median."""
 
 
 class TimedEnvironments(Environments):
@@ -59,18 +62,26 @@ class TimedEnvironments(Environments):
         return step
 
 
-def make_policy(population: int) -> Policy:
+def open_environments(env: str, horizon: int, threads: int) -> TimedEnvironments:
+    """Open batches of so many threads; 0: environments that Gymnasium steps."""
+    environments = TimedEnvironments(env, horizon=horizon, num_workers=threads)
+    if not threads:
+        environments.rows = Rows(environments.spec, horizon)
+    return environments
+
+
+def make_policy(population: int, observation_dim: int, action_dim: int) -> Policy:
     """Make untrained agents with the default network."""
-    actor = rj.diffusion_actor(ACTION_DIM)
-    example = jnp.zeros((1, OBSERVATION_DIM)), jnp.zeros((1, ACTION_DIM))
+    actor = rj.diffusion_actor(action_dim)
+    example = jnp.zeros((1, observation_dim)), jnp.zeros((1, action_dim))
     params = jax.vmap(lambda key: actor.init(key, *example))(
         jax.random.split(jax.random.key(0), population)
     )
     scaling = Scaling(
-        observation_mean=jnp.zeros(OBSERVATION_DIM),
-        observation_std=jnp.ones(OBSERVATION_DIM),
-        action_low=-jnp.ones(ACTION_DIM),
-        action_high=jnp.ones(ACTION_DIM),
+        observation_mean=jnp.zeros(observation_dim),
+        observation_std=jnp.ones(observation_dim),
+        action_low=-jnp.ones(action_dim),
+        action_high=jnp.ones(action_dim),
     )
     spec = PolicySpec(scaling=scaling, actor="diffusion")
     return Policy(spec=spec, actor=actor, params=params)
@@ -95,30 +106,39 @@ def timed(
 
 def measure(arguments: Arguments) -> dict[str, Any]:
     """Return all measurements."""
-    policy, horizon = make_policy(arguments.agents), find_task(TASK).horizon
+    task = find_task(arguments.task)
     environments = {
-        count: TimedEnvironments(env_id(TASK), horizon=horizon, num_workers=count)
-        for count in arguments.workers
+        threads: open_environments(env_id(task.name), task.horizon, threads)
+        for threads in (0, *arguments.threads)
     }
-    runs: dict[int, list[dict[str, float]]] = {count: [] for count in environments}
+    sizes = environments[0].observation_dim, environments[0].action_dim
+    policy = make_policy(arguments.agents, *sizes)
+    runs: dict[int, list[dict[str, float]]] = {key: [] for key in environments}
     for repeat in range(arguments.repeats + 1):
-        for count, simulators in environments.items():
+        for threads, simulators in environments.items():
             run = timed(policy, simulators, arguments.episodes)
             if repeat:  # the first evaluation compiles, and makes the simulators
-                runs[count].append(run)
+                runs[threads].append(run)
     rows = []
-    for count, several in runs.items():
-        several.sort(key=lambda run: run["wall_s"])
-        walls = [several[0]["wall_s"], several[-1]["wall_s"]]
-        middle = several[len(several) // 2]
-        rows.append({"workers": count, **middle, "wall_s_range": walls})
+    for threads, several in runs.items():
+        pairs = zip(runs[0], several, strict=True)
+        gains = sorted(gym["wall_s"] / own["wall_s"] for gym, own in pairs)
+        middle = sorted(several, key=lambda run: run["wall_s"])[len(several) // 2]
+        rows.append(
+            {
+                "way": f"batches, {threads} threads" if threads else GYMNASIUM,
+                **middle,
+                "times_as_fast": gains[len(gains) // 2],
+                "times_as_fast_range": [gains[0], gains[-1]],
+            }
+        )
     for simulators in environments.values():
         simulators.close()
     return {
-        "task": TASK,
+        "task": task.name,
         "agents": arguments.agents,
         "episodes": arguments.episodes,
-        "horizon": horizon,
+        "horizon": task.horizon,
         "rows": rows,
     }
 
@@ -127,13 +147,13 @@ def print_table(result: dict[str, Any]) -> None:
     """Print the measurements."""
     sizes = f"{result['agents']} agents x {result['episodes']} episodes"
     table = Table(title=f"{sizes} x {result['horizon']} steps of {result['task']}")
-    for name in ("workers", "wall s", "steps/s", "simulator", "policy"):
+    for name in ("way", "times as fast", "steps/s", "simulator", "policy"):
         table.add_column(name, justify="right")
     for row in result["rows"]:
-        low, high = row["wall_s_range"]
+        low, high = row["times_as_fast_range"]
         table.add_row(
-            str(row["workers"]),
-            f"{row['wall_s']:.2f} [{low:.2f}, {high:.2f}]",
+            row["way"],
+            f"{row['times_as_fast']:.2f} [{low:.2f}, {high:.2f}]",
             f"{row['steps_per_s']:,.0f}",
             f"{row['simulator_share']:.0%}",
             f"{row['policy_share']:.0%}",
@@ -146,8 +166,8 @@ def main(argv: Sequence[str]) -> None:
     arguments: Arguments = read_words(
         Arguments, argv, prog="python -m benchmarks.evaluation", description=__doc__
     )
-    check_not_empty(arguments, ["workers"])
-    least = {"agents": 1, "episodes": 1, "workers": 0, "repeats": 1}
+    check_not_empty(arguments, ["threads"])
+    least = {"agents": 1, "episodes": 1, "threads": 1, "repeats": 1}
     check_at_least(arguments, least)
     records.check_out(arguments.out)
     result = measure(arguments)

@@ -14,7 +14,7 @@ BAD_OPTIONS = {
     "checkpoints": "--repeats 0",
     "coverage": "--trials 0",
     "data": "--steps 0",
-    "evaluation": "--workers -1",
+    "evaluation": "--threads 0",
     "fractions": "--level 2",
     "kernels": "--populations 0",
     "ood": "--num-data 0",
