@@ -22,6 +22,7 @@ from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty
 from ramac_jax.cli import process
 from ramac_jax.cli.options.words import read_words
+from ramac_jax.envs.mujoco_log import log_mujoco_warnings
 from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.simulators import Rows, Step
 from ramac_jax.normalization import Scaling
@@ -170,6 +171,7 @@ def main(argv: Sequence[str]) -> None:
     least = {"agents": 1, "episodes": 1, "threads": 1, "repeats": 1}
     check_at_least(arguments, least)
     records.check_out(arguments.out)
+    log_mujoco_warnings()
     result = measure(arguments)
     print_table(result)
     records.write_record(arguments.out, "evaluation", result)
