@@ -178,4 +178,6 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    process.run_command(main, "benchmarks.evaluation", keep_programs=False)
+    process.run_command(
+        main, "benchmarks.evaluation", keep_programs=False, one_thread=True
+    )

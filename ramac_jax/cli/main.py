@@ -26,6 +26,8 @@ class Command(NamedTuple):
     """Whether the command joins the other hosts of a launcher."""
     many_cores: bool = False
     """Whether the command trains on every core of a CPU."""
+    one_thread: bool = False
+    """Whether XLA computes on one thread of a CPU; simulators have the others."""
     simulators: bool = False
     """Whether the command reads datasets or steps environments."""
 
@@ -51,6 +53,7 @@ COMMANDS = {
         "play more episodes of a trained run",
         "ramac_jax.cli.options.evaluate",
         "ramac_jax.cli.evaluate",
+        one_thread=True,
         simulators=True,
     ),
     "report": Command(
@@ -143,7 +146,7 @@ def run(name: str, argv: Sequence[str]) -> None:
     command = COMMANDS[name]
     with process.exit_status(f"ramac {name}"):
         options = read_options(name, argv)
-        process.set_up(many_cores=command.many_cores)
+        process.set_up(many_cores=command.many_cores, one_thread=command.one_thread)
         if command.simulators:
             quiet.quiet_libraries()
         module = importlib.import_module(command.module)

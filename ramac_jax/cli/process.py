@@ -101,14 +101,21 @@ def leave_hosts(status: int) -> None:
         os._exit(status)
 
 
-def set_up(*, keep_programs: bool = True, many_cores: bool = False) -> None:
+def set_up(
+    *, keep_programs: bool = True, many_cores: bool = False, one_thread: bool = False
+) -> None:
     """Prepare this process for a command; call it before anything else of JAX, but
     after the hosts have joined.
 
     Args:
       keep_programs: keep compiled programs for the next process, and use those kept.
       many_cores: make each core of a CPU a device.
+      one_thread: let XLA compute on one thread of a CPU, unless NPROC says otherwise.
+        The products of an action are too small to be shared: two threads take twice as
+        long as one.
     """
+    if one_thread:
+        start_on_one_thread()
     if many_cores:
         from ramac_jax.devices import start_devices, use_every_core
 
@@ -117,6 +124,19 @@ def set_up(*, keep_programs: bool = True, many_cores: bool = False) -> None:
     handle_signals()
     if keep_programs:
         use_cache()
+
+
+def start_on_one_thread() -> None:
+    """Start JAX's devices, a CPU with one thread; XLA reads NPROC only then."""
+    from ramac_jax.devices import start_devices
+
+    given = os.environ.get("NPROC")
+    os.environ["NPROC"] = given or "1"
+    try:
+        start_devices()
+    finally:
+        if given is None:
+            del os.environ["NPROC"]
 
 
 def handle_signals() -> None:

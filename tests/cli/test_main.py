@@ -9,6 +9,7 @@ import jax
 import pytest
 
 import ramac_jax
+from ramac_jax import devices
 from ramac_jax.cli import main, process
 from ramac_jax.extras import MissingExtra
 
@@ -193,3 +194,19 @@ def test_a_platform_that_is_not_there_ends_a_command_before_any_work(
     assert ended.returncode == 2 and printed == ""
     assert line.count("\n") == 1 and "JAX_PLATFORMS=no_such" in line
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("given", "started"), [(None, "1"), ("3", "3")])
+def test_an_evaluation_starts_jax_on_one_thread(monkeypatch, given, started):
+    """XLA reads NPROC when it starts; afterwards it is as before."""
+    seen = []
+    monkeypatch.delenv("NPROC", raising=False)
+    if given is not None:
+        monkeypatch.setenv("NPROC", given)
+    record = lambda: seen.append(os.environ["NPROC"])  # noqa: E731
+    monkeypatch.setattr(devices, "start_devices", record)
+    monkeypatch.setattr(process, "handle_signals", lambda: None)
+    process.set_up(keep_programs=False, one_thread=True)
+    assert seen == [started]
+    assert os.environ.get("NPROC") == given
+    assert main.COMMANDS["evaluate"].one_thread
