@@ -93,6 +93,8 @@ class Environments:
         warn_of_state(rows.lanes[0][0])
         batches = robot_rows(rows, num_workers)
         self.rows: Rows | RobotRows = batches or rows
+        if batches:
+            rows.close()
         self.observation_dim = self.rows.observation_dim
         self.action_dim = self.rows.action_dim
         self.layout = self.rows.layout

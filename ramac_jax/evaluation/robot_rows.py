@@ -153,8 +153,8 @@ class RobotRows:
 def robot_rows(rows: Rows, num_workers: int) -> RobotRows | None:
     """Return batches that play as `rows` does; None where there are none.
 
-    That is for other environments, other wrappers than a hazard's, MuJoCo before
-    version 4, and where the first steps differ in a bit.
+    That is for other environments, other wrappers than a hazard's, an environment that
+    is drawn, MuJoCo before version 4, and where the first steps differ in a bit.
 
     Args:
       rows: environments, the first of them made.
@@ -169,7 +169,7 @@ def robot_rows(rows: Rows, num_workers: int) -> RobotRows | None:
     if any(type(x) is not HazardousReward for x in hazards) or len(hazards) > 1:
         return None
     robot = read_robot(env)
-    if robot is None:
+    if robot is None or env.render_mode is not None:
         return None
     hazard = next((x.hazard for x in hazards), None)
     threads = num_workers or count_cores()

@@ -133,7 +133,13 @@ def twice_hazardous():
 
 
 @pytest.mark.parametrize(
-    "make", [wrapped_hopper, twice_hazardous, lambda: gymnasium.make("Ant-v5")]
+    "make",
+    [
+        wrapped_hopper,
+        twice_hazardous,
+        lambda: gymnasium.make("Ant-v5"),
+        lambda: gymnasium.make("Hopper-v5", render_mode="rgb_array"),
+    ],
 )
 def test_what_no_batch_knows_keeps_gymnasiums_steps(make):
     rows = Rows(find_spec("Hopper-v5"), 10)
