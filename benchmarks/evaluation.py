@@ -68,6 +68,9 @@ def open_environments(env: str, horizon: int, threads: int) -> TimedEnvironments
     environments = TimedEnvironments(env, horizon=horizon, num_workers=threads)
     if not threads:
         environments.rows = Rows(environments.spec, horizon)
+    elif isinstance(environments.rows, Rows):
+        environments.close()
+        raise rj.InputError(f"{env} is stepped in no batch here: install MuJoCo 4")
     return environments
 
 
@@ -127,7 +130,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         middle = sorted(several, key=lambda run: run["wall_s"])[len(several) // 2]
         rows.append(
             {
-                "way": f"batches, {threads} threads" if threads else GYMNASIUM,
+                "way": f"batches, threads: {threads}" if threads else GYMNASIUM,
                 **middle,
                 "times_as_fast": gains[len(gains) // 2],
                 "times_as_fast_range": [gains[0], gains[-1]],

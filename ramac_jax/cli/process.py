@@ -137,6 +137,8 @@ def start_on_one_thread() -> None:
     finally:
         if given is None:
             del os.environ["NPROC"]
+        else:
+            os.environ["NPROC"] = given
 
 
 def handle_signals() -> None:

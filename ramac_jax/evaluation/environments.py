@@ -67,7 +67,12 @@ class Environments:
     """
 
     def __init__(
-        self, env: str | EnvSpec, *, horizon: int, num_workers: int = 0
+        self,
+        env: str | EnvSpec,
+        *,
+        horizon: int,
+        num_workers: int = 0,
+        num_threads: int = 0,
     ) -> None:
         """Make the first environment and start the workers.
 
@@ -76,7 +81,8 @@ class Environments:
           horizon: largest number of steps of an episode.
           num_workers: processes that step the environments; 0: this process does.
             Gymnasium's robots are stepped in batches by as many threads of this
-            process; 0: one for each core.
+            process, which must not be forked then.
+          num_threads: of the robots where `num_workers` is 0; 0: one for each core.
 
         Raises `InputError` for an unknown environment, one that cannot be made, one
         with running statistics, and where observations do not become vectors or actions
@@ -85,13 +91,14 @@ class Environments:
         for name, count, least in (
             ("horizon", horizon, 1),
             ("num_workers", num_workers, 0),
+            ("num_threads", num_threads, 0),
         ):
             if count < least:
                 raise InputError(f"{name} is {count}: give {least} or more")
         self.spec, self.horizon = find_spec(env), horizon
         rows = Rows(self.spec, horizon)
         warn_of_state(rows.lanes[0][0])
-        batches = robot_rows(rows, num_workers)
+        batches = robot_rows(rows, num_workers or num_threads)
         self.rows: Rows | RobotRows = batches or rows
         if batches:
             rows.close()

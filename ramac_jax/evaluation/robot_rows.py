@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
@@ -17,13 +18,13 @@ from ramac_jax.devices.limits import count_cores
 from ramac_jax.envs.hazards import is_end, is_risky, penalties
 from ramac_jax.envs.registration import HazardousReward
 from ramac_jax.envs.robots import (
-    UNSTABLE,
     Robot,
     draw_start,
     is_healthy,
     observe,
     pay,
     read_robot,
+    unstable_warnings,
 )
 from ramac_jax.evaluation.simulators import (
     Rows,
@@ -35,8 +36,8 @@ from ramac_jax.evaluation.simulators import (
 from ramac_jax.evaluation.wrappers import wrappers_of
 from ramac_jax.tasks import Hazard
 
-PLAIN = (OrderEnforcing, TimeLimit)
-"""Wrappers that change no number of a step."""
+ROWS_OF_A_THREAD = 4
+"""Fewest rows for which a lane has another thread."""
 PROBE_STEPS = 5
 """Steps that a batch must repeat before it takes the place of an environment."""
 
@@ -84,7 +85,8 @@ class RobotRows:
             if self.hazard is not None:
                 held.draws[row] = rng.random(self.horizon)
         step = empty_step(len(seeds), self.observation_dim)
-        step.failed[:] = self.advance(held, held.batch.forward)
+        everyone = np.arange(len(seeds))
+        step.failed[:] = self.advance(held, everyone, held.batch.forward)
         step.observation[:] = observe(self.robot, held.position, held.velocity)
         return reject_failed(step)
 
@@ -92,7 +94,8 @@ class RobotRows:
         """Make N simulations."""
         from mujoco.batch import Batch
 
-        batch = Batch(self.robot.model, size, min(self.num_threads, size))
+        threads = max(1, min(self.num_threads, size // ROWS_OF_A_THREAD))
+        batch = Batch(self.robot.model, size, threads)
         draws = self.horizon if self.hazard is not None else 0
         return Lane(
             batch=batch,
@@ -109,7 +112,7 @@ class RobotRows:
         held.batch.bind("ctrl")[rows] = actions[rows]
         before = held.position[rows, 0]
         failed = self.advance(
-            held, lambda: held.batch.step(rows, self.robot.frame_skip)
+            held, rows, lambda: held.batch.step(rows, self.robot.frame_skip)
         )
         step.failed[rows] = failed[rows]
         held.played[rows] += 1
@@ -131,17 +134,16 @@ class RobotRows:
             step.ended[rows] |= is_end(self.hazard, monitored)
         return reject_failed(step)
 
-    def advance(self, lane: Lane, call: Any) -> np.ndarray:
-        """Call MuJoCo; return which simulations [N] raised an error or blew up."""
-        from mujoco.batch import SimulationError
-
-        raised: np.ndarray | list[int] = []
+    def advance(self, lane: Lane, rows: np.ndarray, call: Any) -> np.ndarray:
+        """Call MuJoCo for rows; return which simulations [N] raised or blew up."""
+        raised: Any = []
         try:
             call()
-        except SimulationError as error:
-            raised = error.ids
+        except Exception as error:  # a SimulationError names its rows
+            raised = getattr(error, "ids", rows)
             warn_of_error(self.env, error)
-        failed: np.ndarray = lane.batch.warning[:, UNSTABLE, 1].any(axis=1)
+        counts = lane.batch.warning[:, unstable_warnings(), 1]
+        failed: np.ndarray = counts.any(axis=1)
         failed[raised] = True
         return failed
 
@@ -150,7 +152,7 @@ class RobotRows:
         self.lanes.clear()
 
 
-def robot_rows(rows: Rows, num_workers: int) -> RobotRows | None:
+def robot_rows(rows: Rows, num_threads: int) -> RobotRows | None:
     """Return batches that play as `rows` does; None where there are none.
 
     That is for other environments, other wrappers than a hazard's, an environment that
@@ -158,23 +160,35 @@ def robot_rows(rows: Rows, num_workers: int) -> RobotRows | None:
 
     Args:
       rows: environments, the first of them made.
-      num_workers: threads; 0: one for each core.
+      num_threads: of a batch; 0: one for each core.
     """
-    try:
-        import mujoco.batch  # noqa: F401
-    except Exception:  # MuJoCo 3 or none, or a wrong MUJOCO_GL
-        return None
     env = rows.lanes[0][0]
-    hazards = [x for x in wrappers_of(env) if type(x) not in PLAIN]
-    if any(type(x) is not HazardousReward for x in hazards) or len(hazards) > 1:
+    robot, (known, hazard) = read_robot(env), hazard_of(env, rows.horizon)
+    if robot is None or not known or env.render_mode is not None:
         return None
-    robot = read_robot(env)
-    if robot is None or env.render_mode is not None:
+    threads = num_threads or count_cores()
+    try:
+        batches = RobotRows(rows.env, rows.horizon, robot, hazard, threads)
+        return batches if same_steps(batches, rows) else None
+    except Exception:  # MuJoCo 3, or a model that it steps in no batch
         return None
-    hazard = next((x.hazard for x in hazards), None)
-    threads = num_workers or count_cores()
-    batches = RobotRows(rows.env, rows.horizon, robot, hazard, threads)
-    return batches if same_steps(batches, rows) else None
+
+
+def hazard_of(env: gymnasium.Env, horizon: int) -> tuple[bool, Hazard | None]:
+    """Return whether a batch knows all wrappers of an environment, and the hazard.
+
+    They are one time limit, of the horizon, and at most one hazard.
+    """
+    limits, hazards, known = [], [], True
+    for wrapper in wrappers_of(env):
+        if type(wrapper) is TimeLimit:
+            limits.append(wrapper._max_episode_steps)
+        elif type(wrapper) is HazardousReward:
+            hazards.append(wrapper.hazard)
+        else:
+            known &= type(wrapper) is OrderEnforcing
+    known &= limits == [horizon] and len(hazards) <= 1
+    return known, hazards[0] if hazards else None
 
 
 def same_steps(one: RobotRows, other: Rows) -> bool:

@@ -17,7 +17,7 @@ def test_a_tiny_run_is_recorded_and_printed(tmp_path, monkeypatch, capsys):
     record = json.loads(out.read_text())
     assert (record["agents"], record["episodes"], record["horizon"]) == (2, 2, 5)
     plain, row = record["rows"]
-    assert (plain["way"], row["way"]) == ("gymnasium", "batches, 1 threads")
+    assert (plain["way"], row["way"]) == ("gymnasium", "batches, threads: 1")
     assert plain["times_as_fast"] == 1.0
     assert row["times_as_fast"] == pytest.approx(plain["wall_s"] / row["wall_s"])
     assert row["steps_per_s"] == pytest.approx(2 * 2 * 5 / row["wall_s"])

@@ -196,7 +196,7 @@ def test_a_platform_that_is_not_there_ends_a_command_before_any_work(
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("given", "started"), [(None, "1"), ("3", "3")])
+@pytest.mark.parametrize(("given", "started"), [(None, "1"), ("3", "3"), ("", "1")])
 def test_an_evaluation_starts_jax_on_one_thread(monkeypatch, given, started):
     """XLA reads NPROC when it starts; afterwards it is as before."""
     seen = []

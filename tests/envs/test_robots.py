@@ -1,11 +1,19 @@
 """What is read of a robot, and how its arithmetic treats rows."""
 
+from types import SimpleNamespace
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
-from ramac_jax.envs.robots import blew_up, is_healthy, pay, read_robot
+from ramac_jax.envs.robots import (
+    count_blow_ups,
+    is_healthy,
+    pay,
+    read_robot,
+    unstable_warnings,
+)
 
 
 class OwnHopper(HopperEnv):
@@ -51,5 +59,33 @@ def test_version_4_pays_a_fallen_hopper_for_standing(version, fallen):
     np.testing.assert_allclose(paid, [2.0 - 0.00075, fallen - 0.00075])
 
 
+def test_a_robot_with_a_replaced_method_is_not_known():
+    env = gymnasium.make("Hopper-v5")
+    env.unwrapped.step = lambda action: None
+    assert read_robot(env) is None
+
+
+class Column:
+    """Has a member of the name that MuJoCo's data have."""
+
+    warning = "low battery"
+
+
 def test_an_environment_of_another_simulator_never_blew_up():
-    assert not blew_up(gymnasium.make("Pendulum-v1"))
+    env = gymnasium.make("Pendulum-v1")
+    assert count_blow_ups(env) == 0
+    env.unwrapped.data = Column()
+    assert count_blow_ups(env) == 0
+
+
+def test_warnings_are_found_by_their_names_in_any_mujoco(monkeypatch):
+    """MuJoCo 3.6 has another warning before them."""
+    import mujoco
+
+    older = SimpleNamespace(mjWARN_BADQPOS=4, mjWARN_BADQVEL=5, mjWARN_BADQACC=6)
+    monkeypatch.setattr(mujoco, "mjtWarning", older)
+    unstable_warnings.cache_clear()
+    try:
+        assert unstable_warnings() == [4, 5, 6]
+    finally:
+        unstable_warnings.cache_clear()

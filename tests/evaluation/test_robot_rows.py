@@ -4,10 +4,11 @@ import dataclasses
 import sys
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
-from gymnasium.wrappers import ClipReward
+from gymnasium.wrappers import ClipReward, TimeLimit
 
 from ramac_jax.envs.registration import hazard_wrapper
 from ramac_jax.evaluation import Environments
@@ -108,8 +109,6 @@ def test_an_unstable_simulation_fails_alone_until_its_next_episode(way):
 
 
 def test_an_error_of_mujoco_fails_its_rows_and_is_warned_of(monkeypatch):
-    import mujoco.batch
-
     played = robot_rows(Rows(find_spec(HOPPER), 10), 2)
     played.reset(0, np.arange(3))
 
@@ -120,6 +119,33 @@ def test_an_error_of_mujoco_fails_its_rows_and_is_warned_of(monkeypatch):
     with pytest.warns(RuntimeWarning, match="SimulationError: .* out of memory"):
         step = played.step(0, np.zeros((3, 3), np.float32), np.ones(3, bool))
     assert step.failed.tolist() == [False, False, True]
+
+
+def test_an_environment_whose_reset_keeps_mujocos_counts_plays_on(monkeypatch):
+    """Its next episode is not that of the simulation that blew up."""
+    monkeypatch.setattr(mujoco, "mj_resetData", lambda *_: None)
+    rows = Rows(find_spec("HalfCheetah-v5"), 10)
+    seeds, running, action = np.arange(1), np.ones(1, bool), np.zeros((1, 6))
+    rows.reset(0, seeds)
+    rows.lanes[0][0].unwrapped.data.qvel[:] = 1e12
+    assert rows.step(0, action, running).failed.all()
+    rows.reset(0, seeds)
+    assert not rows.step(0, action, running).failed.any()
+
+
+def test_any_error_of_a_batch_fails_its_rows(monkeypatch):
+    """Such as that of a callback in Python, which no batch can call."""
+    played = robot_rows(Rows(find_spec(HOPPER), 10), 2)
+    played.reset(0, np.arange(3))
+    running = np.array([True, False, True])
+
+    def fail(*_):
+        raise ValueError("a callback must be a C function")
+
+    monkeypatch.setattr(played.lanes[0].batch, "step", fail)
+    with pytest.warns(RuntimeWarning, match="ValueError: a callback must be"):
+        step = played.step(0, np.zeros((3, 3), np.float32), running)
+    assert step.failed.tolist() == running.tolist()
 
 
 def wrapped_hopper():
@@ -139,6 +165,8 @@ def twice_hazardous():
         twice_hazardous,
         lambda: gymnasium.make("Ant-v5"),
         lambda: gymnasium.make("Hopper-v5", render_mode="rgb_array"),
+        lambda: gymnasium.make("Hopper-v5", max_episode_steps=9),
+        lambda: TimeLimit(gymnasium.make("Hopper-v5", max_episode_steps=10), 5),
     ],
 )
 def test_what_no_batch_knows_keeps_gymnasiums_steps(make):

@@ -45,4 +45,4 @@ class EvaluationOptions(ActingFlags):
     None: paper for a task, otherwise the environment's time limit, or else full."""
     workers: int = 0
     """Processes that step the simulators of an evaluation, of the robots threads; 0:
-    this process, of the robots a thread for each core."""
+    this process, on one thread."""

@@ -105,7 +105,10 @@ def open_evaluator(
     """Open the environments of a run; `InputError` where there are none."""
     try:
         environments = Environments(
-            protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
+            protocol.env,
+            horizon=protocol.horizon,
+            num_workers=protocol.workers,
+            num_threads=1,  # the training has the other cores
         )
     except InputError as error:
         raise without_evaluation(error) from None
