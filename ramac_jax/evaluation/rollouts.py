@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ramac_jax.evaluation.simulators import Step
 
 TILE = 8  # episodes of each agent in a lane
-MAX_ENVIRONMENTS = 256  # open at once, or two lanes; each takes 1.5 MB, 10 ms to make
+MAX_ENVIRONMENTS = 256  # open at once, or two lanes; Gymnasium's take 1.5 MB, 10 ms
 
 ActFn = Callable[[np.ndarray, np.ndarray, np.int32], Array]
 """(centred observations [P, M, O], seeds [P, M], step) -> actions [P, M, A]."""
@@ -65,7 +65,7 @@ class Episodes(NamedTuple):
     risky_steps: np.ndarray  # [P, M]
     penalties: np.ndarray  # [P, M], sum over the episode, at most 0
     base_return: np.ndarray  # [P, M], without penalties; NaN for a failed episode
-    failed: np.ndarray  # [P, M] bool: ended by a NaN, an infinity or an exception
+    failed: np.ndarray  # [P, M] bool: no finite number, an error, or unstable
     monitored: np.ndarray  # [P, M, horizon] float32, after each step; NaN past the end
     rewards: np.ndarray | None = None  # [P, M, horizon] float32, 0 past the end
     start: np.ndarray | None = None
