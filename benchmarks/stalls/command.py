@@ -69,7 +69,10 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     """Return the options and the measurements."""
     bare, full = [], []
     with TimedEnvironments(
-        ENV, horizon=arguments.horizon, num_workers=arguments.workers
+        ENV,
+        horizon=arguments.horizon,
+        num_workers=arguments.workers,
+        num_threads=1,  # as `ramac train` does
     ) as environments:
         case = CASES[arguments.case]
         evaluation = TimedEvaluation(case, environments, arguments.episodes)

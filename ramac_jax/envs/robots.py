@@ -147,12 +147,20 @@ def unstable_warnings() -> list[int]:
     return [int(getattr(mujoco.mjtWarning, name)) for name in UNSTABLE]
 
 
-def count_blow_ups(env: gymnasium.Env) -> int:
-    """Count how often MuJoCo has started a simulation anew because it was unstable.
-
-    Most environments start the count anew at their reset. 0 for other simulators.
-    """
+def warnings_of(env: gymnasium.Env) -> list[Any]:
+    """Return MuJoCo's counters of unstable steps; none for another simulator."""
     data: Any = getattr(env.unwrapped, "data", None)
     if type(data).__module__.partition(".")[0] != "mujoco":
-        return 0
-    return sum(int(data.warning[x].number) for x in unstable_warnings())
+        return []
+    return [data.warning[number] for number in unstable_warnings()]
+
+
+def forget_blow_ups(env: gymnasium.Env) -> None:
+    """Set MuJoCo's counters to 0, which not every environment does at its reset."""
+    for warning in warnings_of(env):
+        warning.number = 0
+
+
+def blew_up(env: gymnasium.Env) -> bool:
+    """Return whether MuJoCo started a simulation anew because it was unstable."""
+    return any(warning.number for warning in warnings_of(env))

@@ -80,9 +80,10 @@ class Environments:
           env: a Gymnasium id or spec, usually of a task: `ramac_jax.tasks.env_id`.
           horizon: largest number of steps of an episode.
           num_workers: processes that step the environments; 0: this process does.
-            Gymnasium's robots are stepped in batches by as many threads of this
-            process, which must not be forked then.
-          num_threads: of the robots where `num_workers` is 0; 0: one for each core.
+            For Gymnasium's robots in batches it is the most threads of this process,
+            which must not be forked afterwards.
+          num_threads: the most for robots where `num_workers` is 0; 0: one for each
+            core.
 
         Raises `InputError` for an unknown environment, one that cannot be made, one
         with running statistics, and where observations do not become vectors or actions

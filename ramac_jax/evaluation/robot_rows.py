@@ -6,6 +6,7 @@ episodes. MuJoCo 3 has no batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -77,18 +78,26 @@ class RobotRows:
         held = self.lanes.get(lane)
         if held is None or len(held.played) != len(seeds):
             held = self.lanes[lane] = self.make_lane(len(seeds))
-        held.batch.reset(stage=0)
-        held.played[:] = 0
+        everyone = np.arange(len(seeds))
+        rows = self.advance(everyone, lambda: self.start(held, seeds))
+        step = empty_step(len(seeds), self.observation_dim)
+        step.observation[rows] = observe(
+            self.robot, held.position[rows], held.velocity[rows]
+        )
+        step.failed[:] = True
+        step.failed[rows] = self.blew_up(held)[rows]
+        return reject_failed(step)
+
+    def start(self, lane: Lane, seeds: np.ndarray) -> None:
+        """Put the simulations of a lane at the start of their episodes."""
+        lane.batch.reset(stage=0)
+        lane.played[:] = 0
         for row, seed in enumerate(seeds):
             rng, _ = seeding.np_random(int(seed))
-            held.position[row], held.velocity[row] = draw_start(self.robot, rng)
+            lane.position[row], lane.velocity[row] = draw_start(self.robot, rng)
             if self.hazard is not None:
-                held.draws[row] = rng.random(self.horizon)
-        step = empty_step(len(seeds), self.observation_dim)
-        everyone = np.arange(len(seeds))
-        step.failed[:] = self.advance(held, everyone, held.batch.forward)
-        step.observation[:] = observe(self.robot, held.position, held.velocity)
-        return reject_failed(step)
+                lane.draws[row] = rng.random(self.horizon)
+        lane.batch.forward()
 
     def make_lane(self, size: int) -> Lane:
         """Make N simulations."""
@@ -107,19 +116,20 @@ class RobotRows:
 
     def step(self, lane: int, actions: np.ndarray, running: np.ndarray) -> Step:
         """Step the running [N] simulations with their actions [N, A]."""
-        held, rows = self.lanes[lane], np.flatnonzero(running)
+        held, asked = self.lanes[lane], np.flatnonzero(running)
         step = empty_step(len(actions), self.observation_dim)
-        held.batch.bind("ctrl")[rows] = actions[rows]
-        before = held.position[rows, 0]
-        failed = self.advance(
-            held, rows, lambda: held.batch.step(rows, self.robot.frame_skip)
+        held.batch.bind("ctrl")[asked] = actions[asked]
+        before = held.position[:, 0].copy()
+        rows = self.advance(
+            asked, lambda: held.batch.step(asked, self.robot.frame_skip)
         )
-        step.failed[rows] = failed[rows]
+        step.failed[asked] = True
+        step.failed[rows] = self.blew_up(held)[rows]
         held.played[rows] += 1
         position, velocity = held.position[rows], held.velocity[rows]
         healthy = is_healthy(self.robot, position, velocity)
         observation = observe(self.robot, position, velocity)
-        reward = pay(self.robot, position[:, 0] - before, actions[rows], healthy)
+        reward = pay(self.robot, position[:, 0] - before[rows], actions[rows], healthy)
         step.observation[rows] = observation
         step.base_reward[rows] = step.reward[rows] = reward
         step.ended[rows] = held.played[rows] >= self.horizon
@@ -134,18 +144,19 @@ class RobotRows:
             step.ended[rows] |= is_end(self.hazard, monitored)
         return reject_failed(step)
 
-    def advance(self, lane: Lane, rows: np.ndarray, call: Any) -> np.ndarray:
-        """Call MuJoCo for rows; return which simulations [N] raised or blew up."""
-        raised: Any = []
+    def advance(self, rows: np.ndarray, call: Callable[[], None]) -> np.ndarray:
+        """Call MuJoCo for rows; return those of which it raised nothing."""
         try:
             call()
         except Exception as error:  # a SimulationError names its rows
-            raised = getattr(error, "ids", rows)
             warn_of_error(self.env, error)
+            return np.setdiff1d(rows, getattr(error, "ids", rows))
+        return rows
+
+    def blew_up(self, lane: Lane) -> np.ndarray:
+        """Return which simulations [N] MuJoCo started anew since their reset."""
         counts = lane.batch.warning[:, unstable_warnings(), 1]
-        failed: np.ndarray = counts.any(axis=1)
-        failed[raised] = True
-        return failed
+        return np.asarray(counts.any(axis=1))
 
     def close(self) -> None:
         """Free the simulations."""

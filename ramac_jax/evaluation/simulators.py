@@ -21,7 +21,7 @@ from gymnasium.envs.registration import EnvSpec  # noqa: E402
 
 from ramac_jax.envs.hazards import as_number  # noqa: E402
 from ramac_jax.envs.registration import make_environment, update_spec  # noqa: E402
-from ramac_jax.envs.robots import count_blow_ups  # noqa: E402
+from ramac_jax.envs.robots import blew_up, forget_blow_ups  # noqa: E402
 from ramac_jax.envs.spaces import flat_environment, is_flat, layout_before  # noqa: E402
 from ramac_jax.evaluation.wrappers import check_wrappers  # noqa: E402
 
@@ -107,7 +107,6 @@ class Rows:
     def __init__(self, env: EnvSpec, horizon: int) -> None:
         self.env, self.horizon = env, horizon
         self.lanes = {0: [make(env, horizon)]}
-        self.blow_ups: dict[int, list[int]] = {}  # of each row before its episode
         self.observation_dim = self.lanes[0][0].observation_space.shape[0]
         self.action_dim = self.lanes[0][0].action_space.shape[0]
         self.layout = layout_before(self.lanes[0][0])
@@ -118,11 +117,10 @@ class Rows:
         while len(made) < len(seeds):
             made.append(make(self.env, self.horizon))
         step = empty_step(len(seeds), self.observation_dim)
-        self.blow_ups[lane] = [0] * len(seeds)
         for row, seed in enumerate(seeds):
             try:
                 step.observation[row] = made[row].reset(seed=int(seed))[0]
-                self.blow_ups[lane][row] = count_blow_ups(made[row])
+                forget_blow_ups(made[row])
             except Exception as error:  # a simulator may raise anything
                 step.failed[row] = True
                 warn_of_error(self.env, error)
@@ -144,7 +142,7 @@ class Rows:
                 step.risky[row] = info.get("risky", False)
                 step.monitored[row] = info.get("monitored", math.nan)
                 step.ended[row] = terminated or truncated
-                step.failed[row] = count_blow_ups(made[row]) > self.blow_ups[lane][row]
+                step.failed[row] = blew_up(made[row])
             except Exception as error:  # a simulator may raise anything
                 step.failed[row] = True
                 warn_of_error(self.env, error)

@@ -11,7 +11,7 @@ from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 from gymnasium.wrappers import ClipReward, TimeLimit
 
 from ramac_jax.envs.registration import hazard_wrapper
-from ramac_jax.evaluation import Environments
+from ramac_jax.evaluation import Environments, evaluate
 from ramac_jax.evaluation.robot_rows import RobotRows, robot_rows
 from ramac_jax.evaluation.simulators import Rows, Step, find_spec
 from ramac_jax.tasks import COORDINATES, Hazard, env_id
@@ -19,7 +19,7 @@ from tests.evaluation.counters import HOPPER, UNBATCHED_HOPPER, assert_same_rows
 
 pytest.importorskip("mujoco.batch", reason="MuJoCo 3 steps no batches")
 HAZARD = Hazard("x velocity", 5, -0.2, 0.2, 0.5, -7.0, end_low=-1.5)
-SIZE = 6
+SIZE = 8  # of which two threads have four each
 
 
 def assert_same_step(one, other):
@@ -50,6 +50,7 @@ def test_whole_episodes_equal_gymnasiums(robot, version):
     rows = Rows(spec, 120)
     batches = robot_rows(rows, 2)
     first = play_both(rows, batches)
+    assert batches.lanes[0].batch.nthread == 2
     again = play_both(rows, batches, seed=10, strength=0.3)
     for steps in (first, again):
         charged = sum(step.penalty for step in steps)
@@ -80,12 +81,14 @@ def test_an_evaluation_is_the_same_in_a_batch_as_without(hopper, hopper_episodes
     )
 
 
-def test_threads_change_nothing(hopper, hopper_episodes):
-    with Environments(HOPPER, horizon=40, num_workers=3) as environments:
+@pytest.mark.parametrize("option", ["num_workers", "num_threads"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_nothing(hopper, hopper_episodes, option, threads):
+    with Environments(HOPPER, horizon=40, **{option: threads}) as environments:
+        episodes = evaluate(hopper, environments, num_episodes=3, seed=7)
         assert environments.workers == []
-    assert_same_rows(
-        hopper_episodes, play(hopper, HOPPER, 3, seed=7, horizon=40, num_workers=3)
-    )
+        assert environments.rows.lanes[0].batch.nthread == threads
+    assert_same_rows(hopper_episodes, episodes)
 
 
 @pytest.mark.parametrize("way", ["batch", "gymnasium"])
@@ -119,58 +122,67 @@ def test_an_error_of_mujoco_fails_its_rows_and_is_warned_of(monkeypatch):
     with pytest.warns(RuntimeWarning, match="SimulationError: .* out of memory"):
         step = played.step(0, np.zeros((3, 3), np.float32), np.ones(3, bool))
     assert step.failed.tolist() == [False, False, True]
+    assert step.reward[2] == step.base_reward[2] == 0.0 < step.reward[0]
 
 
-def test_an_environment_whose_reset_keeps_mujocos_counts_plays_on(monkeypatch):
-    """Its next episode is not that of the simulation that blew up."""
+def test_an_environment_whose_reset_keeps_mujocos_counts_is_known(monkeypatch):
+    """Each of its episodes fails where its own simulation blows up, and only then."""
     monkeypatch.setattr(mujoco, "mj_resetData", lambda *_: None)
     rows = Rows(find_spec("HalfCheetah-v5"), 10)
     seeds, running, action = np.arange(1), np.ones(1, bool), np.zeros((1, 6))
-    rows.reset(0, seeds)
-    rows.lanes[0][0].unwrapped.data.qvel[:] = 1e12
-    assert rows.step(0, action, running).failed.all()
-    rows.reset(0, seeds)
-    assert not rows.step(0, action, running).failed.any()
+    for unstable in (True, False, True, True):
+        rows.reset(0, seeds)
+        if unstable:
+            rows.lanes[0][0].unwrapped.data.qvel[:] = 1e12
+        assert rows.step(0, action, running).failed.all() == unstable
 
 
-def test_any_error_of_a_batch_fails_its_rows(monkeypatch):
+@pytest.mark.parametrize("call", ["reset", "forward", "step"])
+def test_any_error_of_a_batch_fails_its_rows(monkeypatch, call):
     """Such as that of a callback in Python, which no batch can call."""
     played = robot_rows(Rows(find_spec(HOPPER), 10), 2)
     played.reset(0, np.arange(3))
     running = np.array([True, False, True])
 
-    def fail(*_):
+    def fail(*_, **options):
         raise ValueError("a callback must be a C function")
 
-    monkeypatch.setattr(played.lanes[0].batch, "step", fail)
+    monkeypatch.setattr(played.lanes[0].batch, call, fail)
     with pytest.warns(RuntimeWarning, match="ValueError: a callback must be"):
-        step = played.step(0, np.zeros((3, 3), np.float32), running)
+        if call == "step":
+            step = played.step(0, np.zeros((3, 3), np.float32), running)
+        else:
+            step, running = played.reset(0, np.arange(3)), np.ones(3, bool)
     assert step.failed.tolist() == running.tolist()
 
 
-def wrapped_hopper():
-    return ClipReward(gymnasium.make("Hopper-v5"), -1.0, 1.0)
+def made(env, steps=10, **options):
+    options |= {"max_episode_steps": steps, "disable_env_checker": True}
+    return gymnasium.make(env, **options)
 
 
-def twice_hazardous():
+def hazardous(times):
     spec = find_spec(HOPPER)
-    twice = 2 * spec.additional_wrappers
-    return gymnasium.make(dataclasses.replace(spec, additional_wrappers=twice))
+    wrappers = times * spec.additional_wrappers
+    return made(dataclasses.replace(spec, additional_wrappers=wrappers))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        wrapped_hopper,
-        twice_hazardous,
-        lambda: gymnasium.make("Ant-v5"),
-        lambda: gymnasium.make("Hopper-v5", render_mode="rgb_array"),
-        lambda: gymnasium.make("Hopper-v5", max_episode_steps=9),
-        lambda: TimeLimit(gymnasium.make("Hopper-v5", max_episode_steps=10), 5),
+        lambda: ClipReward(made("Hopper-v5"), -1.0, 1.0),
+        lambda: hazardous(times=2),
+        lambda: made("Ant-v5"),
+        lambda: made("Hopper-v5", render_mode="rgb_array"),
+        lambda: made("Hopper-v5", steps=9),
+        lambda: TimeLimit(made("Hopper-v5"), 5),
     ],
 )
 def test_what_no_batch_knows_keeps_gymnasiums_steps(make):
     rows = Rows(find_spec("Hopper-v5"), 10)
+    for known in (made("Hopper-v5"), hazardous(times=1)):
+        rows.lanes[0] = [known]
+        assert robot_rows(rows, 1) is not None
     rows.lanes[0] = [make()]
     assert robot_rows(rows, 1) is None
 

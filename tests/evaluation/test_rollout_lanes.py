@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("optimised")
 
 def test_groups_of_episodes_in_turn_in_two_lanes_change_nothing(hopper):
     reported = []
-    with Environments(HOPPER, horizon=40) as environments:
+    with Environments(UNBATCHED_HOPPER, horizon=40) as environments:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(rollouts, "MAX_ENVIRONMENTS", 1)
             episodes = evaluate(
@@ -46,8 +46,8 @@ def test_groups_of_episodes_in_turn_in_two_lanes_change_nothing(hopper):
                 seed=0,
                 on_step=lambda *counts: reported.append(counts),
             )
-        made = [len(lane.played) for lane in environments.rows.lanes.values()]
-    assert made == [3 * 3, 3 * rollouts.TILE]  # 3 agents; 8 and then 3 episodes, and 8
+        made = [len(lane) for lane in environments.rows.lanes.values()]
+    assert made == [3 * rollouts.TILE] * 2
     assert_same_rows(episodes, play(hopper, HOPPER, 19, seed=0, horizon=40))
     assert reported == sorted(reported)
     assert reported[-1] == (120, 120)

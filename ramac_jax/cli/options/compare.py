@@ -45,8 +45,8 @@ class Arguments(CommandOptions, ActingFlags):
     level: float = RISK_LEVEL
     """Level of the reported CVaR."""
     workers: int = 0
-    """Processes that step the simulators, of the robots threads; 0: this process, of
-    the robots a thread for each core."""
+    """Processes that step the simulators; for robots in batches, the most threads. 0:
+    this process, with a thread for each core."""
 
 
 class Plan(NamedTuple):

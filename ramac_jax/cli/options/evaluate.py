@@ -34,8 +34,8 @@ class EvaluateOptions:
     seed: int = FIRST_EPISODE_SEED
     """Seed of the first episode."""
     workers: int = 0
-    """Processes that step the simulators, of the robots threads; 0: this process, of
-    the robots a thread for each core."""
+    """Processes that step the simulators; for robots in batches, the most threads. 0:
+    this process, with a thread for each core."""
     temperatures: tuple[float, ...] = (1.0,)
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""

@@ -44,5 +44,5 @@ class EvaluationOptions(ActingFlags):
     """Steps of an evaluation episode: paper (the task's own), full (1000) or a number;
     None: paper for a task, otherwise the environment's time limit, or else full."""
     workers: int = 0
-    """Processes that step the simulators of an evaluation, of the robots threads; 0:
-    this process, on one thread."""
+    """Processes that step the simulators of an evaluation; for robots in batches, the
+    most threads. 0: this process, with one thread."""
