@@ -135,9 +135,10 @@ def reject_rows(
     name: str, bad: np.ndarray, value: np.ndarray, fault: str, advice: str
 ) -> None:
     """Raise `InputError` naming the first row where `bad` [D, ...] holds, if any."""
+    if not bad.any():
+        return
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
-    if rows.size:
-        raise InputError(
-            f"{name} is {fault} in {rows.size} of {len(bad)} rows, the first is row "
-            f"{rows[0]}: {np.array2string(value[rows[0]], threshold=8)}; {advice}"
-        )
+    raise InputError(
+        f"{name} is {fault} in {rows.size} of {len(bad)} rows, the first is row "
+        f"{rows[0]}: {np.array2string(value[rows[0]], threshold=8)}; {advice}"
+    )

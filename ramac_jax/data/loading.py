@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +16,6 @@ from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
 from ramac_jax.data.transitions import (
     Source,
-    read_episodes,
     read_transitions,
 )
 from ramac_jax.errors import InputError
@@ -27,6 +26,9 @@ from ramac_jax.types import Array, Transition
 
 GUARD_ROWS = 200_000
 """Observations that a guard is measured from; they are spread evenly over the data."""
+
+PART_ROWS = 65_536
+"""Rows of an array that are worked on at a time."""
 
 
 class OfflineDataset(NamedTuple):
@@ -90,11 +92,13 @@ def load_datasets(
     if normalize:
         scaling = measure_observations(scaling, transitions.observation)
         for array in (transitions.observation, transitions.next_observation):
-            array[:] = normalize_observation(scaling, array)
-    transitions, scaling = jax.device_put((transitions, scaling))
+            for part in in_parts(array):
+                part[:] = normalize_observation(scaling, part)
+    columns = transitions._asdict()
+    del transitions
     return OfflineDataset(
-        transitions=transitions,
-        scaling=scaling,
+        transitions=Transition(**{name: move(columns, name) for name in [*columns]}),
+        scaling=jax.device_put(scaling),
         sources=sources,
         env_spec=joint_env(opened),
         reference=reference_returns(opened),
@@ -110,23 +114,35 @@ def read_centred(
     The hashes of the sources are those of data that are not centred.
     """
     rounding = Rounding()
-    episodes = [read_episodes(dataset) for dataset in opened]
-    transitions, sources = read_transitions(opened, episodes, reading, rounding.add)
+    transitions, sources = read_transitions(opened, reading, rounding.add)
     centre = rounding.centre()
     if centre is None:
         return reading.scaling, transitions, sources
     del transitions
     scaling = reading.scaling._replace(observation_centre=centre)
-    episodes = [read_episodes(dataset) for dataset in opened]
-    again = read_transitions(opened, episodes, reading._replace(scaling=scaling))
+    again = read_transitions(opened, reading._replace(scaling=scaling))
     return scaling, again[0], sources
 
 
 def measure_observations(scaling: Scaling, observation: Array) -> Scaling:
     """Return a scaling with mean and deviation of observations [D, O], from float64."""
     mean = np.mean(observation, axis=0, dtype=np.float64)
-    std = np.std(observation, axis=0, dtype=np.float64)
+    squares = [np.square(part - mean).sum(axis=0) for part in in_parts(observation)]
+    std = np.sqrt(np.sum(squares, axis=0) / len(observation))
     return scaling._replace(
         observation_mean=float32(mean),
         observation_std=float32(np.maximum(std, STD_FLOOR)),
     )
+
+
+def in_parts(array: Array) -> list[Any]:
+    """Return views of the rows of an array [D, ...], so few that copies are small."""
+    return [array[i : i + PART_ROWS] for i in range(0, len(array), PART_ROWS)]
+
+
+def move(columns: dict[str, Array], name: str) -> Array:
+    """Take an array out of a dictionary to JAX's default device.
+
+    The host's copy is free before the next one moves.
+    """
+    return jax.block_until_ready(jax.device_put(columns.pop(name)))

@@ -4,7 +4,6 @@ The draws depend on the seed alone, one for each step of the sources in order, s
 the same call returns the same bytes.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,36 +27,74 @@ class Summary(NamedTuple):
     dropped: int  # steps of the sources after such an end
 
 
-def charge_episodes(
-    hazard: Hazard, episodes: Sequence[EpisodeData], seed: int
-) -> tuple[list[EpisodeBuffer], Summary]:
-    """Add the penalties of a hazard to episodes and end each where the hazard does.
+class Charger:
+    """Adds the penalties of a hazard to episodes, one after the other, and sums up.
 
     Args:
       hazard: the rule.
-      episodes: T steps and T + 1 observations each.
       seed: of the draws.
     """
-    base = np.concatenate([np.asarray(x.rewards, np.float64) for x in episodes])
-    terminated = np.concatenate([np.asarray(x.terminations, bool) for x in episodes])
-    quantity = np.concatenate([x.observations[1:, hazard.coordinate] for x in episodes])
-    reward, charge, risky = relabel_rewards(hazard, base, quantity, seed)
-    ends = is_end(hazard, quantity)
-    buffers, kept = cut_episodes(episodes, reward, ends)
-    return buffers, Summary(
-        episodes=len(buffers),
-        steps=int(kept.sum()),
-        risky_share=float(risky[kept].mean()),
-        charged_share=float((charge[kept] != 0).mean()),
-        reward_before=float(base[kept].mean()),
-        reward_after=float(reward[kept].mean()),
-        ended=int((ends & kept & ~terminated).sum()),
-        dropped=int((~kept).sum()),
-    )
+
+    def __init__(self, hazard: Hazard, seed: int) -> None:
+        self.hazard, self.rng = hazard, np.random.default_rng(seed)
+        self.effects: list[tuple[float, ...]] = []  # of each episode, in sums
+
+    def charge(self, episode: EpisodeData) -> EpisodeBuffer:
+        """Return an episode with the penalties, which ends where the hazard ends it.
+
+        Args:
+          episode: T steps and T + 1 observations.
+        """
+        base = np.asarray(episode.rewards, np.float64)
+        quantity = episode.observations[1:, self.hazard.coordinate]
+        reward, charge, risky = relabel_rewards(self.hazard, base, quantity, self.rng)
+        ends = np.flatnonzero(is_end(self.hazard, quantity))
+        steps = int(ends[0]) + 1 if ends.size else len(base)
+        terminated = np.array(episode.terminations[:steps], bool)
+        truncated = np.array(episode.truncations[:steps], bool)
+        self.effects.append(
+            (
+                steps,
+                int(risky[:steps].sum()),
+                int((charge[:steps] != 0).sum()),
+                float(base[:steps].sum()),
+                float(reward[:steps].sum()),
+                int(ends.size and not terminated[-1]),
+                len(base) - steps,
+            )
+        )
+        if ends.size:
+            terminated[-1], truncated[-1] = True, False
+        return EpisodeBuffer(
+            observations=episode.observations[: steps + 1],
+            actions=episode.actions[:steps],
+            rewards=reward[:steps],
+            terminations=terminated,
+            truncations=truncated,
+        )
+
+    def summary(self) -> Summary:
+        """Return the effect on all episodes so far, of which there is at least one."""
+        steps, risky, charged, before, after, ended, dropped = np.sum(
+            self.effects, axis=0
+        )
+        return Summary(
+            episodes=len(self.effects),
+            steps=int(steps),
+            risky_share=float(risky / steps),
+            charged_share=float(charged / steps),
+            reward_before=float(before / steps),
+            reward_after=float(after / steps),
+            ended=int(ended),
+            dropped=int(dropped),
+        )
 
 
 def relabel_rewards(
-    hazard: Hazard, reward: np.ndarray, quantity: np.ndarray, seed: int
+    hazard: Hazard,
+    reward: np.ndarray,
+    quantity: np.ndarray,
+    seed: int | np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return new rewards, the penalty in each, and whether the step is risky, all [D].
 
@@ -65,38 +102,9 @@ def relabel_rewards(
       hazard: the rule.
       reward: base rewards [D].
       quantity: the monitored quantity [D] after each step.
-      seed: of the draws, one for each step in order, in float64.
+      seed: of the draws, one for each step in order, in float64; or their generator,
+        which moves on.
     """
-    draws = np.random.default_rng(seed).random(len(reward))
+    draws = np.random.default_rng(seed).random(len(reward))  # a generator stays itself
     charge = penalties(hazard, quantity, draws)
     return reward + charge, charge, is_risky(hazard, quantity)
-
-
-def cut_episodes(
-    episodes: Sequence[EpisodeData], reward: np.ndarray, ends: np.ndarray
-) -> tuple[list[EpisodeBuffer], np.ndarray]:
-    """Return episodes with new rewards [D], each cut after the first of its `ends` [D].
-
-    Also returns which steps [D] are kept.
-    """
-    buffers, kept, start = [], np.ones(len(reward), bool), 0
-    for episode in episodes:
-        stop = start + len(episode.rewards)
-        found = np.flatnonzero(ends[start:stop])
-        steps = int(found[0]) + 1 if found.size else stop - start
-        terminated = np.array(episode.terminations[:steps], bool)
-        truncated = np.array(episode.truncations[:steps], bool)
-        if found.size:
-            terminated[-1], truncated[-1] = True, False
-        buffers.append(
-            EpisodeBuffer(
-                observations=episode.observations[: steps + 1],
-                actions=episode.actions[:steps],
-                rewards=reward[start : start + steps],
-                terminations=terminated,
-                truncations=truncated,
-            )
-        )
-        kept[start + steps : stop] = False
-        start = stop
-    return buffers, kept

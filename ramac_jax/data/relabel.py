@@ -14,7 +14,7 @@ from ramac_jax.data import clipping
 from ramac_jax.data.environments import reference_returns
 from ramac_jax.data.episode import Reading, identity_scaling
 from ramac_jax.data.local_datasets import find_dataset, open_dataset
-from ramac_jax.data.penalties import Summary, charge_episodes
+from ramac_jax.data.penalties import Charger, Summary
 from ramac_jax.data.sources import (
     check_environment,
     check_sources,
@@ -22,9 +22,8 @@ from ramac_jax.data.sources import (
     open_sources,
 )
 from ramac_jax.data.transitions import (
+    Collector,
     Source,
-    read_episodes,
-    read_transitions,
 )
 from ramac_jax.data.writing import RECORD, check_target, write_dataset
 from ramac_jax.envs.hazards import check_hazard
@@ -111,26 +110,25 @@ def relabel_dataset(
     opened = open_sources(source_ids, hazard, robot, root)
     env_spec = evaluation_spec(opened, hazard, task, robot_version)
     check_environment(opened[0], env_spec)
-    read = [list(read_episodes(dataset)) for dataset in opened]
     reading = Reading(identity_scaling(opened[0]), clip_actions=clip_actions)
-    sources = read_transitions(opened, read, reading)[1]
-    everything = [x for own in read for x in own]
-    if clip_actions:
-        everything = [within_bounds(x, opened[0].action_space) for x in everything]
-    episodes, summary = charge_episodes(hazard, everything, seed)
+    collector, charger = Collector(opened, reading), Charger(hazard, seed)
+    box = opened[0].action_space if clip_actions else None
     write_dataset(
         dataset_id,
-        episodes,
+        (charger.charge(within_bounds(x, box)) for x in collector.episodes()),
         observation_space=opened[0].observation_space,
         action_space=opened[0].action_space,
         algorithm_name=join_algorithms(opened),
-        description=describe(hazard, seed, summary, sources),
+        description=lambda: describe(
+            hazard, seed, charger.summary(), collector.sources
+        ),
         env_spec=env_spec,
         reference=find_reference(opened, task),
-        record=make_record(hazard, seed, task, sources),
+        record=lambda: make_record(hazard, seed, task, collector.sources),
         overwrite=overwrite,
         root=root,
     )
+    summary, sources = charger.summary(), tuple(collector.sources)
     warning = find_warning(hazard, summary.risky_share)
     return Relabelled(id=dataset_id, summary=summary, sources=sources, warning=warning)
 
@@ -145,8 +143,12 @@ def find_reference(
     return reference_returns(opened) or known
 
 
-def within_bounds(episode: EpisodeData, box: gymnasium.spaces.Box) -> EpisodeData:
-    """Return an episode whose actions are clipped to their bounds."""
+def within_bounds(
+    episode: EpisodeData, box: gymnasium.spaces.Box | None
+) -> EpisodeData:
+    """Return an episode whose actions are clipped to their bounds; None: as it is."""
+    if box is None:
+        return episode
     actions, _ = clipping.clip_actions(episode.actions, box.low, box.high)
     return dataclasses.replace(episode, actions=actions)
 

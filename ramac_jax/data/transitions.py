@@ -1,7 +1,7 @@
 """Episodes of Minari datasets as checked NumPy transitions."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,12 +11,10 @@ from minari import EpisodeData, MinariDataset
 from ramac_jax.data.clipping import Clipping
 from ramac_jax.data.episode import Reading, SeeFn, leave_unseen, read_episode
 from ramac_jax.data.read_errors import unreadable
+from ramac_jax.data.stored_episodes import READ_ERRORS, read_episodes
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.normalization import Scaling
 from ramac_jax.types import Transition
-
-READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError)
-"""What the storage libraries raise for a file that they cannot read."""
 
 
 class Source(NamedTuple):
@@ -37,46 +35,92 @@ def clipping_of(sources: Sequence[Source]) -> Clipping:
     return sum(each, Clipping())
 
 
-def read_episodes(dataset: MinariDataset) -> Iterator[EpisodeData]:
-    """Yield the stored episodes of a dataset; `InputError` where that fails."""
-    try:
-        yield from dataset.iterate_episodes()
-    except READ_ERRORS as error:
-        raise unreadable(dataset.id, error) from error
-
-
 def read_transitions(
-    opened: Sequence[MinariDataset],
-    episodes: Sequence[Iterable[EpisodeData]],
-    reading: Reading,
-    see: SeeFn = leave_unseen,
+    opened: Sequence[MinariDataset], reading: Reading, see: SeeFn = leave_unseen
 ) -> tuple[Transition, tuple[Source, ...]]:
-    """Check every episode and collect all of them as transitions [D, ...].
+    """Return all transitions [D, ...] of datasets, and what is to be said of each.
+
+    The arguments and errors are those of `Collector`.
+    """
+    collector = Collector(opened, reading, see)
+    for _ in collector.episodes():
+        pass
+    return collector.transitions, tuple(collector.sources)
+
+
+class Collector:
+    """Checks the episodes of datasets and collects them as float32 transitions.
 
     The arrays are allocated once, at the size that the metadata name, and filled.
 
     Args:
       opened: the datasets.
-      episodes: of each dataset.
-      reading: how they become transitions.
+      reading: how their episodes become transitions.
       see: called with the flat observations [T + 1, O] of each episode, before they are
         centred and rounded.
 
-    Raises `InputError` for a dataset without episodes, metadata that name another
-    number of steps than the file holds, and every row that is unsound.
+    Raises `InputError` for a dataset without episodes.
     """
-    for dataset in opened:
-        if not dataset.total_episodes:
-            raise InputError(f"dataset {dataset.id} is empty: it has no episode")
-    arrays = allocate(opened, reading.scaling)
-    sources, start = [], 0
-    for dataset, own in zip(opened, episodes, strict=True):
-        stop = start + dataset.total_steps
-        rows = slice_rows(arrays, start, stop)
-        clipping = fill(dataset, own, rows, reading, see)
-        sources.append(describe_source(dataset, rows, clipping))
-        start = stop
-    return arrays, tuple(sources)
+
+    def __init__(
+        self,
+        opened: Sequence[MinariDataset],
+        reading: Reading,
+        see: SeeFn = leave_unseen,
+    ) -> None:
+        for dataset in opened:
+            if not dataset.total_episodes:
+                raise InputError(f"dataset {dataset.id} is empty: it has no episode")
+        self.opened, self.reading, self.see = opened, reading, see
+        self.transitions = allocate(opened, reading.scaling)
+        self.sources: list[Source] = []
+
+    def episodes(self) -> Iterator[EpisodeData]:
+        """Yield each episode of all datasets after it was collected.
+
+        Raises `InputError` for metadata that name another number of steps than the file
+        holds, and every row that is unsound.
+        """
+        start = 0
+        for dataset in self.opened:
+            stop = start + dataset.total_steps
+            rows = slice_rows(self.transitions, start, stop)
+            clipping = yield from self.fill(dataset, rows)
+            self.sources.append(describe_source(dataset, rows, clipping))
+            start = stop
+
+    def fill(
+        self, dataset: MinariDataset, rows: Transition
+    ) -> Generator[EpisodeData, None, Clipping]:
+        """Write the episodes of a dataset into exactly its own rows [D, ...].
+
+        Returns what was clipped of their actions.
+        """
+        size, stop, clipping = len(rows.reward), 0, Clipping()
+        for episode in read_episodes(dataset):
+            transitions, clipped = self.read(dataset, episode)
+            clipping += clipped
+            start, stop = stop, stop + len(transitions.reward)
+            if stop <= size:
+                jax.tree.map(np.copyto, slice_rows(rows, start, stop), transitions)
+            yield episode
+        if stop != size:
+            raise InputError(
+                f"dataset {dataset.id} holds {stop} steps and its metadata name "
+                f"{size}: download or make it again"
+            )
+        return clipping
+
+    def read(
+        self, dataset: MinariDataset, episode: EpisodeData
+    ) -> tuple[Transition, Clipping]:
+        """Return `read_episode`; `InputError` where its arrays are none."""
+        try:
+            return read_episode(dataset.id, episode, self.reading, self.see)
+        except InputError:
+            raise
+        except READ_ERRORS as error:
+            raise unreadable(dataset.id, error) from error
 
 
 def allocate(opened: Sequence[MinariDataset], scaling: Scaling) -> Transition:
@@ -108,38 +152,6 @@ def slice_rows(transitions: Transition, start: int, stop: int) -> Transition:
     """Return views of rows start to stop, without stop."""
     rows: Transition = jax.tree.map(lambda array: array[start:stop], transitions)
     return rows
-
-
-def fill(
-    dataset: MinariDataset,
-    episodes: Iterable[EpisodeData],
-    rows: Transition,
-    reading: Reading,
-    see: SeeFn,
-) -> Clipping:
-    """Write the episodes of a dataset into exactly its own rows [D, ...].
-
-    Returns what was clipped of their actions.
-    """
-    size, stop, clipping = len(rows.reward), 0, Clipping()
-    try:
-        for episode in episodes:
-            transitions, clipped = read_episode(dataset.id, episode, reading, see)
-            clipping += clipped
-            start, stop = stop, stop + len(transitions.reward)
-            if stop <= size:
-                own = slice_rows(rows, start, stop)
-                jax.tree.map(np.copyto, own, transitions)
-    except InputError:
-        raise
-    except READ_ERRORS as error:
-        raise unreadable(dataset.id, error) from error
-    if stop != size:
-        raise InputError(
-            f"dataset {dataset.id} holds {stop} steps and its metadata name {size}: "
-            "download or make it again"
-        )
-    return clipping
 
 
 def describe_source(

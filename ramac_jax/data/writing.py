@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ def write_dataset(
     observation_space: gymnasium.Space,
     action_space: gymnasium.Space,
     algorithm_name: str,
-    description: str,
+    description: str | Callable[[], str],
     env_spec: EnvSpec | None = None,
     reference: tuple[float, float] | None = None,
-    record: dict[str, Any] | None = None,
+    record: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
     overwrite: bool = False,
     root: Path | None = None,
 ) -> None:
@@ -50,10 +50,12 @@ def write_dataset(
       observation_space: of the observations.
       action_space: of the actions.
       algorithm_name: the policy that acted, in a few words.
-      description: what the data are, for a reader.
+      description: what the data are, for a reader; a function returns it when all
+        episodes are written.
       env_spec: the environment in which policies trained on the data are evaluated.
       reference: returns of a random and of an expert policy, for normalized scores.
-      record: how the data were made, as `ramac_jax.files.strict` writes it.
+      record: how the data were made, as `ramac_jax.files.strict` writes it; or a
+        function, as above.
       overwrite: whether to replace a dataset of this id.
       root: folder of the datasets; None: that of RAMAC_JAX_DATASETS_PATH, or else of
         MINARI_DATASETS_PATH, or Minari's own folder.
@@ -62,25 +64,35 @@ def write_dataset(
     cannot be written to or is full.
     """
     target = check_target(dataset_id, overwrite=overwrite, root=root)
-    metadata = {
-        "dataset_id": dataset_id,
-        "minari_version": minari.__version__,
-        "algorithm_name": algorithm_name,
-        "description": description,
-        **extra_metadata(reference, record),
-    }
     place = datasets_roots(root)[0]
     try:
         with tempfile.TemporaryDirectory(dir=place, prefix=".draft-") as folder:
             data = Path(folder, "new", "data")
             data.mkdir(parents=True)
             storage = MinariStorage.new(data, observation_space, action_space, env_spec)
-            storage.update_metadata(metadata)
             storage.update_episodes(with_room(data, episodes))
+            storage.update_metadata(
+                {
+                    "dataset_id": dataset_id,
+                    "minari_version": minari.__version__,
+                    "algorithm_name": algorithm_name,
+                    "description": description()
+                    if callable(description)
+                    else description,
+                    **extra_metadata(
+                        reference, record() if callable(record) else record
+                    ),
+                }
+            )
             make_namespaces(place, dataset_id)
             move_into_place(data.parent, target, aside=Path(folder, "old"))
     except OSError as error:
         raise unwritable(dataset_id, error, root) from error
+
+
+def now(value: Any) -> Any:
+    """Return a value, or what a function returns."""
+    return value() if callable(value) else value
 
 
 def unwritable(dataset_id: str, error: OSError, root: Path | None) -> InputError:
