@@ -13,7 +13,7 @@ signal, after everything is saved.
 
 import contextlib
 import functools
-import shutil
+import importlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ from ramac_jax.cli.runs.record import describe_run
 from ramac_jax.cli.runs.recording import LOGS, recording
 from ramac_jax.cli.runs.round_tables import tables_of
 from ramac_jax.cli.runs.search import Search, make_search
-from ramac_jax.cli.runs.searcher import Searcher, Stage
+from ramac_jax.cli.runs.searcher import Searcher
 from ramac_jax.cli.runs.training import Compiled, training_plan
 from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.errors import InputError
@@ -54,7 +54,6 @@ from ramac_jax.extras import require
 from ramac_jax.files import write_json
 from ramac_jax.policy import PolicySpec, save_policy
 from ramac_jax.population import Members
-from ramac_jax.types import State
 from ramac_jax.urls import without_password
 
 STUDY = ("study.db", "study.db-wal", "study.db-shm")
@@ -98,11 +97,17 @@ def check_protocol(options: SweepOptions, protocol: EvaluationProtocol | None) -
         )
 
 
+def studies() -> Any:
+    """Return the module of studies, which imports Optuna."""
+    require("optuna", "ramac sweep --sampler")
+    return importlib.import_module("ramac_jax.cli.runs.studies")
+
+
 def execute(options: SweepOptions, argv: Sequence[str]) -> None:
     """Run the command; exits with status 1 where a member diverged."""
     search = on_every_host(lambda: make_search(options))
     if options.search.sampler is not None:
-        on_every_host(lambda: check_study(options, search))
+        on_every_host(lambda: studies().check_study(options, search))
     folder = run_folder(options, LAYOUT)
     if options.settings.dry_run:
         rehearse(options, [x.agent for x in search.variants], folder, search.discounts)
@@ -120,7 +125,7 @@ def run(
         folder.check()
         find_protocol(options, None)
         if options.search.storage is not None:
-            reach_study(options, search)
+            studies().reach_study(options, search)
 
     on_every_host(check)
     dataset = load_data(options.data)
@@ -177,30 +182,11 @@ def run(
                 compiled=Compiled(),
                 steps=[options.training.num_steps],
             )
-            finish = finish_rounds if learns else finish_grid
+            finish = studies().finish_rounds if learns else finish_grid
             outcome = finish(options, searcher, specs, begun, record)
         record["wall_time_s"] = round(time.perf_counter() - begin, 3)
     folder.print_written()
     return outcome
-
-
-def check_study(options: SweepOptions, search: Search) -> None:
-    """Raise `InputError` where the options describe no study."""
-    require("optuna", "ramac sweep --sampler")
-    from ramac_jax.cli.runs import rounds  # imports Optuna
-
-    rounds.check_hosts(options)
-    rounds.sampler_of(options, search)
-    rounds.steps_of(options)
-    rounds.check_storage(options)
-
-
-def reach_study(options: SweepOptions, search: Search) -> None:
-    """Raise `InputError` where the shared study of the options cannot be opened."""
-    from ramac_jax.cli.runs import rounds
-
-    with rounds.opened_study(options, search):
-        pass
 
 
 def finish_grid(
@@ -228,62 +214,6 @@ def finish_grid(
         states = jax.tree.map(lambda x: x[rows], stage.trained.states)
         spec = describe_policy(options, search, specs, stage.variant, [best.setting])
         save_policy(out / "best" / "checkpoint", states, spec)
-        described = describe_best(options, outcome, specs, best)
-        write_json(out / "best" / "run.json", {**begun, **described})
-    return outcome
-
-
-def finish_rounds(
-    options: SweepOptions,
-    searcher: Searcher,
-    specs: Sequence[PolicySpec],
-    begun: Mapping[str, Any],
-    record: dict[str, Any],
-) -> Outcome:
-    """Train round by round, and write what the study knows in the end."""
-    from ramac_jax.cli.runs import rounds, study_figures, study_trials
-
-    out = searcher.out
-
-    def save(search: Search, stage: Stage, number: int, states: State) -> None:
-        spec = describe_policy(options, search, specs, stage.variant, [number])
-        save_policy(out / "agents" / str(number) / "checkpoint", states, spec)
-
-    rounds.process_name(out)  # from here on the same command resumes the run
-    with rounds.opened_study(options, searcher.search) as study:
-        found = rounds.Rounds(options, study, searcher, save).run()
-        drawn = study_figures.drawn_of(
-            study, found, rounds.space_of(searcher.search), searcher.search.selection
-        )
-    search = searcher.search.of_settings(study_trials.settings_of(found))
-    remarks = study_trials.notes_of(found, options)
-    outcome = Outcome.of(search, study_trials.tried_of(found), remarks)
-    own = {x.number for x in found.trials if rounds.is_own(x, out)}
-    best = next((x for x in outcome.allowed if x.setting in own), None)
-    if best is not None and outcome.best is not None and best != outcome.best:
-        outcome.remarks.append(
-            f"Another process trained setting {outcome.best.setting}, the best one: "
-            f"best/ here is setting {best.setting}, the best of this process."
-        )
-    record |= outcome.to_json() | {
-        "settings": describe_settings(search),
-        "trials": [study_trials.describe_trial(x) for x in found.trials],
-        "agents": {
-            str(x): [{"setting": x, "seed": seed} for seed in search.selection.seeds]
-            for x in sorted(own)
-            if (out / "agents" / str(x)).exists()
-        },
-    }
-    if outcome.ranked:
-        write_tables(out, outcome)
-        study_figures.write_figures(out, drawn)
-    else:
-        for line in outcome.remarks:
-            console.note(line)
-    if best is not None:
-        source = out / "agents" / str(best.setting) / "checkpoint"
-        shutil.rmtree(out / "best", ignore_errors=True)
-        shutil.copytree(source, out / "best" / "checkpoint")
         described = describe_best(options, outcome, specs, best)
         write_json(out / "best" / "run.json", {**begun, **described})
     return outcome

@@ -234,6 +234,22 @@ def test_a_storage_that_is_lost_keeps_the_round(undisturbed, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    "function", ["live_rounds.LiveRounds.__init__", "study_figures.drawn_of"]
+)
+def test_a_storage_that_is_lost_before_and_after_the_rounds_is_one_line(
+    function, tmp_path, capsys, monkeypatch
+):
+    def lost(*arguments, **options):
+        raise StorageInternalError("the server is gone")
+
+    monkeypatch.setattr(f"ramac_jax.cli.runs.{function}", lost)
+    assert exit_status(sweep.main, *TPE, "--out", str(tmp_path)) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: cannot reach sqlite:")
+    assert line.endswith("what is trained is kept; the same command resumes the search")
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["--storage", "study.db"], "the storage is no URL: give one such as sqlite"),

@@ -97,10 +97,12 @@ def opened_study(options: SweepOptions, search: Search) -> Iterator[optuna.Study
         },
     )
     try:
-        with reachable(without_password(storage.url)), quiet_optuna():
-            if study.metric_names != search.selection.titles:
-                study.set_metric_names(search.selection.titles)
-        yield study
+        advice = "what is trained is kept; the same command resumes the search"
+        with reachable(without_password(storage.url), advice):
+            with quiet_optuna():
+                if study.metric_names != search.selection.titles:
+                    study.set_metric_names(search.selection.titles)
+            yield study
     finally:
         storage.remove_session()
         storage.engine.dispose()
