@@ -64,17 +64,18 @@ class Arguments:
     """Timed rounds of relabelling and moving; the table shows the median."""
 
 
-def resident(field: str) -> int:
-    """Return the resident memory of this process in bytes.
+def resident(field: str, process: int | None = None) -> int:
+    """Return the resident memory of a process in bytes; 0 for one that has ended.
 
     `resource.getrusage` is no alternative: its maximum survives an exec.
 
     Args:
       field: VmRSS, the present memory; VmHWM, the highest so far.
+      process: its number; None: this one.
     """
-    found = re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text())
-    assert found is not None
-    return 1024 * int(found[1])
+    status = STATUS if process is None else Path(f"/proc/{process}/status")
+    found = re.search(rf"{field}:\s+(\d+) kB", status.read_text())
+    return 1024 * int(found[1]) if found is not None else 0
 
 
 def make_transitions(steps: int) -> rj.Transition:

@@ -23,6 +23,7 @@ BAD_OPTIONS = {
     "search.bandit": "--risk-steps 0",
     "search.throughput": "--turns 0",
     "stalls": "--horizon 0",
+    "starts": "--repeats 0",
     "tails": "--updates 0",
     "tails.peers": "--updates 0",
     "throughput": "--cases unknown",
