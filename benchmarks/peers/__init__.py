@@ -1,0 +1,1 @@
+"""Agents of other people's code, as their own main loops train them."""
