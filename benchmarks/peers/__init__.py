@@ -1,1 +1,1 @@
-"""Agents of other people's code, as their own main loops train them."""
+"""Training of other people's agents and of ours, in turns."""

@@ -2,9 +2,22 @@
 
 import dataclasses
 
-from benchmarks.throughput.cases import PRESET, with_flow
+from benchmarks.throughput.cases import PRESET, Case, with_flow
 
 FLOW = with_flow(PRESET)
+
+
+def categorical(case: Case) -> Case:
+    """Return the case with the critics of the tuned presets."""
+    return dataclasses.replace(
+        case,
+        critic="categorical",
+        num_risk_quantiles=32,
+        target_steps=3,
+        independent_targets=True,
+    )
+
+
 CASES = {
     "fql": dataclasses.replace(
         FLOW,
@@ -17,13 +30,9 @@ CASES = {
         PRESET, time_width=64, critic="value", critic_layers=3, normalize_value=True
     ),
     "radac": PRESET,
-    "radac-categorical": dataclasses.replace(
-        PRESET, critic="categorical", num_risk_quantiles=32
-    ),
+    "radac-categorical": categorical(PRESET),
     "rafmac": dataclasses.replace(FLOW, width=128),
-    "rafmac-categorical": dataclasses.replace(
-        FLOW, critic="categorical", num_risk_quantiles=32
-    ),
+    "rafmac-categorical": categorical(FLOW),
 }
 """Cases of `benchmarks.throughput`; the critics of `rafmac` are as narrow as the
 release's, those of `rafmac-categorical` as wide as our default."""

@@ -42,6 +42,8 @@ class Case:
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
     num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
+    target_steps: int = 1  # of the data, that a target sums at most
+    independent_targets: bool = False
     batch_size: int = 256  # B
     observation_dim: int = 17
     action_dim: int = 6
@@ -80,6 +82,8 @@ class Case:
             num_quantiles=self.num_quantiles,
             num_risk_quantiles=self.num_risk_quantiles,
             normalize_value=self.normalize_value,
+            target_steps=self.target_steps,
+            independent_targets=self.independent_targets,
             micro_batch=micro_batch
             or (whole_batch if whole else fit_cache(self.width)),
         )

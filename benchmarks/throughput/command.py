@@ -18,6 +18,7 @@ from rich.console import Console
 import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty
+from benchmarks.peers import cases as peers
 from benchmarks.throughput.cases import CASES, Case
 from benchmarks.throughput.comparison import comparison_table, numbers, read_earlier
 from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
@@ -32,6 +33,9 @@ from ramac_jax.cli.runs.agents import training_in
 from ramac_jax.devices.mesh import are_cores
 from ramac_jax.errors import check_names
 from ramac_jax.registry import HEADS, PRECISIONS
+
+PROFILED = {**peers.CASES, **CASES}
+"""Cases whose operations --profile prints: also those of `benchmarks.peers`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +65,9 @@ class Arguments:
     """JSON file of an earlier --out; print the ratios new / earlier."""
     profile: Annotated[
         str | None,
-        choices(tuple(CASES), "Print the most expensive operations of a case instead"),
+        choices(
+            tuple(PROFILED), "Print the most expensive operations of a case instead"
+        ),
     ] = None
 
     @property
@@ -71,7 +77,7 @@ class Arguments:
 
     def case(self, name: str) -> Case:
         """Return a case by its name, with --head and --precision."""
-        return CASES[name].computed(self.head, self.precision)
+        return PROFILED[name].computed(self.head, self.precision)
 
 
 def check(arguments: Arguments) -> None:
@@ -95,7 +101,7 @@ def check_files(arguments: Arguments) -> None:
     """Raise `InputError` for files that cannot be written or that --profile ignores."""
     figure = arguments.figure
     if arguments.profile is not None:
-        check_names("case", [arguments.profile], CASES)
+        check_names("case", [arguments.profile], PROFILED)
         if arguments.out or figure or arguments.compare:
             raise rj.InputError(
                 "--profile writes no --out, --figure or --compare: leave them out"
