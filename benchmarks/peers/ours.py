@@ -10,7 +10,7 @@ from benchmarks.peers.cases import CASES
 from benchmarks.peers.trainer import Trainer
 from benchmarks.throughput.cases import Case
 from benchmarks.throughput.measurement import Population
-from benchmarks.throughput.operation_counts import count_by_xla, update_flop
+from benchmarks.throughput.operation_counts import update_flop
 from ramac_jax.acting import ActingNoise
 from ramac_jax.normalization import Scaling
 from ramac_jax.policy import Policy, PolicySpec
@@ -34,14 +34,11 @@ def build_ours(name: str, agents: int) -> Trainer:
             for part, tree in parts.items()
         }
 
-    counted = {"products": update_flop(case) / 1e9}
-    if agents == 1:
-        counted["xla"] = count_by_xla(case).flop / 1e9
     return Trainer(
         train=lambda seconds: agents * population.rate(seconds),
         act=build_acting(case, population.carry.states.actor_params),
         params=params,
-        gigaflop=counted,
+        gigaflop=update_flop(case) / 1e9,
     )
 
 

@@ -27,19 +27,18 @@ def ratio_table(found: Found, population: int) -> Table:
 def agent_table(found: Found) -> Table:
     """Return what each agent does and has."""
     table = Table()
-    titles = "agent", "updates/s", "ms/update", "ms/action", "GFLOP", "by XLA"
+    titles = "agent", "updates/s", "ms/update", "ms/action", "GFLOP"
     for title in (*titles, "actor", "critics", "version"):
         table.add_column(title, justify="left" if title == "agent" else "right")
     for name, agent in found["agents"].items():
-        flop, sizes = agent["gigaflop"], agent["parameters"]
+        sizes = agent["parameters"]
         title = found["peer"] if name == "theirs" else f"{found['case']}, {name}"
         table.add_row(
             title,
             f"{agent['updates_per_s']:.3g}",
             f"{agent['ms_per_update']:.3g}",
             number(agent.get("ms_per_action")),
-            number(flop.get("products")),
-            number(flop.get("xla")),
+            number(agent["gigaflop"]),
             *(f"{sizes[part]:,}" for part in ("actor", "critics")),
             agent.get("commit", "")[:7],
         )

@@ -23,8 +23,8 @@ class Trainer(NamedTuple):
     train: TrainFn
     act: Callable[[np.ndarray], Any]  # observation [O] -> action [A] as a NumPy array
     params: ParamsFn
-    gigaflop: Mapping[str, float] = {}
-    """Of an update: "products" counted by hand, "xla" by XLA's cost analysis."""
+    gigaflop: float | None = None
+    """Of an update: of ours those of its products, of a peer in JAX as XLA counts."""
 
 
 def repeat(update: Callable[[], Any], wait: Callable[[Any], Any]) -> TrainFn:

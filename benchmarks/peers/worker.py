@@ -46,7 +46,7 @@ def describe(name: str, trainer: Trainer) -> dict[str, Any]:
     """Return what the command records of an agent, which is warm afterwards."""
     return {
         "parameters": warm_up(name, trainer),
-        "gigaflop": dict(trainer.gigaflop),
+        "gigaflop": trainer.gigaflop,
         "versions": installed(PACKAGES),
     }
 

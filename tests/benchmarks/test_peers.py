@@ -140,7 +140,7 @@ def test_fql_has_our_sizes(tmp_path):
     our_actor = count_layers(pair + 4, *hidden) + embedding + student
     assert ours_of(CASES["fql"]) == [our_actor, critics]
     assert sizes["critics"] == critics and our_actor / sizes["actor"] < 1.005
-    assert set(agent.gigaflop) == {"xla"}
+    assert agent.gigaflop > 0.0
 
 
 def test_categorical_critics_are_those_of_the_tuned_presets():
@@ -155,7 +155,7 @@ def test_ours_trains_and_acts_as_one_of_a_population(monkeypatch):
     agent = ours.build_ours("tiny", 2)
     sizes = trainer.warm_up("tiny", agent)
     assert [sizes["actor"], sizes["critics"]] == ours_of(TINIEST)
-    assert agent.gigaflop == {"products": update_flop(TINIEST) / 1e9}
+    assert agent.gigaflop == update_flop(TINIEST) / 1e9
     monkeypatch.setattr(ours.Population, "rate", lambda self, seconds: 5.0)
     assert agent.train(1.0) == 10.0
     assert trainer.time_actions(agent, 3) > 0.0
@@ -232,7 +232,7 @@ class FakeWorker:
         pass
 
     def receive(self):
-        counted = {} if self.kind == "theirs" else {"products": 1.5}
+        counted = None if self.kind == "theirs" else 1.5
         sizes = {"actor": 1_000, "critics": 2_000}
         return {"parameters": sizes, "gigaflop": counted, "versions": {}}
 
