@@ -34,15 +34,15 @@ from ramac_jax.devices.mesh import are_cores
 from ramac_jax.errors import check_names
 from ramac_jax.registry import HEADS, PRECISIONS
 
-PROFILED = {**peers.CASES, **CASES}
-"""Cases whose operations --profile prints: also those of `benchmarks.peers`."""
+KNOWN = {**peers.CASES, **CASES}
+"""Cases by name, also those of `benchmarks.peers`, which are not timed by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """The command line."""
 
-    cases: Annotated[tuple[str, ...], choices(tuple(CASES), "Agents to time")] = tuple(
+    cases: Annotated[tuple[str, ...], choices(tuple(KNOWN), "Agents to time")] = tuple(
         CASES
     )
     populations: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -65,9 +65,7 @@ class Arguments:
     """JSON file of an earlier --out; print the ratios new / earlier."""
     profile: Annotated[
         str | None,
-        choices(
-            tuple(PROFILED), "Print the most expensive operations of a case instead"
-        ),
+        choices(tuple(KNOWN), "Print the most expensive operations of a case instead"),
     ] = None
 
     @property
@@ -77,12 +75,12 @@ class Arguments:
 
     def case(self, name: str) -> Case:
         """Return a case by its name, with --head and --precision."""
-        return PROFILED[name].computed(self.head, self.precision)
+        return KNOWN[name].computed(self.head, self.precision)
 
 
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for bad options; write nothing."""
-    check_names("case", arguments.cases, CASES)
+    check_names("case", arguments.cases, KNOWN)
     check_names("head", [arguments.head], HEADS)
     check_names("precision", [arguments.precision], PRECISIONS)
     check_not_empty(arguments, ["cases", "populations"])
@@ -101,7 +99,7 @@ def check_files(arguments: Arguments) -> None:
     """Raise `InputError` for files that cannot be written or that --profile ignores."""
     figure = arguments.figure
     if arguments.profile is not None:
-        check_names("case", [arguments.profile], PROFILED)
+        check_names("case", [arguments.profile], KNOWN)
         if arguments.out or figure or arguments.compare:
             raise rj.InputError(
                 "--profile writes no --out, --figure or --compare: leave them out"
