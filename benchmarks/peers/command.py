@@ -1,4 +1,4 @@
-"""Training beside other people's agents: `python -m benchmarks.peers`.
+"""Training next to other people's agents: `python -m benchmarks.peers`.
 
 Checkouts of FQL, flow-rl and the PyTorch release train on random data by their own
 code, and our agents of the same sizes as `ramac train` does on a CPU. Every agent has a
