@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ramac_jax as rj
+from benchmarks.peers.data import ACTION_DIM, OBSERVATION_DIM
 
-OBSERVATION_DIM, ACTION_DIM = 17, 6
-ROWS, BATCH_SIZE = 65_536, 256
 WARM_UP = 10  # actions before those that are timed
 TrainFn = Callable[[float], float]
 """Train for so many seconds -> agent-updates/s."""

@@ -16,7 +16,9 @@ import ramac_jax as rj
 from benchmarks.peers import command, comparison, ours, theirs, trainer, turns, worker
 from benchmarks.peers.cases import CASES
 from benchmarks.peers.checkouts import check_checkout, version
-from benchmarks.peers.trainer import ACTION_DIM, OBSERVATION_DIM, Trainer
+from benchmarks.peers.data import ACTION_DIM, OBSERVATION_DIM
+from benchmarks.peers.jax_agents import build_fql
+from benchmarks.peers.trainer import Trainer
 from benchmarks.peers.workers import Worker
 from benchmarks.throughput.operation_counts import update_flop
 from tests.benchmarks.tiny import TINIEST
@@ -129,7 +131,7 @@ def test_flop_of_agents_with_plain_values(name, gflop):
 
 
 def test_fql_has_our_sizes(tmp_path):
-    agent = theirs.build_fql(fake_checkout(tmp_path))
+    agent = build_fql(fake_checkout(tmp_path))
     sizes = trainer.warm_up("FQL", agent)
     pair = OBSERVATION_DIM + ACTION_DIM
     hidden = (256, 256, 256, ACTION_DIM)
