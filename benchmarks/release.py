@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tails.peers.packages import (
+from benchmarks.packages import (
     commit,
     import_from,
     import_package,

@@ -29,9 +29,12 @@ class Case:
     sampler_steps: int = 5  # T
     actor_widths: tuple[int, ...] = (256, 256, 256)
     time_width: int = 16
-    critic: str = "quantile"  # or "categorical"
+    student_widths: tuple[int, ...] | None = None  # of a one-step student of the actor
+    critic: str = "quantile"  # or "categorical" or "value"
     num_critics: int = 2
     width: int = 256  # W, of the critics
+    critic_layers: int = 2  # hidden, of categorical and of value critics
+    normalize_value: bool = False
     embedding_width: int = 128  # E
     num_cosines: int = 32
     num_atoms: int = 101  # K, of categorical critics
@@ -39,6 +42,8 @@ class Case:
     kernel_init: Initializer = CRITIC_NORMAL
     num_quantiles: int = 32  # N
     num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
+    target_steps: int = 1  # of the data, that a target sums at most
+    independent_targets: bool = False
     batch_size: int = 256  # B
     observation_dim: int = 17
     action_dim: int = 6
@@ -53,13 +58,16 @@ class Case:
 
     def build_actor(self) -> rj.Actor:
         """Return the actor."""
-        return self.actor(
+        actor = self.actor(
             self.action_dim,
             self.sampler_steps,
             widths=self.actor_widths,
             time_width=self.time_width,
             dtype=self.dtype,
         )
+        if self.student_widths is None:
+            return actor
+        return rj.distilled_actor(actor, self.action_dim, widths=self.student_widths)
 
     def agent(self, micro_batch: MicroBatchFn | None = None) -> rj.Agent:
         """Return the agent.
@@ -67,23 +75,29 @@ class Case:
         Args:
           micro_batch: sizes of micro-batches; None: those that fit this CPU's cache.
         """
-        whole = self.critic == "categorical"
+        whole = self.critic != "quantile"
         return rj.ramac_agent(
             self.build_actor(),
             self.build_critic(),
             num_quantiles=self.num_quantiles,
             num_risk_quantiles=self.num_risk_quantiles,
+            normalize_value=self.normalize_value,
+            target_steps=self.target_steps,
+            independent_targets=self.independent_targets,
             micro_batch=micro_batch
             or (whole_batch if whole else fit_cache(self.width)),
         )
 
     def build_critic(self) -> rj.Critic:
         """Return the critics."""
+        widths = (self.width,) * self.critic_layers
+        if self.critic == "value":
+            return rj.value_critic(self.num_critics, widths=widths)
         if self.critic == "categorical":
             return rj.categorical_critic(
                 *self.value_range,
                 self.num_critics,
-                widths=(self.width, self.width),
+                widths=widths,
                 num_atoms=self.num_atoms,
                 dtype=self.dtype,
             )

@@ -18,6 +18,7 @@ from rich.console import Console
 import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty
+from benchmarks.peers import cases as peers
 from benchmarks.throughput.cases import CASES, Case
 from benchmarks.throughput.comparison import comparison_table, numbers, read_earlier
 from benchmarks.throughput.machine import BEST_SHAPE, copy_meter, matrix_meter
@@ -33,12 +34,15 @@ from ramac_jax.devices.mesh import are_cores
 from ramac_jax.errors import check_names
 from ramac_jax.registry import HEADS, PRECISIONS
 
+KNOWN = {**peers.CASES, **CASES}
+"""Cases by name, also those of `benchmarks.peers`, which are not timed by default."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """The command line."""
 
-    cases: Annotated[tuple[str, ...], choices(tuple(CASES), "Agents to time")] = tuple(
+    cases: Annotated[tuple[str, ...], choices(tuple(KNOWN), "Agents to time")] = tuple(
         CASES
     )
     populations: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -61,7 +65,7 @@ class Arguments:
     """JSON file of an earlier --out; print the ratios new / earlier."""
     profile: Annotated[
         str | None,
-        choices(tuple(CASES), "Print the most expensive operations of a case instead"),
+        choices(tuple(KNOWN), "Print the most expensive operations of a case instead"),
     ] = None
 
     @property
@@ -71,12 +75,12 @@ class Arguments:
 
     def case(self, name: str) -> Case:
         """Return a case by its name, with --head and --precision."""
-        return CASES[name].computed(self.head, self.precision)
+        return KNOWN[name].computed(self.head, self.precision)
 
 
 def check(arguments: Arguments) -> None:
     """Raise `InputError` for bad options; write nothing."""
-    check_names("case", arguments.cases, CASES)
+    check_names("case", arguments.cases, KNOWN)
     check_names("head", [arguments.head], HEADS)
     check_names("precision", [arguments.precision], PRECISIONS)
     check_not_empty(arguments, ["cases", "populations"])
@@ -95,7 +99,7 @@ def check_files(arguments: Arguments) -> None:
     """Raise `InputError` for files that cannot be written or that --profile ignores."""
     figure = arguments.figure
     if arguments.profile is not None:
-        check_names("case", [arguments.profile], CASES)
+        check_names("case", [arguments.profile], KNOWN)
         if arguments.out or figure or arguments.compare:
             raise rj.InputError(
                 "--profile writes no --out, --figure or --compare: leave them out"

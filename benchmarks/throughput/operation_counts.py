@@ -44,19 +44,27 @@ def products(case: Case) -> list[Product]:
     for the target, T times forward and 2 T times backward for the actor's value, and 3
     times for behaviour cloning. The denoiser's first layer embeds the observation once
     in each of these five passes, and the times of a whole batch for behaviour cloning
-    only. The count includes all passes backward to the inputs of first layers, although
+    only. Of an actor with a student, the actor samples once and clones; the student
+    has one pass for the target, 3 for the value and 3 for its distance from the actor.
+    The count includes all passes backward to the inputs of first layers, although
     most of these inputs need no gradient. It leaves out the embeddings of fractions and
     times, and elementwise operations.
     """
     batch = case.batch_size
     action, first = case.action_dim, case.actor_widths[0]
     layers = itertools.pairwise((action, *case.actor_widths, action))
-    times = 4 * case.sampler_steps + 3
+    observed, times = 5, 4 * case.sampler_steps + 3
+    student: list[tuple[int, int]] = []
+    if case.student_widths is not None:
+        observed, times = 4, case.sampler_steps + 3
+        pair = case.observation_dim + action
+        student += itertools.pairwise((pair, *case.student_widths, action))
     return [
         *critic_products(case),
-        Product(rows=batch, inner=case.observation_dim, columns=first, times=5),
+        Product(rows=batch, inner=case.observation_dim, columns=first, times=observed),
         Product(rows=batch, inner=case.time_width, columns=first, times=3),
         *(Product(rows=batch, inner=x, columns=y, times=times) for x, y in layers),
+        *(Product(rows=batch, inner=x, columns=y, times=7) for x, y in student),
     ]
 
 
@@ -64,9 +72,11 @@ def critic_products(case: Case) -> list[Product]:
     """Return the matrix products of the critics."""
     batch, width, embedding = case.batch_size, case.width, case.embedding_width
     passes, rows = 6 * case.num_critics, batch * case.num_quantiles
-    if case.critic == "categorical":
+    if case.critic != "quantile":
         pair = case.observation_dim + case.action_dim
-        sizes = itertools.pairwise((pair, width, width, case.num_atoms))
+        outputs = case.num_atoms if case.critic == "categorical" else 1
+        layers = (width,) * case.critic_layers
+        sizes = itertools.pairwise((pair, *layers, outputs))
         return [Product(rows=batch, inner=x, columns=y, times=passes) for x, y in sizes]
     by_actor = 2 * case.num_critics
     risk_rows = batch * (case.num_risk_quantiles or case.num_quantiles)

@@ -18,6 +18,7 @@ BAD_OPTIONS = {
     "fractions": "--level 2",
     "kernels": "--populations 0",
     "ood": "--num-data 0",
+    "peers": "--rounds 0",
     "precision": "--num-seeds 0",
     "search": "--trials 0",
     "search.bandit": "--risk-steps 0",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from benchmarks import packages
 from benchmarks.tails import laws, training, truth
-from benchmarks.tails.peers import command, packages, problem
+from benchmarks.tails.peers import command, problem
 from benchmarks.tails.peers.problem import FRACTIONS, Problem, Settings
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import ramac_jax as rj
 from benchmarks import records
 from benchmarks.options import check_at_least, check_not_empty, flag
+from benchmarks.packages import commit, installed
 from benchmarks.tails import command, training
 from benchmarks.tails.laws import LAWS, Law
-from benchmarks.tails.peers.packages import commit, installed
 from benchmarks.tails.peers.problem import Problem, Settings
 from benchmarks.tails.peers.torch_critics import learn_d3rlpy, learn_release
 from benchmarks.tails.peers.value_flows import learn_value_flows

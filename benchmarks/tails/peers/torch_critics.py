@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tails.peers.packages import import_from, import_package
+from benchmarks.packages import import_from, import_package
 from benchmarks.tails.peers.problem import (
     FRACTIONS,
     Batch,

@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.stats import norm
 
 import ramac_jax as rj
-from benchmarks.tails.peers.packages import import_from
+from benchmarks.packages import import_from
 from benchmarks.tails.peers.problem import (
     FRACTIONS,
     Problem,

@@ -1,4 +1,4 @@
-"""Packages and clones that only the peers need, imported where they are used."""
+"""Packages and clones of other people's code, imported where they are used."""
 
 import importlib
 import subprocess

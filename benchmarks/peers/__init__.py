@@ -1,0 +1,1 @@
+"""Training of other people's agents and of ours, in turns."""
