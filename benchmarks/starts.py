@@ -27,6 +27,7 @@ from benchmarks.data import DATASET_ID, STATUS, TASK, make_dataset, resident
 from benchmarks.options import check_at_least
 from ramac_jax.cli import process
 from ramac_jax.cli.options.words import read_words
+from ramac_jax.envs.mujoco_log import log_mujoco_warnings
 
 IMPORT = "import jax"
 PROGRAM = ("-m", "ramac_jax")
@@ -163,6 +164,7 @@ def main(argv: Sequence[str]) -> None:
     if not STATUS.exists():
         raise rj.InputError(f"no {STATUS}: run this benchmark on Linux")
     records.check_out(arguments.out)
+    log_mujoco_warnings()
     rows = measure(arguments)
     print_table(rows)
     records.write_record(arguments.out, "starts", {"rows": rows})
