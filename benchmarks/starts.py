@@ -26,8 +26,10 @@ from benchmarks import records
 from benchmarks.data import DATASET_ID, STATUS, TASK, make_dataset, resident
 from benchmarks.options import check_at_least
 from ramac_jax.cli import process
+from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.options.words import read_words
 from ramac_jax.envs.mujoco_log import log_mujoco_warnings
+from ramac_jax.errors import check_names
 
 IMPORT = "import jax"
 PROGRAM = ("-m", "ramac_jax")
@@ -68,11 +70,16 @@ def start(words: Sequence[str], **variables: str) -> Cost:
             stderr=errors,
         )
         ended, peak = 0, 0
-        while not ended:
-            peak = max(peak, resident("VmHWM", child.pid))
-            time.sleep(POLL)
-            ended, status, usage = os.wait4(child.pid, os.WNOHANG)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            while not ended:
+                peak = max(peak, resident("VmHWM", child.pid))
+                time.sleep(POLL)
+                ended, status, usage = os.wait4(child.pid, os.WNOHANG)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            if not ended:
+                child.kill()
+                child.wait()
         seconds = time.perf_counter() - begin
         if child.returncode:
             errors.seek(0)
@@ -161,6 +168,7 @@ def main(argv: Sequence[str]) -> None:
         Arguments, argv, prog="python -m benchmarks.starts", description=__doc__
     )
     check_at_least(arguments, {"steps": 1000, "repeats": 1})
+    check_names("preset", [arguments.preset], ROBOT_AGENTS)
     if not STATUS.exists():
         raise rj.InputError(f"no {STATUS}: run this benchmark on Linux")
     records.check_out(arguments.out)

@@ -51,12 +51,12 @@ def check(arguments: Arguments) -> None:
     check_at_least(arguments, {"rounds": 1, "population": 1})
     if not 0.0 < arguments.seconds < float("inf"):
         raise rj.InputError(f"--seconds is {arguments.seconds:g}: give more than 0")
-    records.check_out(arguments.out)
     if arguments.packages is not None and not arguments.packages.is_dir():
         raise rj.InputError(f"--packages {arguments.packages} is no folder")
     for peer in PEERS.values():
         if (clone := getattr(arguments, peer.option)) is not None:
             check_checkout(peer, clone, arguments.packages)
+    records.check_out(arguments.out)
     if not any(getattr(arguments, peer.option) for peer in PEERS.values()):
         raise rj.InputError("nothing to compare: give --fql, --flow-rl or --ramac")
 

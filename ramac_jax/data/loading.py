@@ -14,10 +14,7 @@ from ramac_jax.data.environments import joint_env, reference_returns, warn_of_ot
 from ramac_jax.data.episode import Reading, float32, identity_scaling
 from ramac_jax.data.local_datasets import open_dataset
 from ramac_jax.data.spaces import check_alike, check_spaces
-from ramac_jax.data.transitions import (
-    Source,
-    read_transitions,
-)
+from ramac_jax.data.transitions import Source, read_transitions
 from ramac_jax.errors import InputError
 from ramac_jax.guard import STD_FLOOR, Guard, measure_guard
 from ramac_jax.normalization import Scaling, normalize_observation

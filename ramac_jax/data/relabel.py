@@ -21,10 +21,7 @@ from ramac_jax.data.sources import (
     evaluation_spec,
     open_sources,
 )
-from ramac_jax.data.transitions import (
-    Collector,
-    Source,
-)
+from ramac_jax.data.transitions import Collector, Source
 from ramac_jax.data.writing import RECORD, check_target, write_dataset
 from ramac_jax.envs.hazards import check_hazard
 from ramac_jax.errors import InputError

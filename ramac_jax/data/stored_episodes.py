@@ -52,8 +52,13 @@ def read_plain(dataset: MinariDataset) -> Iterator[EpisodeData]:
 
 
 def read_array(group: Any, name: str) -> np.ndarray:
-    """Return an array of an HDF5 group, in the type of its numbers."""
+    """Return an array of an HDF5 group, in the type of its numbers.
+
+    Raises `ValueError` for a single number, and for a dataset without content.
+    """
     stored = h5py.h5d.open(group, name.encode())
+    if not stored.shape:
+        raise ValueError(f"{name} is no array")
     array = np.empty(stored.shape, stored.dtype)
     stored.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
     return array

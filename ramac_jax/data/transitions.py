@@ -78,6 +78,8 @@ class Collector:
     def episodes(self) -> Iterator[EpisodeData]:
         """Yield each episode of all datasets after it was collected.
 
+        `transitions` and `sources` are complete when the last one has been taken.
+
         Raises `InputError` for metadata that name another number of steps than the file
         holds, and every row that is unsound.
         """

@@ -76,12 +76,8 @@ def write_dataset(
                     "dataset_id": dataset_id,
                     "minari_version": minari.__version__,
                     "algorithm_name": algorithm_name,
-                    "description": description()
-                    if callable(description)
-                    else description,
-                    **extra_metadata(
-                        reference, record() if callable(record) else record
-                    ),
+                    "description": now(description),
+                    **extra_metadata(reference, now(record)),
                 }
             )
             make_namespaces(place, dataset_id)

@@ -1,5 +1,7 @@
 """What a process took, and the commands whose start is timed."""
 
+import os
+
 import pytest
 
 from benchmarks import starts
@@ -44,3 +46,22 @@ def test_the_run_is_one_that_train_accepts(tmp_path):
     assert (program, module, command) == ("-m", "ramac_jax", "train")
     options = parse(words)
     assert options.training.num_steps == 1 and options.evaluation.episodes == 0
+
+
+def test_a_process_ends_with_the_benchmark(monkeypatch):
+    def interrupted(field, process):
+        numbers.append(process)
+        raise KeyboardInterrupt
+
+    numbers = []
+    monkeypatch.setattr(starts, "resident", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        starts.start(["-c", "import time; time.sleep(60)"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(numbers[0], 0)
+
+
+def test_an_unknown_preset_is_refused_before_anything_starts(monkeypatch):
+    monkeypatch.setattr(starts, "measure", lambda arguments: pytest.fail("it starts"))
+    with pytest.raises(InputError, match="radca"):
+        starts.main(["--preset", "radca"])

@@ -249,6 +249,20 @@ def test_a_storage_that_is_lost_before_and_after_the_rounds_is_one_line(
     assert line.endswith("what is trained is kept; the same command resumes the search")
 
 
+def test_a_storage_that_refuses_at_the_start_says_nothing_of_what_is_trained(
+    tmp_path, capsys, monkeypatch
+):
+    def refused(self, names):
+        raise StorageInternalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(optuna.Study, "set_metric_names", refused)
+    assert exit_status(sweep.main, *TPE, "--out", str(tmp_path)) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "(attempt to write a readonly database): check its address and rights"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from ramac_jax.data import stored_episodes
+from ramac_jax.data.loading import load_datasets
 from ramac_jax.data.local_datasets import open_dataset
+from ramac_jax.data.relabel import relabel_dataset
 from ramac_jax.data.stored_episodes import FIELDS, is_plain, read_episodes
-from tests.episodes import play, sway, write
+from ramac_jax.tasks import find_task
+from tests.episodes import play, refusal, sway, write
 
 NAME = "made/source-v0"
+HAZARD = find_task("hopper-medium-expert").hazard
 
 
 def check_same(dataset):
@@ -88,3 +92,22 @@ def test_dictionaries_images_and_other_formats_stay_minaris():
     assert not is_plain(stand_in(vector, "arrow"))
     assert not is_plain(stand_in(image))
     assert not is_plain(stand_in(gymnasium.spaces.Dict({"a": vector})))
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("damage", ["scalar", "empty", "missing", "group"])
+def test_what_is_no_array_is_refused_in_one_line(folder, field, damage):
+    write(NAME, [sway(0, 3), sway(1, 3)])
+    with h5py.File(folder / NAME / "data" / "main_data.hdf5", "a") as file:
+        group = file["episode_1"]
+        del group[field]
+        if damage == "scalar":
+            group[field] = 1.0
+        elif damage == "empty":
+            group[field] = h5py.Empty("f8")
+        elif damage == "group":
+            group.create_group(field)
+    message = refusal(load_datasets, [NAME])
+    assert message.startswith(f"dataset {NAME} cannot be read (")
+    assert refusal(relabel_dataset, [NAME], "made/new-v0", HAZARD, 0) == message
+    assert not (folder / "made/new-v0").exists()

@@ -97,11 +97,12 @@ def opened_study(options: SweepOptions, search: Search) -> Iterator[optuna.Study
         },
     )
     try:
+        where = without_password(storage.url)
+        with reachable(where), quiet_optuna():
+            if study.metric_names != search.selection.titles:
+                study.set_metric_names(search.selection.titles)
         advice = "what is trained is kept; the same command resumes the search"
-        with reachable(without_password(storage.url), advice):
-            with quiet_optuna():
-                if study.metric_names != search.selection.titles:
-                    study.set_metric_names(search.selection.titles)
+        with reachable(where, advice):
             yield study
     finally:
         storage.remove_session()
