@@ -160,7 +160,7 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
 
 
 def test_the_record_is_consistent_and_can_be_compared(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(CASES, "tiny", TINY)
+    monkeypatch.setitem(command.KNOWN, "tiny", TINY)
     monkeypatch.setattr(command, "BEST_SHAPE", (8, 8, 8))
     monkeypatch.setattr(machine, "COPIED_BYTES", 4000)
     monkeypatch.setattr(machine, "FIRST_FLOP", 1e6)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ramac_jax.cli import sweep
+from ramac_jax.cli.runs import studies
 from ramac_jax.cli.runs.csv_tables import CsvTable
 from ramac_jax.cli.runs.evaluator import Evaluator
 from ramac_jax.folders import lock_folder
@@ -85,7 +86,7 @@ MOMENTS = {
     ),
     "the scores": (Evaluator, "play", scoring, KeyboardInterrupt),
     "the best": (
-        sweep,
+        studies,
         "write_json",
         lambda path, _: path.parent.name == "best",
         Died,
