@@ -1,4 +1,4 @@
-"""Turns beside other people's agents, and our cases of their sizes."""
+"""Turns next to other people's agents, and our cases of their sizes."""
 
 import io
 import itertools
