@@ -27,6 +27,18 @@ class Summary(NamedTuple):
     dropped: int  # steps of the sources after such an end
 
 
+class Effect(NamedTuple):
+    """The effect of a hazard on one episode: numbers and sums, of the steps kept."""
+
+    steps: int
+    risky: int
+    charged: int
+    reward_before: float
+    reward_after: float
+    ended: bool
+    dropped: int  # steps after the end
+
+
 class Charger:
     """Adds the penalties of a hazard to episodes, one after the other, and sums up.
 
@@ -37,7 +49,7 @@ class Charger:
 
     def __init__(self, hazard: Hazard, seed: int) -> None:
         self.hazard, self.rng = hazard, np.random.default_rng(seed)
-        self.effects: list[tuple[float, ...]] = []  # of each episode, in sums
+        self.effects: list[Effect] = []
 
     def charge(self, episode: EpisodeData) -> EpisodeBuffer:
         """Return an episode with the penalties, which ends where the hazard ends it.
@@ -53,14 +65,14 @@ class Charger:
         terminated = np.array(episode.terminations[:steps], bool)
         truncated = np.array(episode.truncations[:steps], bool)
         self.effects.append(
-            (
-                steps,
-                int(risky[:steps].sum()),
-                int((charge[:steps] != 0).sum()),
-                float(base[:steps].sum()),
-                float(reward[:steps].sum()),
-                int(ends.size and not terminated[-1]),
-                len(base) - steps,
+            Effect(
+                steps=steps,
+                risky=int(risky[:steps].sum()),
+                charged=int((charge[:steps] != 0).sum()),
+                reward_before=float(base[:steps].sum()),
+                reward_after=float(reward[:steps].sum()),
+                ended=bool(ends.size and not terminated[-1]),
+                dropped=len(base) - steps,
             )
         )
         if ends.size:
@@ -75,18 +87,16 @@ class Charger:
 
     def summary(self) -> Summary:
         """Return the effect on all episodes so far, of which there is at least one."""
-        steps, risky, charged, before, after, ended, dropped = np.sum(
-            self.effects, axis=0
-        )
+        total = Effect(*np.sum(self.effects, axis=0).tolist())
         return Summary(
             episodes=len(self.effects),
-            steps=int(steps),
-            risky_share=float(risky / steps),
-            charged_share=float(charged / steps),
-            reward_before=float(before / steps),
-            reward_after=float(after / steps),
-            ended=int(ended),
-            dropped=int(dropped),
+            steps=int(total.steps),
+            risky_share=total.risky / total.steps,
+            charged_share=total.charged / total.steps,
+            reward_before=total.reward_before / total.steps,
+            reward_after=total.reward_after / total.steps,
+            ended=int(total.ended),
+            dropped=int(total.dropped),
         )
 
 
