@@ -40,7 +40,7 @@ class Evaluation:
         for _ in range(int(PATIENCE / 0.01)):
             if self.released.wait(0.01):
                 break
-            if cancelled.is_set():
+            if cancelled.is_set() and not self.released.is_set():
                 self.events.append(("cancelled", step))
                 raise Cancelled
         else:
