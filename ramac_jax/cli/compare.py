@@ -35,15 +35,22 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.runs.comparison import Row, bandit_row, run_row
+from ramac_jax.cli.runs.comparison import (
+    Row,
+    bandit_row,
+    run_row,
+    score_columns,
+    score_rows,
+)
 from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data
 from ramac_jax.cli.runs.evaluated import read_run
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import TRAIN, run_folder
 from ramac_jax.cli.runs.protocol import find_protocol
-from ramac_jax.cli.runs.results import read_evaluation
+from ramac_jax.cli.runs.results import read_evaluation, write_rows
 from ramac_jax.cli.runs.stored import read_record
+from ramac_jax.cli.tuning import read_tuned, tune, tuning_of
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.evaluation.ood_evaluator import (
     OODEvaluator,
@@ -81,18 +88,21 @@ def compare_bandit(options: BanditArguments) -> Comparison:
 
 
 def compare_robots(
-    plans: Sequence[Plan], ood_evaluators: Mapping[str, OODEvaluator]
+    plans: Sequence[Plan], ood_evaluator: OODEvaluator, arguments: Arguments
 ) -> Comparison:
-    """Train and score the runs that are not finished; return the rows of all runs."""
-    todo = [plan for plan in plans if not train.is_finished(plan.options)]
-    for number, plan in enumerate(todo, 1):
-        console.note(f"{number} of {len(todo)}: {plan.task} {plan.agent}")
-        train.train(plan.options, plan.argv)
+    """Tune, train and score the agents of a task; return the rows of all of them."""
+    rows, task = [], plans[0].task
+    for number, plan in enumerate(plans, 1):
+        console.note(f"{task}, {number} of {len(plans)}: {plan.agent}")
+        if arguments.tunes:
+            tuning = tuning_of(plan, arguments)
+            plan = read_tuned(tuning) or tune(tuning)
+        if not train.is_finished(plan.options):
+            train.train(plan.options, plan.argv)
+        rows.append(robot_row(plan, ood_evaluator))
     return Comparison(
-        rows=[robot_row(plan, ood_evaluators[plan.task]) for plan in plans],
-        false_positives={
-            task: x.false_positive_rates() for task, x in ood_evaluators.items()
-        },
+        rows=rows,
+        false_positives={task: ood_evaluator.false_positive_rates()},
         complaints=[],
     )
 
@@ -101,16 +111,21 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
     """Return the row of a run that is trained and scored."""
     out, level = plan.options.output.out, plan.options.evaluation.eval_level
     record, episodes = read_evaluation(out)
-    diverged = read_record(out / "run.json").get("diverged", [])
+    run = read_record(out / "run.json")
     acting, policy = (
         recorded_options(record["settings"]),
         load_policy(out / "checkpoint"),
     )
     rates = ood_rates(ood_evaluator, policy, options=acting)
     statistics = figures_of(episodes, level)
-    row = run_row(plan.task, plan.agent, statistics, rates, len(diverged))
-    num_episodes = episodes.returns.shape[-1]
-    return row._replace(acting=describe(acting), num_episodes=num_episodes)
+    diverged = len(run.get("diverged", []))
+    row = run_row(plan.task, plan.agent, statistics, rates, diverged)
+    columns = score_columns(statistics, rates, episodes, level)
+    return row._replace(
+        acting=describe(acting),
+        num_episodes=episodes.returns.shape[-1],
+        scores=score_rows(plan, run, columns),
+    )
 
 
 def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
@@ -123,7 +138,7 @@ def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
 
 
 def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
-    """Write comparison.md and comparison.json, and print the tables."""
+    """Write `FILES`, and print the tables."""
     command = shlex.join(["ramac", "compare", *argv])
     rows, rates, level = found.rows, found.false_positives, arguments.level
     text = comparison.page(rows, rates, level, command)
@@ -135,6 +150,8 @@ def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
         **provenance.provenance(),
     }
     write_json(arguments.out / FILES[1], record)
+    if scores := [score for row in rows for score in row.scores]:
+        write_rows(arguments.out / FILES[2], scores)
     output = Console()
     for task in rates:
         of_task = [row for row in rows if row.task == task]
@@ -154,6 +171,13 @@ def describe_comparison(
         spec = next(x.options.data for x in plans if x.task == task)
         lines.append(f"data of {task}: {describe_data(plan_data(spec))}")
     for plan in plans:
+        if arguments.tunes:
+            tuning = tuning_of(plan, arguments)
+            tuned = read_tuned(tuning)
+            state = "selected" if tuned else "to be tried"
+            settings = len(tuning.values) * len(tuning.temperatures)
+            lines.append(f"{tuning.out}: {settings} settings, {state}")
+            plan = tuned or plan
         training = plan.options.training
         state = "finished" if train.is_finished(plan.options) else "to be trained"
         lines.append(
@@ -172,6 +196,8 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         check_bandit(options)
     plans = make_plans(arguments)
     for plan in plans:
+        if arguments.tunes:
+            plan = read_tuned(tuning_of(plan, arguments)) or plan
         if not train.is_finished(plan.options):
             run_folder(plan.options, TRAIN).check()
         find_protocol(plan.options, None)
@@ -179,22 +205,23 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         print(describe_comparison(arguments, options, plans))
         return
     datasets = {x.task: find_or_make(x.options.data) for x in plans}
-    ood_evaluators = {
-        task: make_ood_evaluator(load_datasets(names).transitions)
-        for task, names in datasets.items()
-    }
     found = Comparison(rows=[], false_positives={}, complaints=[])
     if options is not None:
         found = compare_bandit(options)
-    if plans:
-        robots = compare_robots(plans, ood_evaluators)
-        write_report(plans, arguments)
+    for task, names in datasets.items():
+        of_task = [plan for plan in plans if plan.task == task]
+        ood_evaluator = make_ood_evaluator(load_datasets(names).transitions)
+        robots = compare_robots(of_task, ood_evaluator, arguments)
         found = Comparison(
             rows=found.rows + robots.rows,
             false_positives={**found.false_positives, **robots.false_positives},
             complaints=found.complaints,
         )
-    write(arguments, found, argv)
+        done = [plan for plan in plans if plan.task in found.false_positives]
+        write_report(done, arguments)
+        write(arguments, found, argv)
+    if not plans:
+        write(arguments, found, argv)
     complaints = found.complaints + [
         f"{x.task} {x.agent}: {x.frozen} diverged" for x in found.rows if x.frozen
     ]

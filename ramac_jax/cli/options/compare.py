@@ -1,7 +1,8 @@
 """The options of `ramac compare`, and the runs that they ask for."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -21,7 +22,9 @@ from ramac_jax.tasks import TASKS
 BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
 """Hyperparameters that scale with --num-steps."""
-FILES = ("comparison.md", "comparison.json")
+FILES = ("comparison.md", "comparison.json", "scores.csv")
+FIRST_TUNING_SEED = 1_000
+"""First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
 CVaRs and their rates of out-of-distribution actions. The same command resumes an
 interrupted comparison; with more agents, it trains only these."""
@@ -40,6 +43,9 @@ class Arguments(CommandOptions, ActingFlags):
     num_steps: int | None = None
     """Updates of each agent on a robot, after behaviour cloning; the warm-up, the ramp
     and the decay of the preset scale with them. None: those of the preset."""
+    bc_steps: int | None = None
+    """Updates of behaviour cloning of each agent on a robot, before those; an agent
+    whose preset has none does without. None: those of the preset."""
     episodes: int = 100
     """Episodes per seed of the final evaluation."""
     level: float = RISK_LEVEL
@@ -47,6 +53,21 @@ class Arguments(CommandOptions, ActingFlags):
     workers: int = 0
     """Processes that step the simulators; for robots in batches, the most threads. 0:
     this process, with a thread for each core."""
+    tune_factors: tuple[float, ...] = (1.0,)
+    """Tune each agent on a robot first: factors on its preset's risk weight, of CODAC
+    and CQL on the conservative weight; cloning has neither. Of all factors and
+    --tune-temperatures one pair is selected by CVaR, on other seeds and episodes."""
+    tune_temperatures: tuple[float, ...] = (1.0,)
+    """Acting temperatures to select from as well."""
+    tune_seeds: int = 1
+    """Seeds of each weight that is tried."""
+    tune_episodes: int = 50
+    """Episodes of each of these agents at each temperature."""
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the agents are tuned before they are trained."""
+        return (self.tune_factors, self.tune_temperatures) != ((1.0,), (1.0,))
 
 
 class Plan(NamedTuple):
@@ -55,7 +76,44 @@ class Plan(NamedTuple):
     task: str
     agent: str
     options: train.TrainOptions
-    argv: list[str]  # words of `ramac train`
+    words: dict[str, Any]  # options of `ramac train` that differ from the preset's
+
+    @property
+    def argv(self) -> list[str]:
+        """Words of `ramac train`."""
+        return to_argv(self.words)
+
+    @property
+    def weight(self) -> str | None:
+        """The hyperparameter that tuning varies; None: the agent has no critics."""
+        if self.options.agent.conservative is not None:
+            return "conservative_weight"
+        return "risk_weight" if self.options.agent.num_critics else None
+
+    def changed(self, **words: Any) -> "Plan":
+        """Return the plan with other options; `InputError` for invalid ones."""
+        words = self.words | words
+        return self._replace(
+            words=words, options=read_options(self.task, self.agent, words)
+        )
+
+
+def to_argv(words: Mapping[str, Any]) -> list[str]:
+    """Return the words of options on a command line."""
+    argv = []
+    for name, value in words.items():
+        argv += [f"--{name.replace('_', '-')}", str(value)]
+    return argv
+
+
+def read_options(task: str, agent: str, words: Mapping[str, Any]) -> train.TrainOptions:
+    """Return the options of `ramac train`, checked."""
+    parsed = train.parse(to_argv(words))
+    try:
+        check_options(parsed)
+    except rj.InputError as error:
+        raise rj.InputError(f"{agent} on {task}: {error}") from None
+    return parsed
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -65,11 +123,12 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 def check_arguments(arguments: Arguments) -> None:
     """Raise `InputError` for options that no comparison can have; change no file."""
-    for name in ("num_seeds", "num_steps", "episodes"):
+    for name in ("num_seeds", "num_steps", "episodes", "tune_seeds", "tune_episodes"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             option = name.replace("_", "-")
             raise rj.InputError(f"--{option} is {value}: give 1 or more")
+    check_tuning(arguments)
     if not arguments.tasks:
         raise rj.InputError("--tasks names none: give at least one")
     check_names("task", arguments.tasks, (BANDIT, *TASKS))
@@ -96,10 +155,29 @@ def check_arguments(arguments: Arguments) -> None:
             )
 
 
+def check_tuning(arguments: Arguments) -> None:
+    """Raise `InputError` for settings that cannot be tried."""
+    for name in ("tune_factors", "tune_temperatures"):
+        values, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
+        if not values or len({*values}) < len(values):
+            raise rj.InputError(f"{option} must have one value or more, each once")
+        if not all(math.isfinite(x) and x >= 0.0 for x in values):
+            raise rj.InputError(f"{option} must have finite values of 0 or more")
+    if arguments.tunes and arguments.num_seeds > FIRST_TUNING_SEED:
+        raise rj.InputError(
+            f"--num-seeds is {arguments.num_seeds}: seeds from {FIRST_TUNING_SEED:,} "
+            "on tune"
+        )
+    if arguments.acting_temperature != 1.0 and arguments.tune_temperatures != (1.0,):
+        raise rj.InputError(
+            "--acting-temperature and --tune-temperatures exclude each other: give one"
+        )
+
+
 def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
     """Return the run of one agent on one task; `InputError` for invalid options."""
     preset = PRESETS[f"{task}/{agent}"]
-    options: dict[str, Any] = {
+    words: dict[str, Any] = {
         "task": task,
         "preset": agent,
         "num_seeds": arguments.num_seeds,
@@ -111,19 +189,13 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
     }
     if arguments.num_steps is not None:
         factor = arguments.num_steps / preset["num_steps"]
-        options["num_steps"] = arguments.num_steps
+        words["num_steps"] = arguments.num_steps
         for name in LENGTHS:
-            options[name] = float(round(factor * preset[name]))
-    options |= changed_flags(arguments)
-    argv = []
-    for name, value in options.items():
-        argv += [f"--{name.replace('_', '-')}", str(value)]
-    parsed = train.parse(argv)
-    try:
-        check_options(parsed)
-    except rj.InputError as error:
-        raise rj.InputError(f"{agent} on {task}: {error}") from None
-    return Plan(task=task, agent=agent, options=parsed, argv=argv)
+            words[name] = float(round(factor * preset[name]))
+    if arguments.bc_steps is not None and preset["bc_steps"]:
+        words["bc_steps"] = arguments.bc_steps
+    words |= changed_flags(arguments)
+    return Plan(task, agent, read_options(task, agent, words), words)
 
 
 def changed_flags(arguments: Arguments) -> dict[str, Any]:

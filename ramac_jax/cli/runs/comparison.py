@@ -1,11 +1,12 @@
 """Rows of a comparison: the statistics of one agent on one task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramac_jax.evaluation import Interval, mean_interval
+from ramac_jax.cli.options.compare import Plan
+from ramac_jax.evaluation import Episodes, Interval, mean_interval
 
 BANDIT = "bandit"
 OOD_RATES = ("ood_nearest", "ood_density", "ood")
@@ -22,6 +23,7 @@ class Row(NamedTuple):
     frozen: int = 0  # seeds that diverged
     acting: str = ""  # acting options in words; "": as trained
     num_episodes: int | None = None  # of each seed; None: samples of the bandit
+    scores: Sequence[dict[str, Any]] = ()  # rows of scores.csv, of the bandit none
 
 
 def run_row(
@@ -50,6 +52,63 @@ def run_row(
         num_seeds=len(statistics["mean"]),
         frozen=frozen,
     )
+
+
+def score_columns(
+    statistics: Mapping[str, np.ndarray],
+    ood_rates: Mapping[str, np.ndarray],
+    episodes: Episodes,
+    level: float,
+) -> dict[str, np.ndarray]:
+    """Return what scores.csv says of the episodes of each seed [P].
+
+    Args:
+      statistics: mean, cvar and risky_share of each seed's episodes [P].
+      ood_rates: rates of OOD actions by detector [P].
+      episodes: of every seed, [P, M]; failed ones are left out.
+      level: of the CVaR.
+    """
+    kept = ~episodes.failed
+    num_kept = kept.sum(axis=-1)
+    sums = np.where(kept, episodes.base_return, 0.0).sum(axis=-1)
+    return {
+        "episodes": num_kept,
+        "mean": statistics["mean"],
+        f"cvar_{level:g}": statistics["cvar"],
+        "risky_share": statistics["risky_share"],
+        **{f"ood_{name}": rates for name, rates in ood_rates.items()},
+        "base_mean": np.divide(
+            sums, num_kept, out=np.full(len(sums), np.nan), where=num_kept > 0
+        ),
+    }
+
+
+def score_rows(
+    plan: Plan, run: Mapping[str, Any], columns: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return the rows of scores.csv, one for each seed of a run.
+
+    Args:
+      plan: of the run.
+      run: its run.json.
+      columns: of each seed [P].
+    """
+    options, hyperparams = plan.options, plan.options.hyperparams
+    common = {
+        "temperature": options.evaluation.acting_temperature,
+        "risk_weight": hyperparams.risk_weight,
+        "conservative_weight": hyperparams.conservative_weight,
+        "bc_updates": options.training.bc_steps,
+        "updates": options.training.num_steps,
+        "commit": run.get("git_commit"),
+        "data_sha256": " ".join(x["sha256"] for x in run["datasets"]),
+    }
+    return [
+        {"task": plan.task, "agent": plan.agent, "seed": seed}
+        | {name: values[row].item() for name, values in columns.items()}
+        | common
+        for row, seed in enumerate(run["seeds"])
+    ]
 
 
 def bandit_row(policy: Mapping[str, Any]) -> Row:

@@ -1,0 +1,205 @@
+"""Tuning of an agent: its weight and its acting temperature, on seeds of their own.
+
+Every agent of a comparison may try equally many settings. A setting is selected by the
+episodes of agents that are reported nowhere, and is recorded with all that were tried.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ramac_jax.cli import sweep
+from ramac_jax.cli.options.compare import (
+    FIRST_TUNING_SEED,
+    Arguments,
+    Plan,
+    to_argv,
+)
+from ramac_jax.cli.options.sweep import parse as parse_sweep
+from ramac_jax.cli.runs.episodes import play
+from ramac_jax.cli.runs.evaluator import figures_of
+from ramac_jax.cli.runs.folder import run_folder
+from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
+from ramac_jax.cli.runs.search import make_search
+from ramac_jax.cli.runs.selection import SELECTION_SEED
+from ramac_jax.cli.runs.stored import read_record
+from ramac_jax.errors import InputError
+from ramac_jax.evaluation import Environments
+from ramac_jax.files import write_json
+from ramac_jax.policy import load_policy
+
+FOLDER, RECORD = "tuning", "tuning.json"
+FIGURES = ("mean", "cvar", "risky_share")
+
+
+class Tuning(NamedTuple):
+    """The settings that an agent tries, and where."""
+
+    plan: Plan
+    """The agent with the weight of its preset."""
+    out: Path
+    weight: str
+    """Hyperparameter that differs; of agents without critics one that does not."""
+    values: tuple[float, ...]
+    """Of the weight."""
+    temperatures: tuple[float, ...]
+    seeds: tuple[int, ...]
+    episodes: int
+    """Episodes of each agent at each temperature."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a stored tuning must have in common with this one."""
+        return {
+            "weight": self.weight,
+            "values": list(self.values),
+            "temperatures": list(self.temperatures),
+            "seeds": list(self.seeds),
+            "episodes": self.episodes,
+        }
+
+
+def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
+    """Return the settings that the agent of a plan tries."""
+    weight, factors = plan.weight, arguments.tune_factors
+    if weight is None:
+        weight, factors = "bc_weight", (1.0,)
+    middle = getattr(plan.options.hyperparams, weight)
+    last = FIRST_TUNING_SEED + arguments.tune_seeds
+    return Tuning(
+        plan=plan,
+        out=arguments.out / FOLDER / plan.task / plan.agent,
+        weight=weight,
+        values=tuple(float(f"{factor * middle:.6g}") for factor in factors),
+        temperatures=arguments.tune_temperatures,
+        seeds=tuple(range(FIRST_TUNING_SEED, last)),
+        episodes=arguments.tune_episodes,
+    )
+
+
+def read_tuned(tuning: Tuning) -> Plan | None:
+    """Return the plan with the selected setting; None where none is selected yet.
+
+    Raises `InputError` where others were tried, and where the agent is trained already
+    with the weight of its preset.
+    """
+    path = tuning.out / RECORD
+    if not path.exists():
+        trained = tuning.plan.options.output.out
+        if (trained / "run.json").exists():
+            raise InputError(
+                f"{trained} holds a run that was not tuned: give another --out"
+            )
+        return None
+    record = read_record(path)
+    for name, value in tuning.asked.items():
+        if record.get(name) != value:
+            raise InputError(
+                f"{path} has {name} {record.get(name)}, not {value}: give another --out"
+            )
+    return with_setting(tuning, record["selected"])
+
+
+def with_setting(tuning: Tuning, setting: dict[str, float]) -> Plan:
+    """Return the plan with one of the settings that were tried."""
+    words: dict[str, float] = {}
+    if tuning.plan.weight is not None:
+        words[tuning.weight] = setting["value"]
+    if tuning.temperatures != (1.0,):
+        words["acting_temperature"] = setting["temperature"]
+    return tuning.plan.changed(**words)
+
+
+def tune(tuning: Tuning) -> Plan:
+    """Train and play every setting, write `RECORD`, and return the plan with the best.
+
+    The best has the highest CVaR on average over the seeds. An interrupted tuning is
+    resumed. Raises `InputError` where the agents of all settings diverge.
+    """
+    members = train_settings(tuning)
+    tried = [
+        {"value": tuning.values[setting], "temperature": temperature} | figures
+        for temperature, agents in play_settings(tuning, members).items()
+        for setting, figures in means(members, agents).items()
+    ]
+    sound = [x for x in tried if math.isfinite(x["cvar"])]
+    if not sound:
+        raise InputError(
+            f"{tuning.plan.agent} on {tuning.plan.task}: all settings diverge, or "
+            "their episodes fail; give other --tune-factors"
+        )
+    selected = max(sound, key=lambda x: x["cvar"])
+    record = tuning.asked | {"selected": selected, "tried": tried}
+    write_json(tuning.out / RECORD, record)
+    return with_setting(tuning, selected)
+
+
+def train_settings(tuning: Tuning) -> list[tuple[int, int]]:
+    """Train the agents; return the setting and the seed of each in its checkpoint."""
+    words = tuning.plan.words | {
+        "num_seeds": len(tuning.seeds),
+        "seed": tuning.seeds[0],
+        "episodes": 0,
+        "out": tuning.out,
+        "grid": f"{tuning.weight}={','.join(map(repr, tuning.values))}",
+    }
+    argv = to_argv(words)
+    options = parse_sweep(argv)
+    if not sweep.is_finished(options):
+        folder = run_folder(options, sweep.LAYOUT)
+        sweep.run(options, make_search(options), folder, argv)
+    record = read_record(tuning.out / sweep.LAYOUT.record)
+    return [(x["setting"], x["seed"]) for x in record["agents"]["0"]]
+
+
+def protocol_of(tuning: Tuning) -> EvaluationProtocol:
+    """Return the protocol of the episodes that select a setting."""
+    protocol = find_protocol(tuning.plan.options, None)
+    assert protocol is not None
+    return dataclasses.replace(protocol, episodes=tuning.episodes, seed=SELECTION_SEED)
+
+
+def play_settings(
+    tuning: Tuning, members: Sequence[tuple[int, int]]
+) -> dict[float, list[dict[str, Any]]]:
+    """Return `FIGURES` of each agent at each temperature.
+
+    Agents of one seed play the same episodes, so that luck does not favour a setting.
+    """
+    policy = load_policy(tuning.out / "agents" / "0")
+    protocol, found = protocol_of(tuning), {}
+    with Environments(
+        protocol.env, horizon=protocol.horizon, num_workers=protocol.workers
+    ) as environments:
+        for temperature in tuning.temperatures:
+            acting = protocol.acting._replace(temperature=temperature)
+            episodes = play(
+                policy,
+                range(len(members)),
+                dataclasses.replace(protocol, acting=acting),
+                environments=environments,
+                numbers=[seed - tuning.seeds[0] for _, seed in members],
+                progress=True,
+            )
+            columns = figures_of(episodes, protocol.level)
+            found[temperature] = [
+                {name: float(columns[name][agent]) for name in FIGURES}
+                for agent in range(len(members))
+            ]
+    return found
+
+
+def means(
+    members: Sequence[tuple[int, int]], agents: Sequence[dict[str, float]]
+) -> dict[int, dict[str, float]]:
+    """Return the mean over seeds of the figures of each setting."""
+    found = {}
+    for setting in sorted({setting for setting, _ in members}):
+        pairs = zip(members, agents, strict=True)
+        own = [figures for (x, _), figures in pairs if x == setting]
+        found[setting] = {
+            name: math.fsum(x[name] for x in own) / len(own) for name in FIGURES
+        }
+    return found

@@ -1,0 +1,137 @@
+"""Tuning before a comparison: what is tried, what is selected, and what is refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import ramac_jax as rj
+from ramac_jax.cli import compare, evaluate, tuning
+from ramac_jax.cli.options import presets
+from tests.cli.test_compare import BASE, TASK, tiny
+
+__all__ = ["tiny"]  # the datasets and the small presets
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+TUNE = "--tune-factors 0.5 2 --tune-temperatures 0 1 --tune-episodes 2".split()
+WORDS = [*BASE, "--agents", "bc-flow", "radac", "--bc-steps", "2", *TUNE]
+WEIGHT = 0.01
+
+
+@pytest.fixture(scope="module")
+def out(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuned") / "out"
+    assert presets.PRESETS[f"{TASK}/radac"]["risk_weight"] == WEIGHT
+    compare.main([*WORDS, "--out", str(folder)])
+    return folder
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_every_setting_is_tried_on_other_seeds_and_the_best_is_trained(out):
+    found = read(out / "tuning" / TASK / "radac" / "tuning.json")
+    pairs = [(x["value"], x["temperature"]) for x in found["tried"]]
+    assert sorted(pairs) == [(w * WEIGHT, t) for w in (0.5, 2.0) for t in (0.0, 1.0)]
+    assert found["selected"]["cvar"] == max(x["cvar"] for x in found["tried"])
+    run = read(out / TASK / "radac" / "run.json")
+    assert run["hyperparams"]["risk_weight"] == found["selected"]["value"]
+    assert run["options"]["acting_temperature"] == found["selected"]["temperature"]
+    assert run["options"]["bc_steps"] == 2
+    assert not {*run["seeds"]} & {*found["seeds"]}
+
+
+def test_the_figures_of_a_setting_are_those_of_its_episodes(out, tmp_path):
+    """The command for users plays the first agent again, in the same episodes."""
+    folder = out / "tuning" / TASK / "radac"
+    tried = read(folder / "tuning.json")["tried"]
+    words = "--episodes 2 --seed 1000000000 --horizon 6 --temperatures 0 --out"
+    agents = str(folder / "agents" / "0")
+    evaluate.main([agents, "--task", TASK, *words.split(), str(tmp_path)])
+    rows = [*csv.DictReader((tmp_path / "episodes.csv").open())]
+    returns = np.array([float(x["return"]) for x in rows]).reshape(2, 2)
+    first = next(x for x in tried if x["temperature"] == 0.0)
+    assert first["value"] == 0.5 * WEIGHT
+    np.testing.assert_allclose(first["mean"], returns[0].mean(), rtol=1e-6)
+
+
+def test_agents_of_one_seed_play_the_same_episodes(out, monkeypatch):
+    numbers = []
+
+    def note(*words, **others):
+        numbers.append(others["numbers"])
+        raise RuntimeError
+
+    monkeypatch.setattr(tuning, "play", note)
+    arguments = compare.parse([*WORDS, "--out", str(out)])
+    (plan,) = (x for x in compare.make_plans(arguments) if x.agent == "radac")
+    with pytest.raises(RuntimeError):
+        tuning.play_settings(tuning.tuning_of(plan, arguments), [(0, 1000), (1, 1000)])
+    assert numbers == [[0, 0]]
+
+
+def test_cloning_tries_temperatures_alone(out):
+    found = read(out / "tuning" / TASK / "bc-flow" / "tuning.json")
+    assert [x["temperature"] for x in found["tried"]] == [0.0, 1.0]
+    run = read(out / TASK / "bc-flow" / "run.json")
+    assert run["hyperparams"]["bc_weight"] == 1.0
+
+
+def test_scores_have_a_row_for_each_seed(out):
+    rows = [*csv.DictReader((out / "scores.csv").open())]
+    assert [(x["agent"], x["seed"]) for x in rows] == [
+        (agent, seed) for agent in ("bc-flow", "radac") for seed in "01"
+    ]
+    for row in rows:
+        record = read(out / TASK / row["agent"] / "run.json")
+        assert row["data_sha256"] == record["datasets"][0]["sha256"]
+        assert row["commit"] == (record["git_commit"] or "")
+        assert float(row["risk_weight"]) == record["hyperparams"]["risk_weight"]
+        assert (row["episodes"], row["bc_updates"], row["updates"]) == ("3", "2", "4")
+        episodes = (out / TASK / row["agent"] / "episodes.csv").open()
+        own = [x for x in csv.DictReader(episodes) if x["seed"] == row["seed"]]
+        for column, name in (("mean", "return"), ("base_mean", "base_return")):
+            mean = np.mean([float(x[name]) for x in own])
+            np.testing.assert_allclose(float(row[column]), mean)
+
+
+def test_a_tuned_comparison_is_resumed_without_trying_again(out, monkeypatch):
+    monkeypatch.setattr(tuning, "train_settings", None)
+    monkeypatch.setattr(compare.train, "train", None)
+    before = (out / "scores.csv").read_bytes()
+    compare.main([*WORDS, "--out", str(out)])
+    assert (out / "scores.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tune-factors", "1", "2"], r"values \[0.005, 0.02\], not \[0.01, 0.02\]"),
+        (["--tune-seeds", "2"], r"has seeds \[1000\], not"),
+        (["--tune-factors", "1", "1"], "--tune-factors must have one value or more"),
+        (["--tune-temperatures", "-1"], "--tune-temperatures must have finite values"),
+        (["--tune-episodes", "0"], "--tune-episodes is 0: give 1 or more"),
+        (["--num-seeds", "1001"], "--num-seeds is 1001: seeds from 1,000 on tune"),
+        (["--acting-temperature", "0.5"], "exclude each other"),
+    ],
+)
+def test_other_settings_are_refused(out, words, message):
+    with pytest.raises(rj.InputError, match=message):
+        compare.main([*WORDS, "--out", str(out), *words])
+
+
+def test_a_run_that_was_not_tuned_is_refused(out, tmp_path):
+    (tmp_path / TASK / "bc-flow").mkdir(parents=True)
+    record = out / TASK / "bc-flow" / "run.json"
+    (tmp_path / TASK / "bc-flow" / "run.json").write_bytes(record.read_bytes())
+    with pytest.raises(rj.InputError, match="holds a run that was not tuned"):
+        compare.main([*WORDS, "--out", str(tmp_path)])
+
+
+def test_settings_that_all_diverge_are_no_choice(out, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "train_settings", lambda asked: [(0, 1000)])
+    bad = {"mean": np.nan, "cvar": np.nan, "risky_share": 0.0}
+    monkeypatch.setattr(tuning, "play_settings", lambda *_: {1.0: [bad]})
+    with pytest.raises(rj.InputError, match="radac on .* all settings diverge"):
+        compare.main([*WORDS, "--agents", "radac", "--out", str(tmp_path)])
