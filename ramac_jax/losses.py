@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ramac_jax.broadcasting import lift
+from ramac_jax.compute.sums import sum_of
 from ramac_jax.types import Array, ReturnLaw, Scalar
 
 
@@ -63,11 +64,16 @@ def project(
     """
     place = (value - low) * (num_bins / (high - low)) - 0.5  # in widths
     inside = jnp.clip(place, 0.0, num_bins - 1.0)
-    distance = jnp.abs(inside[:, None] - jnp.arange(num_bins)[None, :])
-    spread = probability @ jnp.maximum(0.0, 1.0 - distance)  # [M] @ [M, K]
-    excess = jnp.where(distance < 0.5, 0.5 * distance * (1.0 - distance), 0.0)
+    bins = jnp.arange(num_bins, dtype=inside.dtype)
+
+    def of_value(at: tuple[Array, Array]) -> tuple[Array, Array]:
+        distance = jnp.abs(at[0] - bins)
+        excess = jnp.where(distance < 0.5, 0.5 * distance * (1.0 - distance), 0.0)
+        return at[1] * jnp.maximum(0.0, 1.0 - distance), at[1] * excess
+
+    spread, excess = sum_of(of_value, (inside, probability))
     below, above = jnp.pad(spread[:-1], (1, 0)), jnp.pad(spread[1:], (0, 1))
-    back = jnp.minimum(probability @ excess, 0.5 * jnp.minimum(below, above))
+    back = jnp.minimum(excess, 0.5 * jnp.minimum(below, above))
     return spread + 2.0 * back - jnp.pad(back[:-1], (1, 0)) - jnp.pad(back[1:], (0, 1))
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ramac_jax.broadcasting import lift
 from ramac_jax.compute.flat_params import functional
+from ramac_jax.compute.sums import sum_of
 from ramac_jax.errors import InputError, check_counts
 from ramac_jax.losses import bin_centres, cross_entropy
 from ramac_jax.networks.layers import MLP
@@ -142,8 +143,56 @@ def histogram_quantiles(
     middle = jnp.cumsum(probabilities, axis=-1) - 0.5 * probabilities
     room = jnp.maximum(2.0 * jnp.minimum(middle, 1.0 - middle), SOFTENING_AT_ENDS)
     rise = jnp.maximum(probabilities, jnp.minimum(SOFTENING, room))
+    return low + width * filled_bins(tau, middle, rise)
+
+
+@jax.custom_vjp
+def filled_bins(tau: Array, middle: Array, rise: Array) -> Array:
+    """sum_k f_k(tau) of tau [N], and of the middle and the rise [..., K] of each bin.
+
+    f_k(tau) = clip(1/2 + (tau - middle_k) / rise_k, 0, 1); returns [..., N]. Its
+    gradient is written by hand, so only reverse mode can differentiate it. A training
+    step stores no array [..., N, K].
+    """
     fraction = lift(tau[:, None], middle.ndim + 1)
-    filled = jnp.clip(
-        0.5 + (fraction - middle[..., None, :]) / rise[..., None, :], 0.0, 1.0
-    )
-    return low + width * jnp.sum(filled, axis=-1)
+    share = 0.5 + (fraction - middle[..., None, :]) / rise[..., None, :]
+    return jnp.sum(jnp.clip(share, 0.0, 1.0), axis=-1)
+
+
+def _filled_bins_forward(
+    tau: Array, middle: Array, rise: Array
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    fraction = lift(tau, middle.ndim)
+
+    def filled(of_bin: tuple[Array, Array]) -> Array:
+        centre, width = (x[..., None] for x in of_bin)
+        return jnp.clip(0.5 + (fraction - centre) / width, 0.0, 1.0)
+
+    bins = jnp.moveaxis(middle, -1, 0), jnp.moveaxis(rise, -1, 0)
+    return sum_of(filled, bins), (tau, middle, rise)
+
+
+def _filled_bins_backward(
+    inputs: tuple[Array, Array, Array], cotangent: Array
+) -> tuple[Array, Array, Array]:
+    tau, middle, rise = inputs
+
+    fraction = lift(tau, middle.ndim)
+
+    def by_fraction(at: tuple[Array, Array]) -> tuple[Array, Array]:
+        share = (at[0] - middle) / rise
+        rising = jnp.where(jnp.abs(share) < 0.5, at[1][..., None], 0.0)
+        return rising, rising * share
+
+    def by_bin(of_bin: tuple[Array, Array]) -> Array:
+        centre, width = (x[..., None] for x in of_bin)
+        rising = jnp.abs((fraction - centre) / width) < 0.5
+        return jnp.where(rising, cotangent / width, 0.0)
+
+    rising, weighted = sum_of(by_fraction, (tau, jnp.moveaxis(cotangent, -1, 0)))
+    bins = jnp.moveaxis(middle, -1, 0), jnp.moveaxis(rise, -1, 0)
+    of_tau = sum_of(by_bin, bins).reshape(-1, len(tau)).sum(axis=0)
+    return of_tau, -rising / rise, -weighted / rise
+
+
+filled_bins.defvjp(_filled_bins_forward, _filled_bins_backward)

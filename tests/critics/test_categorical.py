@@ -9,7 +9,11 @@ from scipy.stats import norm
 import ramac_jax as rj
 from ramac_jax.agent.noise import draw_ood_noise, sample_ood_actions
 from ramac_jax.agent.update import bellman_targets
-from ramac_jax.critics.categorical import SOFTENING, histogram_quantiles
+from ramac_jax.critics.categorical import (
+    SOFTENING,
+    filled_bins,
+    histogram_quantiles,
+)
 from ramac_jax.losses import bin_centres, cross_entropy, least_law, project
 from ramac_jax.returns import steps_to_end
 from ramac_jax.types import ReturnLaw
@@ -163,6 +167,30 @@ def test_the_gradient_of_cvar_is_that_of_its_closed_form():
     np.testing.assert_allclose(cvar(p), width * level / (2 * p), rtol=1e-4)
     np.testing.assert_allclose(
         jax.grad(cvar)(p), -width * level / (2 * p**2), rtol=1e-3
+    )
+
+
+def test_the_gradient_by_hand_is_that_of_the_sum():
+    """JAX differentiates the sum of all shares, of several laws, in every argument."""
+
+    def plain(tau, middle, rise):
+        share = 0.5 + (tau[:, None] - middle[..., None, :]) / rise[..., None, :]
+        return jnp.clip(share, 0.0, 1.0).sum(axis=-1)
+
+    keys = jax.random.split(jax.random.key(0), 4)
+    tau = jax.random.uniform(keys[0], (6,))
+    middle = jnp.sort(jax.random.uniform(keys[1], (2, 3, 9)))
+    rise = jax.random.uniform(keys[2], (2, 3, 9), minval=0.05, maxval=0.5)
+    weight = jax.random.normal(keys[3], (2, 3, 6))
+    ways = [
+        jax.value_and_grad(lambda *x, f=f: (f(*x) ** 2 * weight).sum(), (0, 1, 2))
+        for f in (plain, filled_bins)
+    ]
+    expected, found = (way(tau, middle, rise) for way in ways)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4),
+        found,
+        expected,
     )
 
 
