@@ -6,14 +6,17 @@ proposition 1).
 """
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.neighbours import Pairs, scores
+from ramac_jax.evaluation.neighbours import nearest_actions, scores
 from ramac_jax.types import Array, Transition
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 BANDWIDTHS = np.geomspace(0.01, 0.5, 12)  # tried; actions lie in [-1, 1]
 
@@ -22,8 +25,8 @@ class Detector(NamedTuple):
     """A score of state-action pairs, and the threshold above which a pair is OOD."""
 
     family: Literal["nearest", "density"]
-    observation: Array  # [D, O] of the data, each coordinate with mean 0, deviation 1
-    action: Array  # [D, A] of the data
+    states: "KDTree"  # [D, O] of the data, each coordinate with mean 0, deviation 1
+    action: np.ndarray  # [D, A] of the data
     centre: np.ndarray  # [O], subtracted from observations
     unit: np.ndarray  # [O], then divides them
     num_neighbours: int  # K, states of the data that a query is compared with
@@ -39,26 +42,32 @@ class Detector(NamedTuple):
         kernels. NaN where a pair is not finite. Raises `InputError` for other shapes.
         """
         size = len(np.atleast_1d(action))
-        for name, query in (("observation", observation), ("action", action)):
-            width = getattr(self, name).shape[1]
+        for name, query, width in (
+            ("observation", observation, len(self.centre)),
+            ("action", action, self.action.shape[1]),
+        ):
             if np.shape(query) != (size, width):
                 raise InputError(
                     f"{name} has shape {list(np.shape(query))}: it must be "
                     f"[{size}, {width}]"
                 )
-        found = scores(
-            self.family,
-            Pairs(observation=self.observation, action=self.action),
-            Pairs(
-                observation=jnp.asarray(scaled(observation, self.centre, self.unit)),
-                action=jnp.asarray(action, jnp.float32),
-            ),
-            self.num_neighbours,
-            self.bandwidth,
-        )
-        pairs = (np.asarray(x) for x in (observation, action))
-        finite = np.all([np.isfinite(x).all(axis=1) for x in pairs], axis=0)
+        found = self.score_among(self.nearest_actions(observation), action)
+        finite = np.isfinite(np.asarray(observation)).all(axis=1)
         return jnp.where(finite, found, jnp.nan)
+
+    def nearest_actions(self, observation: Array) -> np.ndarray:
+        """Return the data's actions at the K states nearest to each of Q: [Q, K, A].
+
+        [1, K, A] where K is the number of data. The search takes nearly all the time of
+        a score: share it between actions at the same states.
+        """
+        known = scaled(observation, self.centre, self.unit)
+        return nearest_actions(self.states, self.action, known, self.num_neighbours)
+
+    def score_among(self, nearest: np.ndarray, action: Array) -> Array:
+        """Return the score [Q] of actions [Q, A] whose nearest ones are known."""
+        action = jnp.asarray(action, jnp.float32)
+        return scores(self.family, jnp.asarray(nearest), action, self.bandwidth)
 
     def __call__(self, observation: Array, action: Array) -> np.ndarray:
         """Return which pairs are OOD [Q]; a pair that is not finite counts as OOD."""
@@ -139,7 +148,8 @@ def density_detector(
         )
     plain = uncalibrated("density", data, held_out, num_neighbours)
     tried = [plain._replace(bandwidth=float(width)) for width in BANDWIDTHS]
-    found = [x.score(held_out.observation, held_out.action) for x in tried]
+    nearest = plain.nearest_actions(held_out.observation)
+    found = [x.score_among(nearest, held_out.action) for x in tried]
     best = int(np.argmin([jnp.mean(x) for x in found]))
     threshold = jnp.quantile(found[best], 1.0 - false_positive_rate)
     return calibrated(tried[best], found[best], float(threshold))
@@ -152,6 +162,8 @@ def uncalibrated(
     num_neighbours: int,
 ) -> Detector:
     """Return a detector without bandwidth and threshold."""
+    from scipy.spatial import KDTree  # takes a third of a second to import
+
     check_data(data, held_out, num_neighbours)
     known = np.asarray(data.observation, np.float64)
     centre, deviation = known.mean(axis=0), known.std(axis=0)
@@ -160,8 +172,8 @@ def uncalibrated(
     unit = np.where(varies, deviation, np.inf)
     return Detector(
         family=family,
-        observation=jnp.asarray(scaled(known, centre, unit)),
-        action=jnp.asarray(data.action, jnp.float32),
+        states=KDTree(scaled(known, centre, unit)),
+        action=np.asarray(data.action, np.float32),
         centre=centre,
         unit=unit,
         num_neighbours=num_neighbours,

@@ -2,60 +2,61 @@
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ramac_jax.types import Array
 
-AT_ONCE = 2**24  # distances from queries to data in memory together
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
+
+AT_ONCE = 2**24  # distances between actions in memory together
 
 
-class Pairs(NamedTuple):
-    """States and actions, in a detector's units."""
+def nearest_actions(
+    states: "KDTree", action: np.ndarray, observation: np.ndarray, num_neighbours: int
+) -> np.ndarray:
+    """Return the data's actions at the K states nearest to each of Q: [Q, K, A].
 
-    observation: Array  # [N, O]
-    action: Array  # [N, A]
+    Where K is the number of data they are the same for all states: [1, K, A].
+
+    Args:
+      states: of the data, D.
+      action: of the data [D, A].
+      observation: [Q, O]; one that is not finite has any neighbours.
+      num_neighbours: K.
+    """
+    if num_neighbours == len(action):
+        return action[None]
+    finite = np.isfinite(observation).all(axis=1, keepdims=True)
+    known = np.where(finite, observation, 0.0)
+    places = states.query(known, k=num_neighbours, workers=-1)[1]
+    return action[places.reshape(len(observation), num_neighbours)]
 
 
-@partial(jax.jit, static_argnames=("family", "num_neighbours"))
-def scores(
-    family: str, data: Pairs, queries: Pairs, num_neighbours: int, bandwidth: float
-) -> Array:
-    """Return the scores [Q] of queries against the data, as in `Detector.score`."""
-    size, action_dim = data.action.shape
-    squares = jnp.sum(data.observation**2, axis=-1)
+@partial(jax.jit, static_argnames="family")
+def scores(family: str, nearest: Array, action: Array, bandwidth: float) -> Array:
+    """Return the scores [Q] of actions [Q, A] against those of `nearest_actions`.
 
-    def one_query(query: Pairs) -> Array:
-        nearest = data.action
-        if num_neighbours < size:
-            # |s - s_i|^2 without |s|^2, which does not depend on i.
-            product = jnp.matmul(
-                data.observation, query.observation, precision="highest"
-            )
-            distances = squares - 2.0 * product
-            nearest = data.action[smallest(distances, num_neighbours)]
-        square = jnp.sum((nearest - query.action) ** 2, axis=-1)
+    NaN where an action is not finite.
+    """
+    size, action_dim = nearest.shape[1:]
+
+    def of_one(pair: tuple[Array, Array]) -> Array:
+        known, own = pair
+        square = jnp.sum((known - own) ** 2, axis=-1)
         if family == "nearest":
             return jnp.sqrt(jnp.min(square))
         logs = -0.5 * square / bandwidth**2
         constant = action_dim * jnp.log(bandwidth * math.sqrt(2.0 * math.pi))
-        return constant - jax.nn.logsumexp(logs) + math.log(num_neighbours)
+        return constant - jax.nn.logsumexp(logs) + math.log(size)
 
     rows = max(AT_ONCE // size, 1)
-    return jax.lax.map(one_query, queries, batch_size=rows)
-
-
-def smallest(values: Array, count: int) -> Array:
-    """Return the indices of the `count` smallest values of [D], in no order.
-
-    They lie in the `count` groups with the smallest minima, so that only these groups
-    are sorted.
-    """
-    width = max(math.isqrt(len(values) // count), 1)
-    padded = jnp.pad(values, (0, -len(values) % width), constant_values=jnp.inf)
-    groups = padded.reshape(-1, width)
-    _, chosen = jax.lax.top_k(-jnp.min(groups, axis=1), count)
-    _, places = jax.lax.top_k(-groups[chosen].ravel(), count)
-    return chosen[places // width] * width + places % width
+    if len(nearest) == 1:
+        found = jax.lax.map(lambda x: of_one((nearest[0], x)), action, batch_size=rows)
+    else:
+        found = jax.lax.map(of_one, (nearest, action), batch_size=rows)
+    return jnp.where(jnp.isfinite(action).all(axis=-1), found, jnp.nan)

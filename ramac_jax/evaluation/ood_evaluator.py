@@ -7,7 +7,12 @@ import numpy as np
 
 from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.detectors import Detector, density_detector, nearest_detector
+from ramac_jax.evaluation.detectors import (
+    Detector,
+    above,
+    density_detector,
+    nearest_detector,
+)
 from ramac_jax.normalization import scale_action
 from ramac_jax.policy import Policy
 from ramac_jax.types import Array, Key, Transition
@@ -22,15 +27,20 @@ class OODEvaluator(NamedTuple):
     """Detectors of one dataset, and the states at which agents act."""
 
     detectors: dict[str, Detector]
+    """By name; all of the same data and number of neighbours."""
     held_out: Transition  # [Q, ...], unknown to every detector
+    nearest: np.ndarray  # [Q, K, A], the data's actions at the states nearest to these
 
     def flagged(self, actions: np.ndarray) -> dict[str, np.ndarray]:
         """Return the share of actions [P, Q, A] that each detector flags as OOD [P]."""
         return {
             name: np.array(
-                [detector(self.held_out.observation, each).mean() for each in actions]
+                [
+                    above(x.score_among(self.nearest, each), x.threshold).mean()
+                    for each in actions
+                ]
             )
-            for name, detector in self.detectors.items()
+            for name, x in self.detectors.items()
         }
 
     def false_positive_rates(self) -> dict[str, float]:
@@ -69,7 +79,9 @@ def make_ood_evaluator(
         "nearest": nearest_detector(known, calibration, num_neighbours=num_neighbours),
         "density": density_detector(known, calibration, num_neighbours=num_neighbours),
     }
-    return OODEvaluator(detectors=detectors, held_out=subset(queries, NUM_QUERIES))
+    held_out = subset(queries, NUM_QUERIES)
+    nearest = detectors["nearest"].nearest_actions(held_out.observation)
+    return OODEvaluator(detectors=detectors, held_out=held_out, nearest=nearest)
 
 
 def split_episodes(

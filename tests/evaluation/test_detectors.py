@@ -10,7 +10,6 @@ import ramac_jax as rj
 from ramac_jax.envs import bandit
 from ramac_jax.evaluation import density_detector, nearest_detector
 from ramac_jax.evaluation.detectors import BANDWIDTHS
-from ramac_jax.evaluation.neighbours import smallest
 
 
 def steps(observation, action):
@@ -60,13 +59,6 @@ def test_the_nearest_action_is_that_of_loops(walk, count):
     flagged = expected > 1.2 * np.median(expected)
     assert 0.2 < flagged.mean() < 0.5
     assert detector.false_positive_rate == pytest.approx(flagged.mean(), abs=0.01)
-
-
-@pytest.mark.parametrize(("size", "count"), [(10, 1), (100, 99), (1001, 50), (999, 7)])
-def test_the_smallest_values_are_those_of_a_sort(size, count):
-    values = np.random.default_rng(size).normal(size=size).astype(np.float32)
-    found = np.asarray(smallest(jnp.asarray(values), count))
-    np.testing.assert_array_equal(np.sort(found), np.sort(np.argsort(values)[:count]))
 
 
 def test_the_density_is_that_of_normal_kernels(walk):
