@@ -35,6 +35,8 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
 from ramac_jax.cli.reporting import comparison
+from ramac_jax.cli.reporting.figures.profiles import draw_profiles
+from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.comparison import (
     Row,
     bandit_row,
@@ -152,6 +154,8 @@ def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
     write_json(arguments.out / FILES[1], record)
     if scores := [score for row in rows for score in row.scores]:
         write_rows(arguments.out / FILES[2], scores)
+        figure = draw_profiles(scores, f"cvar_{level:g}", f"CVaR {level:g}")
+        figure.savefig(arguments.out / FILES[3], dpi=DPI)
     output = Console()
     for task in rates:
         of_task = [row for row in rows if row.task == task]

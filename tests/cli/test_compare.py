@@ -110,7 +110,7 @@ def test_tables_and_figures_are_written(out):
     assert "cannot be equal to ours" in text
     for kind in ("returns", "risk-return", "monitored"):
         assert (out / f"{TASK}-{kind}.png").is_file()
-    assert (out / "report.tex").is_file()
+    assert (out / "report.tex").is_file() and (out / "profiles.png").is_file()
 
 
 def test_a_finished_run_is_not_trained_again(out, monkeypatch):

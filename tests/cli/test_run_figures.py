@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ramac_jax.cli.reporting.figures import runs
-from ramac_jax.cli.reporting.figures.risk_return import draw_risk_return
+from ramac_jax.cli.reporting.figures.profiles import draw_profiles, scaled_scores
+from ramac_jax.cli.reporting.figures.risk_return import OURS, draw_risk_return
 from ramac_jax.cli.runs.records import score_episodes
 from ramac_jax.evaluation import Episodes
 from ramac_jax.tasks import angle_hazard
@@ -51,15 +52,50 @@ def test_risk_and_return_are_those_of_the_summary():
     assert marker.get_ydata() == 4.5
 
 
-def test_long_names_have_a_line_of_the_legend_each():
+def test_names_stand_at_their_points_and_long_ones_in_a_legend():
     figures = scored("a", [[1.0, 2.0]]).summary
     failed = {name: {"value": None} for name in ("mean", "pooled_cvar")}
-    for name, columns in (("a", 3), ("temperature 0.5, best of 16 at level 0.1", 1)):
+    for name, labelled in (("a", True), ("temperature 0.5, best of 16 at .1", False)):
         points = [(f"{name}{i}", figures) for i in range(3)] + [("none", failed)]
         figure = draw_risk_return(points, 0.1, "a title")
-        (legend,) = figure.legends
-        assert legend._ncols == columns
-        assert [x.get_text() for x in legend.texts] == [x for x, _ in points[:3]]
+        names = [x for x, _ in points[:3]]
+        assert [x.get_text() for x in figure.axes[0].texts] == names * labelled
+        legends = [[x.get_text() for x in y.texts] for y in figure.legends]
+        assert legends == [names] * (not labelled)
+
+
+def test_the_methods_of_the_paper_have_colours_among_other_agents():
+    figures = scored("a", [[1.0, 2.0]]).summary
+
+    def colours(*names):
+        (axis,) = draw_risk_return([(x, figures) for x in names], 0.1).axes
+        return [x.get_color() for x in axis.texts]
+
+    mixed = colours("radac, temperature 0", "cql", "rafmac")
+    assert mixed == [OURS["radac"], "0.55", OURS["rafmac"]]
+    assert len(set(colours("cql", "codac"))) == 2
+
+
+def test_a_profile_is_the_share_of_tasks_and_seeds_above_a_score():
+    rows = [
+        {"task": task, "agent": agent, "cvar_0.1": factor * value}
+        for task, factor in (("a", 1.0), ("b", 100.0))
+        for agent, values in {
+            "cql": (0, 0),
+            "radac": (1, 3),
+            "fql": (1, np.nan),
+        }.items()
+        for value in values
+    ]
+    found = scaled_scores(rows, "cvar_0.1")
+    assert found["cql"].tolist() == [0.0] * 4
+    assert found["radac"].tolist() == [0.5, 1.5] * 2  # of means 0 and 2
+    assert found["fql"].tolist() == [0.5, -np.inf] * 2
+    (axis,) = draw_profiles(rows, "cvar_0.1", "CVaR").axes
+    shares = {x.get_label(): x for x in axis.lines}
+    at = {k: np.interp(1.0, *x.get_data()) for k, x in shares.items()}
+    assert at == {"cql": 0.0, "radac": 0.5, "fql": 0.0}
+    assert shares["radac"].get_color() == OURS["radac"]
 
 
 def test_the_band_of_the_hazard_is_shaded_outside_its_bounds():

@@ -22,7 +22,7 @@ from ramac_jax.tasks import TASKS
 BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
 """Hyperparameters that scale with --num-steps."""
-FILES = ("comparison.md", "comparison.json", "scores.csv")
+FILES = ("comparison.md", "comparison.json", "scores.csv", "profiles.png")
 FIRST_TUNING_SEED = 1_000
 """First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their

@@ -1,4 +1,4 @@
-"""Numbers next to the points of a figure, placed without overlap."""
+"""Texts next to the points of a figure, placed without overlap."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,8 +8,18 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox, BboxBase
 
-OFFSETS = sorted(((x, y) for x in range(3, 48, 3) for y in range(3, 48, 3)), key=sum)
-"""Possible places of a number, in typographic points right of and above its point."""
+STEPS = range(3, 48, 3)
+OFFSETS = sorted(
+    (
+        (sx * x, sy * y)
+        for x in STEPS
+        for y in STEPS
+        for sx in (1, -1)
+        for sy in (1, -1)
+    ),
+    key=lambda place: abs(place[0]) + abs(place[1]),
+)
+"""Possible places of a text, in typographic points from its point; right first."""
 
 
 class Label(NamedTuple):
@@ -21,7 +31,7 @@ class Label(NamedTuple):
 
 
 def write_labels(axis: Axes, labels: Sequence[Label]) -> None:
-    """Write each label right of and above its point, without overlap.
+    """Write each label next to its point, without overlap.
 
     The layout of the figure must be final.
     """
@@ -52,9 +62,12 @@ def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
     """Move a label to the nearest offset without overlap; return its box."""
     for offset in [*OFFSETS, OFFSETS[0]]:
         text.set_position(offset)
+        text.set_horizontalalignment("left" if offset[0] > 0 else "right")
+        text.set_verticalalignment("bottom" if offset[1] > 0 else "top")
         text.get_window_extent()  # computes the layout
         box = Text.get_window_extent(text)  # without its line
-        inside = box.x1 < room.x1 and box.y1 < room.y1
+        inside = room.x0 < box.x0 and box.x1 < room.x1
+        inside = inside and room.y0 < box.y0 and box.y1 < room.y1
         if inside and not box.count_overlaps(taken):
             break
     return box

@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ramac_jax.cli.reporting.figures.labels import Label, write_labels
 from ramac_jax.cli.reporting.figures.style import WIDTH, point, reach
 
 LETTERS = 66  # of a line of the legend, the markers of its columns included
 MARKER = 8  # letters that a marker and the space around it take
+LONGEST = 30  # letters of a name that is written next to its point
+OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
+"""Colours of the methods of the paper; beside them all other agents are grey."""
 
 
 def draw_risk_return(
@@ -16,41 +21,77 @@ def draw_risk_return(
 ) -> Figure:
     """Draw mean against CVaR with 95 % confidence intervals; best is top right.
 
+    Names stand next to their points; long ones are in a legend. Where RADAC or RAFMAC
+    are among other agents, they alone have colours.
+
     Args:
       points: names, and the figures "mean" and "pooled_cvar" of each; one without
         them, whose episodes all failed, is left out.
       level: of the CVaR.
       title: of the figure.
     """
+    known = [(i, *x) for i, x in enumerate(points) if has_figures(x[1])]
     longest = max(len(name) for name, _ in points)
     columns = min(max(LETTERS // (longest + MARKER), 1), 3)
-    lines = -(-len(points) // columns)
-    figure = Figure(figsize=(WIDTH, 2.7 + 0.13 * lines), layout="constrained")
+    lines = -(-len(points) // columns) if longest > LONGEST else 0
+    crowded = longest <= LONGEST and len(points) > 7
+    width, height = (1.7 * WIDTH, 4.4) if crowded else (WIDTH, 2.7 + 0.13 * lines)
+    figure = Figure(figsize=(width, height), layout="constrained")
     axis = figure.subplots()
-    for index, (name, figures) in enumerate(points):
-        x, y = figures["pooled_cvar"], figures["mean"]
-        if None in (x["value"], y["value"]):
-            continue
-        axis.errorbar(
-            x["value"],
-            y["value"],
-            xerr=reach(x),
-            yerr=reach(y),
-            elinewidth=0.8,
-            capsize=2,
-            label=name,
-            **point(index),
-        )
+    labels = [
+        draw_point(axis, name, figures, style)
+        for (_, name, figures), style in zip(known, styles(known), strict=True)
+    ]
     axis.set_xlabel(f"CVaR$_{{{level:g}}}$ of the returns", fontsize=8)
     axis.set_ylabel("mean return", fontsize=8)
     axis.set_title(title, fontsize=8)
     axis.tick_params(labelsize=7)
-    if (known := axis.get_legend_handles_labels())[0]:
+    if not lines:
+        figure.draw_without_rendering()  # computes the layout
+        write_labels(axis, labels)
+    elif labels:
         figure.legend(
-            *known,
+            *axis.get_legend_handles_labels(),
             loc="outside lower center",
             ncols=columns,
             fontsize=6,
             frameon=False,
         )
     return figure
+
+
+def has_figures(figures: Mapping[str, Any]) -> bool:
+    """Whether a run has a mean and a CVaR."""
+    return None not in (figures["mean"]["value"], figures["pooled_cvar"]["value"])
+
+
+def styles(known: Sequence[tuple[int, str, Any]]) -> list[dict[str, Any]]:
+    """Return how each point is drawn: number, name and figures of each."""
+    ours = [OURS.get(name.partition(",")[0]) for _, name, _ in known]
+    if all(ours) or not any(ours):
+        return [point(index) for index, _, _ in known]
+    return [
+        point(index)
+        | ({"color": "0.55"} if own is None else {"color": own, "markersize": 7})
+        for (index, _, _), own in zip(known, ours, strict=True)
+    ]
+
+
+def draw_point(
+    axis: Axes, name: str, figures: Mapping[str, Any], style: Mapping[str, Any]
+) -> Label:
+    """Draw a point with its intervals; return its label."""
+    x, y = figures["pooled_cvar"], figures["mean"]
+    axis.errorbar(
+        x["value"],
+        y["value"],
+        xerr=reach(x),
+        yerr=reach(y),
+        ecolor=(style["color"], 0.45),
+        elinewidth=0.7,
+        capsize=1.5,
+        label=name,
+        zorder=4 if style["color"] in OURS.values() else 3,
+        **style,
+    )
+    return Label(name, (x["value"], y["value"]), style["color"])
