@@ -17,6 +17,8 @@ from ramac_jax.data.read_errors import unreadable
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError)
 """What the storage libraries raise for a file that they cannot read."""
+CACHE_BYTES = 2**18
+"""Memory of HDF5 for descriptions of groups and arrays."""
 FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
@@ -45,10 +47,23 @@ def is_plain(dataset: MinariDataset) -> bool:
 def read_plain(dataset: MinariDataset) -> Iterator[EpisodeData]:
     """Yield the episodes of an HDF5 file of vectors, as Minari lays it out."""
     with h5py.File(Path(dataset.storage.data_path, "main_data.hdf5"), "r") as file:
+        forget_groups(file)
         for index in dataset.episode_indices:
             group = h5py.h5g.open(file.id, f"episode_{index}".encode())
             arrays = {name: read_array(group, name) for name in FIELDS}
             yield EpisodeData(id=index, infos={}, **arrays)
+
+
+def forget_groups(file: h5py.File) -> None:
+    """Keep little of what HDF5 knows of the groups of a file that is read once.
+
+    By default it grows with each episode: reading 2,240 episodes with 143 MB of arrays
+    left 105 MB more in the process, even after the file was closed.
+    """
+    cache = file.id.get_mdc_config()
+    cache.set_initial_size = True
+    cache.min_size = cache.initial_size = cache.max_size = CACHE_BYTES
+    file.id.set_mdc_config(cache)
 
 
 def read_array(group: Any, name: str) -> np.ndarray:

@@ -45,6 +45,28 @@ def test_vectors_are_read_as_minari_reads_them(dtype):
     check_same(dataset)
 
 
+def test_hdf5_forgets_episodes_that_were_read(monkeypatch):
+    """Its descriptions of 150 episodes take more room than those of a few may."""
+    write(NAME, [sway(seed, 2) for seed in range(150)])
+    dataset, sizes = open_dataset(NAME), []
+    opened = h5py.File
+
+    def noted(*words):
+        sizes.append(opened(*words))
+        return sizes[-1]
+
+    def room():
+        episodes = read_episodes(dataset)
+        for _ in range(149):
+            next(episodes)
+        return sizes.pop().id.get_mdc_size()[2]
+
+    monkeypatch.setattr(stored_episodes.h5py, "File", noted)
+    assert room() < 2 * stored_episodes.CACHE_BYTES
+    monkeypatch.setattr(stored_episodes, "forget_groups", lambda file: None)
+    assert room() > 2 * stored_episodes.CACHE_BYTES
+
+
 def test_infos_are_not_read(monkeypatch):
     infos = {"qpos": np.zeros((5, 6)), "parts": {"forward": np.ones(5)}}
     write(NAME, [dataclasses.replace(sway(0, 4), infos=infos)])
