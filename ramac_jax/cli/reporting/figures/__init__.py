@@ -1,5 +1,5 @@
 """Figures, drawn without a screen: one module for each kind of result."""
 
-import matplotlib
+from ramac_jax.extras import require
 
-matplotlib.use("Agg")
+require("matplotlib", "ramac_jax.cli.reporting.figures")

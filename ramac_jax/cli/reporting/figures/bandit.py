@@ -1,15 +1,17 @@
 """Figures of the risky bandit: the actions of each policy, and how they change."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.patches
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.style import WIDTH
+from ramac_jax.cli.reporting.figures.style import WIDTH, make_figure
 from ramac_jax.envs.bandit import CONSTANTS, in_centre, on_ring
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Colours of the palette of Okabe and Ito, for colour-blind readers.
 MODES = {"ring": "#0072B2", "centre": "#E69F00", "out of distribution": "#000000"}
@@ -18,7 +20,7 @@ SHOWN = 3000  # actions in a panel
 
 def draw_panels(
     panels: Mapping[str, tuple[np.ndarray, Mapping[str, float]]], columns: int = 3
-) -> Figure:
+) -> "Figure":
     """Draw one panel per policy.
 
     Args:
@@ -27,7 +29,7 @@ def draw_panels(
     """
     rows = -(-len(panels) // columns)
     width = WIDTH / columns
-    figure = Figure(figsize=(WIDTH, rows * (width + 0.24) + 0.3), layout="constrained")
+    figure = make_figure(WIDTH, rows * (width + 0.24) + 0.3)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (title, (actions, score)) in zip(axes, panels.items(), strict=False):
         scatter(axis, actions[:SHOWN])
@@ -46,7 +48,7 @@ def draw_panels(
 def draw_dynamics(
     rows: Mapping[str, Sequence[tuple[str, np.ndarray]]],
     shares: Mapping[str, tuple[np.ndarray, np.ndarray]],
-) -> Figure:
+) -> "Figure":
     """Draw the paper's Figure 2: snapshots of each policy, and shares of the modes.
 
     Args:
@@ -57,7 +59,7 @@ def draw_dynamics(
     columns = len(next(iter(rows.values())))
     side = WIDTH / columns
     height = len(rows) * (side + 0.2) + 1.6
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = make_figure(WIDTH, height)
     parts: Any = figure.subfigures(2, 1, height_ratios=(height - 1.5, 1.5))
     strip, below = parts
     axes = strip.subplots(len(rows), columns, squeeze=False)
@@ -79,7 +81,7 @@ def draw_dynamics(
     return figure
 
 
-def scatter(axis: Axes, actions: np.ndarray, size: float = 0.5) -> None:
+def scatter(axis: "Axes", actions: np.ndarray, size: float = 0.5) -> None:
     """Draw actions [M, 2], coloured by mode, and the edges of the modes."""
     ring, centre = on_ring(actions), in_centre(actions)
     masks = (ring, centre, ~ring & ~centre)
@@ -105,7 +107,7 @@ def scatter(axis: Axes, actions: np.ndarray, size: float = 0.5) -> None:
         side.set_linewidth(0.4)
 
 
-def legend(figure: Figure, axis: Axes) -> None:
+def legend(figure: "Figure", axis: "Axes") -> None:
     """Draw one legend of the modes above the panels."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(

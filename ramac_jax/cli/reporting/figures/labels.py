@@ -1,12 +1,12 @@
 """Texts next to the points of a figure, placed without overlap."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox, BboxBase
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox, BboxBase
 
 STEPS = range(3, 48, 3)
 OFFSETS = sorted(
@@ -30,11 +30,14 @@ class Label(NamedTuple):
     colour: str
 
 
-def write_labels(axis: Axes, labels: Sequence[Label]) -> None:
+def write_labels(axis: "Axes", labels: Sequence[Label]) -> None:
     """Write each label next to its point, without overlap.
 
     The layout of the figure must be final.
     """
+    from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import Bbox
+
     pixels = [axis.transData.transform(label.point) for label in labels]
     taken = [Bbox([x - 4.0, x + 4.0]) for x in pixels]
     for label in labels:
@@ -58,8 +61,10 @@ def write_labels(axis: Axes, labels: Sequence[Label]) -> None:
         taken.append(place(text, taken, axis.bbox))
 
 
-def place(text: Annotation, taken: Sequence[Bbox], room: BboxBase) -> Bbox:
+def place(text: "Annotation", taken: "Sequence[Bbox]", room: "BboxBase") -> "Bbox":
     """Move a label to the nearest offset without overlap; return its box."""
+    from matplotlib.text import Text
+
     for offset in [*OFFSETS, OFFSETS[0]]:
         text.set_position(offset)
         text.set_horizontalalignment("left" if offset[0] > 0 else "right")

@@ -1,13 +1,15 @@
 """Performance profiles over several tasks (Agarwal et al., 2021)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ramac_jax.cli.reporting.figures.risk_return import OURS
-from ramac_jax.cli.reporting.figures.style import WIDTH
+from ramac_jax.cli.reporting.figures.style import WIDTH, make_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GREYS = [
     (style, shade) for shade in ("0.35", "0.65") for style in ("-", "--", "-.", ":")
@@ -45,7 +47,9 @@ def scaled_scores(
     return {agent: np.array(values) for agent, values in found.items()}
 
 
-def draw_profiles(scores: Sequence[Mapping[str, Any]], name: str, title: str) -> Figure:
+def draw_profiles(
+    scores: Sequence[Mapping[str, Any]], name: str, title: str
+) -> "Figure":
     """Draw for each agent which share of its tasks and seeds is above a score.
 
     Args:
@@ -53,7 +57,7 @@ def draw_profiles(scores: Sequence[Mapping[str, Any]], name: str, title: str) ->
       name: of the column.
       title: what the column is, in words.
     """
-    figure = Figure(figsize=(1.7 * WIDTH, 3.6), layout="constrained")
+    figure = make_figure(1.7 * WIDTH, 3.6)
     axis, others = figure.subplots(), 0
     thresholds = np.linspace(-0.5, 1.5, NUM_THRESHOLDS)
     for agent, values in scaled_scores(scores, name).items():

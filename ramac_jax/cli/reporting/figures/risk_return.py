@@ -1,13 +1,14 @@
 """The mean return of runs, or of settings of one run, against their CVaR."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from ramac_jax.cli.reporting.figures.labels import Label, write_labels
-from ramac_jax.cli.reporting.figures.style import WIDTH, point, reach
+from ramac_jax.cli.reporting.figures.style import WIDTH, make_figure, point, reach
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LETTERS = 66  # of a line of the legend, the markers of its columns included
 MARKER = 8  # letters that a marker and the space around it take
@@ -18,7 +19,7 @@ OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
 
 def draw_risk_return(
     points: Sequence[tuple[str, Mapping[str, Any]]], level: float, title: str = ""
-) -> Figure:
+) -> "Figure":
     """Draw mean against CVaR with 95 % confidence intervals; best is top right.
 
     Names stand next to their points; long ones are in a legend. Where RADAC or RAFMAC
@@ -36,7 +37,7 @@ def draw_risk_return(
     lines = -(-len(points) // columns) if longest > LONGEST else 0
     crowded = longest <= LONGEST and len(points) > 7
     width, height = (1.7 * WIDTH, 4.4) if crowded else (WIDTH, 2.7 + 0.13 * lines)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = make_figure(width, height)
     axis = figure.subplots()
     labels = [
         draw_point(axis, name, figures, style)
@@ -78,7 +79,7 @@ def styles(known: Sequence[tuple[int, str, Any]]) -> list[dict[str, Any]]:
 
 
 def draw_point(
-    axis: Axes, name: str, figures: Mapping[str, Any], style: Mapping[str, Any]
+    axis: "Axes", name: str, figures: Mapping[str, Any], style: Mapping[str, Any]
 ) -> Label:
     """Draw a point with its intervals; return its label."""
     x, y = figures["pooled_cvar"], figures["mean"]

@@ -1,13 +1,16 @@
 """Figures of runs on a task: learning curves, returns and risk."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, cycle, make_figure
 from ramac_jax.cli.runs.records import Scored
 from ramac_jax.tasks import QUANTITIES, Hazard
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TALLEST = 8.0  # inches of the rows of a figure
 
@@ -15,7 +18,7 @@ TALLEST = 8.0  # inches of the rows of a figure
 def draw_learning(
     metrics: Sequence[Mapping[str, str]],
     evaluations: Sequence[Mapping[str, str]],
-) -> Figure:
+) -> "Figure":
     """Draw the rows of metrics.csv and evaluations.csv over updates, a line per seed.
 
     A thick line is the mean over the seeds.
@@ -24,7 +27,7 @@ def draw_learning(
     if evaluations:
         panels += [(evaluations, name) for name in ("mean", "cvar", "risky_share")]
     rows = 2 if evaluations else 1
-    figure = Figure(figsize=(2.2 * WIDTH, 1.7 * rows), layout="constrained")
+    figure = make_figure(2.2 * WIDTH, 1.7 * rows)
     axes = figure.subplots(rows, 3, squeeze=False).ravel()
     for axis, (table, name) in zip(axes, panels, strict=True):
         seeds = sorted({int(row["seed"]) for row in table})
@@ -42,7 +45,7 @@ def draw_learning(
     return figure
 
 
-def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
+def draw_returns(runs: Sequence[Scored], risk_level: float) -> "Figure":
     """Draw the histogram of each run's episode returns, with the mean and the CVaR.
 
     Args:
@@ -50,7 +53,7 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
       risk_level: of these CVaRs.
     """
     height = min(len(runs), TALLEST)
-    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
+    figure = make_figure(WIDTH, 0.5 + height)
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
     finite = [run.episodes.returns[np.isfinite(run.episodes.returns)] for run in runs]
     edges = np.histogram_bin_edges(np.concatenate(finite), bins=40)
@@ -70,12 +73,12 @@ def draw_returns(runs: Sequence[Scored], risk_level: float) -> Figure:
     return figure
 
 
-def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> Figure:
+def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> "Figure":
     """Draw predicted against observed quantiles of the discounted return, both [N].
 
     A critic that is right lies on the diagonal.
     """
-    figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
+    figure = make_figure(WIDTH, WIDTH)
     axis = figure.subplots()
     both = np.concatenate([predicted, observed])
     ends = [both.min(), both.max()]
@@ -90,14 +93,14 @@ def draw_calibration(predicted: np.ndarray, observed: np.ndarray) -> Figure:
     return figure
 
 
-def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> Figure:
+def draw_monitored(runs: Sequence[Scored], hazard: Hazard) -> "Figure":
     """Draw the distribution of the monitored quantity, with the risky range shaded.
 
     This is the paper's Figure 4. The paper's half violins hide the tails, so each run
     has a row of its own here, on a common scale.
     """
     height = min(0.8 * len(runs), TALLEST)
-    figure = Figure(figsize=(WIDTH, 0.5 + height), layout="constrained")
+    figure = make_figure(WIDTH, 0.5 + height)
     axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False).ravel()
     values = [
         run.episodes.monitored[np.isfinite(run.episodes.monitored)] for run in runs

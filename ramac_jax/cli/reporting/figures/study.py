@@ -4,17 +4,19 @@ All scores are those that the study knows: of the agents and episodes that selec
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ramac_jax.cli.reporting.figures.labels import Label, write_labels
-from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, make_figure
 from ramac_jax.search import Choice, Range, TrialResult, pareto_front
 from ramac_jax.search.space import encode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STAR = COLOURS[5]
 NAMED = 3
@@ -35,11 +37,11 @@ class Drawn(NamedTuple):
     """Importance of each parameter; empty where it is unknown."""
 
 
-def draw_importances(shares: Mapping[str, float]) -> Figure:
+def draw_importances(shares: Mapping[str, float]) -> "Figure":
     """Draw a bar for each parameter, the most important one on top."""
     names = sorted(shares, key=lambda name: shares[name])
     height = 0.9 + 0.25 * len(names)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = make_figure(WIDTH, height)
     axis = figure.subplots()
     bars = axis.barh(names, [shares[name] for name in names], color=COLOURS[0])
     axis.bar_label(bars, [f"{shares[x]:.0%}" for x in names], fontsize=7, padding=2)
@@ -49,7 +51,7 @@ def draw_importances(shares: Mapping[str, float]) -> Figure:
     return figure
 
 
-def draw_slices(drawn: Drawn) -> Figure:
+def draw_slices(drawn: Drawn) -> "Figure":
     """Draw each score against each parameter; later trials are darker.
 
     The star is the best trial; the numbers are those of the best three. A hollow trial
@@ -59,7 +61,7 @@ def draw_slices(drawn: Drawn) -> Figure:
     rows = [(name, k) for k in range(len(drawn.objectives)) for name in names]
     columns = min(COLUMNS, len(rows))
     lines = -(-len(rows) // columns)
-    figure = Figure(figsize=(WIDTH * columns, 2.2 * lines), layout="constrained")
+    figure = make_figure(WIDTH * columns, 2.2 * lines)
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     panels = list(zip(axes, rows, strict=False))
     for axis in axes[len(rows) :]:
@@ -77,7 +79,7 @@ def draw_slices(drawn: Drawn) -> Figure:
     return figure
 
 
-def draw_slice(axis: Axes, drawn: Drawn, name: str, objective: int) -> None:
+def draw_slice(axis: "Axes", drawn: Drawn, name: str, objective: int) -> None:
     """Draw one score against one parameter."""
     parameter = drawn.space[name]
     shades = matplotlib.colormaps["Blues"](np.linspace(0.35, 1.0, len(drawn.trials)))
@@ -98,13 +100,13 @@ def draw_slice(axis: Axes, drawn: Drawn, name: str, objective: int) -> None:
     axis.tick_params(labelsize=7)
 
 
-def draw_pareto(drawn: Drawn) -> Figure:
+def draw_pareto(drawn: Drawn) -> "Figure":
     """Draw the first score against the second; a line joins the Pareto front.
 
     The numbers are those of the trials on the front, which all meet the constraints. A
     hollow trial breaks one.
     """
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    figure = make_figure(WIDTH, 2.8)
     axis = figure.subplots()
     able = [x for x in drawn.trials if x.feasible]
     kept = pareto_front([x.scores for x in able])
@@ -127,7 +129,7 @@ def draw_pareto(drawn: Drawn) -> Figure:
 
 
 def draw_trial(
-    axis: Axes,
+    axis: "Axes",
     trial: TrialResult,
     point: tuple[float, float],
     colour: Any,

@@ -2,13 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The palette of Okabe and Ito, for colour-blind readers.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vP*"
 WIDTH = 3.4  # inches: one column of a paper
 DPI = 200
+
+
+def make_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of a size in inches.
+
+    Matplotlib takes half a second to import, for which no training waits.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def point(index: int) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ramac_jax.cli.reporting.figures.labels import Label, write_labels
-from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, reach
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, make_figure, reach
 from ramac_jax.cli.reporting.sweep_tables import called
 from ramac_jax.evaluation import Interval, Ranked
 from ramac_jax.evaluation.ranking import pareto_front
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 AXES = ("cvar", "mean")
 STYLES = {  # colour, marker, size of the marker, order of drawing
@@ -24,7 +27,7 @@ LETTERS = 62  # in a line of the legend
 FARTHEST = 0.6  # of the points' span: largest reach of the frame beyond the points
 
 
-def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
+def draw_frontier(ranked: Sequence[Ranked], level: float) -> "Figure":
     """Draw the mean of each setting against its CVaR, both on held-out seeds.
 
     A line joins the Pareto front; the star is the selected setting. The legend explains
@@ -38,7 +41,7 @@ def draw_frontier(ranked: Sequence[Ranked], level: float) -> Figure:
     roles |= {index: "other" for index in shown if index not in roles}
     legend = legend_of(ranked, roles)
     num_lines = sum(str(line.get_label()).count("\n") + 1 for line in legend)
-    figure = Figure(figsize=(WIDTH, 2.6 + 0.12 * num_lines), layout="constrained")
+    figure = make_figure(WIDTH, 2.6 + 0.12 * num_lines)
     axis = figure.subplots()
     axis.plot(*points[front].T, color=STYLES["front"][0], linewidth=1.0, zorder=3.5)
     for index, role in roles.items():
@@ -73,7 +76,7 @@ def front_of(points: np.ndarray) -> np.ndarray:
     return front[np.argsort(points[front, 0], kind="stable")]
 
 
-def draw_setting(axis: Axes, entry: Ranked, role: str) -> None:
+def draw_setting(axis: "Axes", entry: Ranked, role: str) -> None:
     """Draw a setting with its intervals; hollow if agents lack a finite score."""
     colour, marker, size, order = STYLES[role]
     x, y = (entry.score[name] for name in AXES)

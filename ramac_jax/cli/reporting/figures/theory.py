@@ -1,23 +1,25 @@
 """The figure of the paper's bounds and the measurements on the bandit."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, point
+from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, make_figure, point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
+def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure":
     """Draw proposition 1, the stability of the CVaR and lemma 4.1, one below another.
 
     Args:
       theory: the entry "theory" of bandit.json.
       titles: of the policies, by name.
     """
-    figure = Figure(figsize=(WIDTH, 7.2), layout="constrained")
+    figure = make_figure(WIDTH, 7.2)
     first, second, third = figure.subplots(3, 1)
     policies = theory["policies"]
     draw_ood(first, policies, titles)
@@ -39,7 +41,7 @@ def draw_theory(theory: Mapping[str, Any], titles: Mapping[str, str]) -> Figure:
 
 
 def draw_ood(
-    axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
+    axis: "Axes", policies: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
 ) -> None:
     """Draw rates of out-of-distribution actions below their bound 1 - exp(-KL)."""
     shown = np.geomspace(3e-3, 30.0, 200)
@@ -52,7 +54,7 @@ def draw_ood(
 
 
 def draw_points(
-    axis: Axes,
+    axis: "Axes",
     points: Sequence[tuple[float, float]],
     index: int,
     right: float,
@@ -66,7 +68,7 @@ def draw_points(
     axis.plot(beyond, y[~finite], **point(index), markerfacecolor="none")
 
 
-def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def draw_gap(axis: "Axes", policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Draw gaps of the CVaR below their bounds."""
     for index, seeds in enumerate(policies.values()):
         known = [
@@ -85,7 +87,7 @@ def draw_gap(axis: Axes, policies: Mapping[str, Sequence[Mapping[str, Any]]]) ->
 
 
 def draw_leakage(
-    axis: Axes, leakage: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
+    axis: "Axes", leakage: Mapping[str, Sequence[Mapping[str, Any]]], titles: Any
 ) -> None:
     """Draw the leakage of perturbed policies above its lower bound, over the radius."""
     for index, (name, rows) in enumerate(leakage.items()):
