@@ -82,9 +82,12 @@ def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
 def read_tuned(tuning: Tuning) -> Plan | None:
     """Return the plan with the selected setting; None where none is selected yet.
 
-    Raises `InputError` where others were tried, and where the agent is trained already
-    with the weight of its preset.
+    A single setting needs no trial. Raises `InputError` where others were tried, where
+    the agent is trained already with the weight of its preset, and for a damaged file.
     """
+    if len(tuning.values) * len(tuning.temperatures) == 1:
+        (value,), (temperature,) = tuning.values, tuning.temperatures
+        return with_setting(tuning, {"value": value, "temperature": temperature})
     path = tuning.out / RECORD
     if not path.exists():
         trained = tuning.plan.options.output.out
@@ -99,7 +102,12 @@ def read_tuned(tuning: Tuning) -> Plan | None:
             raise InputError(
                 f"{path} has {name} {record.get(name)}, not {value}: give another --out"
             )
-    return with_setting(tuning, record["selected"])
+    try:
+        return with_setting(tuning, record["selected"])
+    except (KeyError, TypeError):
+        raise InputError(
+            f"{path} is damaged, it names no setting: remove it to try all again"
+        ) from None
 
 
 def with_setting(tuning: Tuning, setting: dict[str, float]) -> Plan:

@@ -129,6 +129,28 @@ def test_a_run_that_was_not_tuned_is_refused(out, tmp_path):
         compare.main([*WORDS, "--out", str(tmp_path)])
 
 
+@pytest.mark.parametrize("damage", [{"selected": None}, {"selected": {}}])
+def test_a_damaged_record_is_refused(out, tmp_path, damage):
+    folder = tmp_path / "tuning" / TASK / "radac"
+    folder.mkdir(parents=True)
+    record = read(out / "tuning" / TASK / "radac" / "tuning.json") | damage
+    (folder / "tuning.json").write_text(json.dumps(record))
+    with pytest.raises(rj.InputError, match="is damaged, it names no setting"):
+        compare.main([*WORDS, "--agents", "radac", "--out", str(tmp_path)])
+
+
+def test_a_single_setting_needs_no_trial(tiny, tmp_path):
+    words = ["--agents", "bc-flow", "radac", "--out", str(tmp_path)]
+    arguments = compare.parse([*BASE, *words, "--tune-factors", "0.5"])
+    cloned, tuned = (
+        tuning.read_tuned(tuning.tuning_of(plan, arguments))
+        for plan in compare.make_plans(arguments)
+    )
+    assert cloned.options.hyperparams.bc_weight == 1.0
+    assert tuned.options.hyperparams.risk_weight == 0.5 * WEIGHT
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_that_all_diverge_are_no_choice(out, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "train_settings", lambda asked: [(0, 1000)])
     bad = {"mean": np.nan, "cvar": np.nan, "risky_share": 0.0}
