@@ -160,7 +160,17 @@ def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
     for task in rates:
         of_task = [row for row in rows if row.task == task]
         output.print(comparison.terminal(of_task, level))
-    output.print(f"{arguments.out}: {', '.join(FILES)}", soft_wrap=True)
+    files = FILES if scores else FILES[:2]
+    output.print(f"{arguments.out}: {', '.join(files)}", soft_wrap=True)
+
+
+def holds_more(arguments: Arguments, found: Comparison) -> bool:
+    """Whether comparison.json has rows of tasks that are not compared again yet."""
+    path = arguments.out / FILES[1]
+    if not path.exists():
+        return False
+    stored = {row["task"] for row in read_record(path).get("rows", [])}
+    return not stored <= {row.task for row in found.rows}
 
 
 def describe_comparison(
@@ -188,7 +198,8 @@ def describe_comparison(
             f"{plan.options.output.out}: {training.num_seeds} seeds, "
             f"{training.num_steps:,} updates, {state}"
         )
-    lines.append(f"output: {arguments.out}: {', '.join(FILES)} and a report")
+    files = FILES if plans else FILES[:2]
+    lines.append(f"output: {arguments.out}: {', '.join(files)} and a report")
     return "\n".join(lines)
 
 
@@ -222,8 +233,9 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
             complaints=found.complaints,
         )
         done = [plan for plan in plans if plan.task in found.false_positives]
-        write_report(done, arguments)
-        write(arguments, found, argv)
+        if len(done) == len(plans) or not holds_more(arguments, found):
+            write_report(done, arguments)
+            write(arguments, found, argv)
     if not plans:
         write(arguments, found, argv)
     complaints = found.complaints + [

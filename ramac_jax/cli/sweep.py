@@ -117,9 +117,14 @@ def execute(options: SweepOptions, argv: Sequence[str]) -> None:
 
 
 def run(
-    options: SweepOptions, search: Search, folder: RunFolder, argv: Sequence[str]
+    options: SweepOptions,
+    search: Search,
+    folder: RunFolder,
+    argv: Sequence[str],
+    *,
+    ranked_later: bool = False,
 ) -> Outcome:
-    """Train, select and write."""
+    """Train, select and write; `ranked_later`: the caller plays the episodes."""
 
     def check() -> None:  # before any data are made
         folder.check()
@@ -149,7 +154,7 @@ def run(
                 for x in range(len(specs))
             ]
             sentence = search.selection.sentence()
-        else:
+        elif not ranked_later:
             console.warn("no episode is played, so the settings are not ranked")
         begun = describe_run(
             ["ramac", "sweep", *map(without_password, argv)],

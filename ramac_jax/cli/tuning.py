@@ -1,7 +1,8 @@
 """Tuning of an agent: its weight and its acting temperature, on seeds of their own.
 
-Every agent of a comparison may try equally many settings. A setting is selected by the
-episodes of agents that are reported nowhere, and is recorded with all that were tried.
+Agents with critics try equally many settings, others temperatures alone. A setting is
+selected by the episodes of agents that are reported nowhere, and is recorded with all
+that were tried.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ramac_jax.cli import sweep
+from ramac_jax.cli import console, sweep
 from ramac_jax.cli.options.compare import (
     FIRST_TUNING_SEED,
     Arguments,
@@ -32,6 +33,8 @@ from ramac_jax.policy import load_policy
 
 FOLDER, RECORD = "tuning", "tuning.json"
 FIGURES = ("mean", "cvar", "risky_share")
+OF_REPORT = ("num_seeds", "episodes", "workers", "out")
+"""Options of a plan that change nothing of what is selected."""
 
 
 class Tuning(NamedTuple):
@@ -58,7 +61,17 @@ class Tuning(NamedTuple):
             "temperatures": list(self.temperatures),
             "seeds": list(self.seeds),
             "episodes": self.episodes,
+            "options": {
+                name: str(value)
+                for name, value in self.plan.words.items()
+                if name not in OF_REPORT
+            },
         }
+
+    def distance(self, setting: dict[str, float]) -> tuple[float, float]:
+        """How far a setting is from the preset, which acts at temperature 1."""
+        preset = getattr(self.plan.options.hyperparams, self.weight)
+        return abs(setting["value"] - preset), abs(setting["temperature"] - 1.0)
 
 
 def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
@@ -124,7 +137,8 @@ def tune(tuning: Tuning) -> Plan:
     """Train and play every setting, write `RECORD`, and return the plan with the best.
 
     The best has the highest CVaR on average over the seeds. An interrupted tuning is
-    resumed. Raises `InputError` where the agents of all settings diverge.
+    resumed. Where the agents of all settings diverge, the one nearest to the preset is
+    taken, with a warning.
     """
     members = train_settings(tuning)
     tried = [
@@ -133,12 +147,14 @@ def tune(tuning: Tuning) -> Plan:
         for setting, figures in means(members, agents).items()
     ]
     sound = [x for x in tried if math.isfinite(x["cvar"])]
-    if not sound:
-        raise InputError(
+    if sound:
+        selected = max(sound, key=lambda x: x["cvar"])
+    else:
+        console.warn(
             f"{tuning.plan.agent} on {tuning.plan.task}: all settings diverge, or "
-            "their episodes fail; give other --tune-factors"
+            "their episodes fail, so that the one nearest to the preset is trained"
         )
-    selected = max(sound, key=lambda x: x["cvar"])
+        selected = min(tried, key=tuning.distance)
     record = tuning.asked | {"selected": selected, "tried": tried}
     write_json(tuning.out / RECORD, record)
     return with_setting(tuning, selected)
@@ -157,7 +173,7 @@ def train_settings(tuning: Tuning) -> list[tuple[int, int]]:
     options = parse_sweep(argv)
     if not sweep.is_finished(options):
         folder = run_folder(options, sweep.LAYOUT)
-        sweep.run(options, make_search(options), folder, argv)
+        sweep.run(options, make_search(options), folder, argv, ranked_later=True)
     record = read_record(tuning.out / sweep.LAYOUT.record)
     return [(x["setting"], x["seed"]) for x in record["agents"]["0"]]
 

@@ -29,11 +29,21 @@ def sum_at_once(term: Term, values: Any) -> Any:
 
 
 def sum_in_a_loop(term: Term, values: Any) -> Any:
-    """`sum_of`, one term after another."""
-    first = jax.eval_shape(term, jax.tree.map(lambda x: x[0], values))
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), first)
+    """`sum_of`, one term after another; in float32 where terms have fewer bits."""
+    result = jax.eval_shape(lambda x: sum_at_once(term, x), values)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, wide(x.dtype)), result)
 
     def add(total: Any, value: Any) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, term(value)), None
+        return jax.tree.map(
+            lambda x, y: x + y.astype(x.dtype), total, term(value)
+        ), None
 
-    return jax.lax.scan(add, zero, values)[0]
+    total = jax.lax.scan(add, zero, values)[0]
+    return jax.tree.map(lambda x, like: x.astype(like.dtype), total, result)
+
+
+def wide(dtype: Any) -> Any:
+    """Return the type in which numbers of a type are added."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return jnp.promote_types(dtype, jnp.float32)
+    return dtype

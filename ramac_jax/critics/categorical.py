@@ -192,7 +192,11 @@ def _filled_bins_backward(
     rising, weighted = sum_of(by_fraction, (tau, jnp.moveaxis(cotangent, -1, 0)))
     bins = jnp.moveaxis(middle, -1, 0), jnp.moveaxis(rise, -1, 0)
     of_tau = sum_of(by_bin, bins).reshape(-1, len(tau)).sum(axis=0)
-    return of_tau, -rising / rise, -weighted / rise
+    return (
+        of_tau.astype(tau.dtype),
+        (-rising / rise).astype(middle.dtype),
+        (-weighted / rise).astype(rise.dtype),
+    )
 
 
 filled_bins.defvjp(_filled_bins_forward, _filled_bins_backward)

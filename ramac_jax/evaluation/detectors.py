@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.neighbours import nearest_actions, scores
+from ramac_jax.evaluation.neighbours import AT_ONCE, nearest_actions, scores
 from ramac_jax.types import Array, Transition
 
 if TYPE_CHECKING:
@@ -51,11 +51,21 @@ class Detector(NamedTuple):
                     f"{name} has shape {list(np.shape(query))}: it must be "
                     f"[{size}, {width}]"
                 )
-        found = self.score_among(self.nearest_actions(observation), action)
-        finite = np.isfinite(np.asarray(observation)).all(axis=1)
-        return jnp.where(finite, found, jnp.nan)
+        seen, taken = np.asarray(observation), np.asarray(action)
+        states = scaled(seen, self.centre, self.unit)
+        found = [
+            self.score_among(self.nearest_actions(seen[rows]), taken[rows])
+            for rows in self.blocks(size)
+        ]
+        finite = np.isfinite(states).all(axis=1)
+        return jnp.where(finite, jnp.concatenate(found), jnp.nan)
 
-    def nearest_actions(self, observation: Array) -> np.ndarray:
+    def blocks(self, size: int) -> list[slice]:
+        """Divide queries so that the nearest actions of a block take little memory."""
+        rows = max(AT_ONCE // max(self.num_neighbours * self.action.shape[1], 1), 1)
+        return [slice(i, i + rows) for i in range(0, max(size, 1), rows)]
+
+    def nearest_actions(self, observation: np.ndarray | Array) -> np.ndarray:
         """Return the data's actions at the K states nearest to each of Q: [Q, K, A].
 
         [1, K, A] where K is the number of data. The search takes nearly all the time of
@@ -64,7 +74,7 @@ class Detector(NamedTuple):
         known = scaled(observation, self.centre, self.unit)
         return nearest_actions(self.states, self.action, known, self.num_neighbours)
 
-    def score_among(self, nearest: np.ndarray, action: Array) -> Array:
+    def score_among(self, nearest: np.ndarray, action: np.ndarray | Array) -> Array:
         """Return the score [Q] of actions [Q, A] whose nearest ones are known."""
         action = jnp.asarray(action, jnp.float32)
         return scores(self.family, jnp.asarray(nearest), action, self.bandwidth)
@@ -148,8 +158,11 @@ def density_detector(
         )
     plain = uncalibrated("density", data, held_out, num_neighbours)
     tried = [plain._replace(bandwidth=float(width)) for width in BANDWIDTHS]
-    nearest = plain.nearest_actions(held_out.observation)
-    found = [x.score_among(nearest, held_out.action) for x in tried]
+    parts = []
+    for rows in plain.blocks(len(held_out.action)):
+        nearest = plain.nearest_actions(held_out.observation[rows])
+        parts.append([x.score_among(nearest, held_out.action[rows]) for x in tried])
+    found = [jnp.concatenate(of_bandwidth) for of_bandwidth in zip(*parts, strict=True)]
     best = int(np.argmin([jnp.mean(x) for x in found]))
     threshold = jnp.quantile(found[best], 1.0 - false_positive_rate)
     return calibrated(tried[best], found[best], float(threshold))

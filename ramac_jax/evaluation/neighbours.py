@@ -13,7 +13,7 @@ from ramac_jax.types import Array
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
-AT_ONCE = 2**24  # distances between actions in memory together
+AT_ONCE = 2**24  # distances, or numbers of nearest actions, in memory together
 
 
 def nearest_actions(

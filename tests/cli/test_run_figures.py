@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ramac_jax.cli.agents import ROBOT_AGENTS
 from ramac_jax.cli.reporting.figures import runs
 from ramac_jax.cli.reporting.figures.profiles import draw_profiles, scaled_scores
 from ramac_jax.cli.reporting.figures.risk_return import OURS, draw_risk_return
@@ -74,6 +75,13 @@ def test_the_methods_of_the_paper_have_colours_among_other_agents():
     mixed = colours("radac, temperature 0", "cql", "rafmac")
     assert mixed == [OURS["radac"], "0.55", OURS["rafmac"]]
     assert len(set(colours("cql", "codac"))) == 2
+
+
+def test_profiles_of_all_agents_can_be_told_apart():
+    rows = [{"task": "a", "agent": x, "cvar_0.1": 1.0} for x in ROBOT_AGENTS]
+    (axis,) = draw_profiles(rows, "cvar_0.1", "CVaR").axes
+    styles = {(x.get_color(), x.get_linestyle()) for x in axis.lines}
+    assert len(styles) == len(ROBOT_AGENTS)
 
 
 def test_a_profile_is_the_share_of_tasks_and_seeds_above_a_score():

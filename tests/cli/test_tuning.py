@@ -9,6 +9,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.cli import compare, evaluate, tuning
 from ramac_jax.cli.options import presets
+from ramac_jax.cli.runs.comparison import Row
 from tests.cli.test_compare import BASE, TASK, tiny
 
 __all__ = ["tiny"]  # the datasets and the small presets
@@ -109,6 +110,10 @@ def test_a_tuned_comparison_is_resumed_without_trying_again(out, monkeypatch):
     [
         (["--tune-factors", "1", "2"], r"values \[0.005, 0.02\], not \[0.01, 0.02\]"),
         (["--tune-seeds", "2"], r"has seeds \[1000\], not"),
+        (["--num-steps", "6"], "has options .* give another --out"),
+        (["--level", "0.3"], "has options .* give another --out"),
+        (["--tasks", "bandit", TASK], "are for robots: the bandit's agents"),
+        (["--tune-factors", "1", "1.0000001"], "each once in six digits"),
         (["--tune-factors", "1", "1"], "--tune-factors must have one value or more"),
         (["--tune-temperatures", "-1"], "--tune-temperatures must have finite values"),
         (["--tune-episodes", "0"], "--tune-episodes is 0: give 1 or more"),
@@ -151,9 +156,29 @@ def test_a_single_setting_needs_no_trial(tiny, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_settings_that_all_diverge_are_no_choice(out, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "train_settings", lambda asked: [(0, 1000)])
+def test_where_all_settings_diverge_that_of_the_preset_is_taken(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tuning, "train_settings", lambda asked: [(0, 1000), (1, 1000)])
     bad = {"mean": np.nan, "cvar": np.nan, "risky_share": 0.0}
-    monkeypatch.setattr(tuning, "play_settings", lambda *_: {1.0: [bad]})
-    with pytest.raises(rj.InputError, match="radac on .* all settings diverge"):
-        compare.main([*WORDS, "--agents", "radac", "--out", str(tmp_path)])
+    monkeypatch.setattr(
+        tuning, "play_settings", lambda *_: {0.0: [bad] * 2, 1.0: [bad] * 2}
+    )
+    words = ["--agents", "radac", "--tune-factors", "9", "1", "--out", str(tmp_path)]
+    arguments = compare.parse([*WORDS, *words])
+    (plan,) = compare.make_plans(arguments)
+    asked = tuning.tuning_of(plan, arguments)
+    asked.out.mkdir(parents=True)
+    tuned = tuning.tune(asked)
+    assert "all settings diverge" in capsys.readouterr().err
+    assert tuned.options.hyperparams.risk_weight == WEIGHT
+    assert tuned.options.evaluation.acting_temperature == 1.0
+
+
+def test_a_task_that_is_compared_again_hides_no_other(out):
+    row = read(out / "comparison.json")["rows"][0]
+    arguments = compare.parse([*WORDS, "--out", str(out)])
+    known = Row(TASK, "radac", {}, 2)
+    assert not compare.holds_more(arguments, compare.Comparison([known], {}, []))
+    assert compare.holds_more(arguments, compare.Comparison([], {}, []))
+    assert row["task"] == TASK

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ramac_jax.compute.sums import sum_at_once, sum_in_a_loop, sum_of
 
@@ -25,6 +26,24 @@ def test_a_loop_adds_what_is_added_at_once():
         assert found.keys() == expected.keys()
         for name, x in found.items():
             np.testing.assert_allclose(x, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("terms", "total"),
+    [
+        (np.full(1000, 1, jnp.bfloat16), 1000),
+        (np.arange(5, dtype=np.int8) * 30, 300),
+        (np.ones(3, bool), 3),
+        (np.zeros((0, 2), np.float32), 0),
+    ],
+)
+def test_both_ways_add_in_the_same_type(terms, total):
+    once, looped = (
+        way(lambda x: x, jnp.asarray(terms)) for way in (sum_at_once, sum_in_a_loop)
+    )
+    assert once.dtype == looped.dtype and once.shape == looped.shape
+    np.testing.assert_array_equal(once, total)
+    np.testing.assert_array_equal(looped, total)
 
 
 def test_a_cpu_adds_in_a_loop_and_an_accelerator_at_once():

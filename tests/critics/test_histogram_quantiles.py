@@ -74,6 +74,13 @@ def test_the_gradient_of_cvar_is_that_of_its_closed_form():
     )
 
 
+def test_gradients_have_the_types_of_their_arguments():
+    tau, bins = jnp.array([0.2, 0.6]), jnp.array([0.1, 0.5, 0.9], jnp.bfloat16)
+    for arguments in ((tau, bins, bins), (tau.astype(bins.dtype), tau, tau)):
+        slopes = jax.grad(lambda *x: filled_bins(*x).sum(), (0, 1, 2))(*arguments)
+        assert [x.dtype for x in slopes] == [x.dtype for x in arguments]
+
+
 def test_the_gradient_by_hand_is_that_of_the_sum():
     """JAX differentiates the sum of all shares, of several laws, in every argument."""
 

@@ -147,6 +147,11 @@ def check_arguments(arguments: Arguments) -> None:
             f"--{next(iter(changed_flags(arguments))).replace('_', '-')} is for robots:"
             " the bandit's agents act as trained, compare the robots without it"
         )
+    if BANDIT in arguments.tasks and arguments.tunes:
+        raise rj.InputError(
+            "--tune-factors and --tune-temperatures are for robots: the bandit's "
+            "agents have settings of their own, compare the robots without it"
+        )
     folders.check_writable(arguments.out)
     for name in FILES:
         if (arguments.out / name).is_dir():
@@ -159,8 +164,10 @@ def check_tuning(arguments: Arguments) -> None:
     """Raise `InputError` for settings that cannot be tried."""
     for name in ("tune_factors", "tune_temperatures"):
         values, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
-        if not values or len({*values}) < len(values):
-            raise rj.InputError(f"{option} must have one value or more, each once")
+        if not values or len({f"{x:.6g}" for x in values}) < len(values):
+            raise rj.InputError(
+                f"{option} must have one value or more, each once in six digits"
+            )
         if not all(math.isfinite(x) and x >= 0.0 for x in values):
             raise rj.InputError(f"{option} must have finite values of 0 or more")
     if arguments.tunes and arguments.num_seeds > FIRST_TUNING_SEED:

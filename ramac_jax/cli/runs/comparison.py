@@ -96,6 +96,7 @@ def score_rows(
     options, hyperparams = plan.options, plan.options.hyperparams
     common = {
         "temperature": options.evaluation.acting_temperature,
+        "candidates": options.evaluation.acting_num_candidates,
         "risk_weight": hyperparams.risk_weight,
         "conservative_weight": hyperparams.conservative_weight,
         "bc_updates": options.training.bc_steps,

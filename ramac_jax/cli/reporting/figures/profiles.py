@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREYS = [
-    (style, shade) for shade in ("0.35", "0.65") for style in ("-", "--", "-.", ":")
+    (style, shade)
+    for shade in ("0.2", "0.5", "0.75")
+    for style in ("-", "--", "-.", ":")
 ]
 NUM_THRESHOLDS = 201
 
@@ -22,7 +24,8 @@ def scaled_scores(
 ) -> dict[str, np.ndarray]:
     """Return the score of every task and seed of each agent, in a unit of its task.
 
-    In each task 0 is the mean over seeds of the worst agent, and 1 that of the best.
+    In each task 0 is the mean over seeds of the worst agent, and 1 that of the best,
+    both over seeds with a finite score.
 
     Args:
       scores: rows of scores.csv.
@@ -38,7 +41,8 @@ def scaled_scores(
             agent: np.array([row[name] for row in rows if row["agent"] == agent], float)
             for agent in agents
         }
-        means = [x.mean() for x in values.values() if np.isfinite(x).all()] or [0.0]
+        finite = [x[np.isfinite(x)] for x in values.values()]
+        means = [x.mean() for x in finite if x.size] or [0.0]
         low, span = min(means), max(means) - min(means)
         for agent, own in values.items():
             units = (own - low) / span if span else np.zeros(len(own))

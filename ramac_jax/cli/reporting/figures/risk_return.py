@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LETTERS = 66  # of a line of the legend, the markers of its columns included
 MARKER = 8  # letters that a marker and the space around it take
-LONGEST = 30  # letters of a name that is written next to its point
+LONGEST = 24  # letters of a name that is written next to its point
 OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
 """Colours of the methods of the paper; beside them all other agents are grey."""
 
@@ -91,8 +91,8 @@ def draw_point(
         ecolor=(style["color"], 0.45),
         elinewidth=0.7,
         capsize=1.5,
-        label=name,
+        label=name.replace("$", r"\$"),
         zorder=4 if style["color"] in OURS.values() else 3,
         **style,
     )
-    return Label(name, (x["value"], y["value"]), style["color"])
+    return Label(name.replace("$", r"\$"), (x["value"], y["value"]), style["color"])
