@@ -93,7 +93,7 @@ def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
 
 
 def read_tuned(tuning: Tuning) -> Plan | None:
-    """Return the plan with the selected setting; None where none is selected yet.
+    """Return the plan with the selected setting; None before it is selected.
 
     A single setting needs no trial. Raises `InputError` where others were tried, where
     the agent is trained already with the weight of its preset, and for a damaged file.

@@ -14,7 +14,7 @@ LETTERS = 66  # of a line of the legend, the markers of its columns included
 MARKER = 8  # letters that a marker and the space around it take
 LONGEST = 24  # letters of a name that is written next to its point
 OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
-"""Colours of the methods of the paper; beside them all other agents are grey."""
+"""Colours of the paper's methods; other agents next to them are grey."""
 
 
 def draw_risk_return(
