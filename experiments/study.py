@@ -26,7 +26,8 @@ def read_study(name: str, out: Path) -> list[CommandLine]:
     A step of study.toml has a command and a table of its options. A table `each` of
     lists repeats the step for every combination of their entries; `out` is the folder
     of the step under the folder of the study, which may name entries such as {task};
-    `runs` are folders of earlier steps that the command reads.
+    `runs` are folders of earlier steps that the command reads, named likewise. A table
+    `options` before the steps has those of every step that reads no runs.
 
     Args:
       name: one of `STUDIES`.
@@ -37,19 +38,26 @@ def read_study(name: str, out: Path) -> list[CommandLine]:
     check_names("study", [name], STUDIES)
     path = FOLDER / name / "study.toml"
     try:
-        steps = tomllib.loads(path.read_text())["steps"]
-        return [line for step in steps for line in command_lines(step, out)]
+        study = tomllib.loads(path.read_text())
+        common = study.get("options", {})
+        return [
+            line
+            for step in study["steps"]
+            for line in command_lines(step, {} if "runs" in step else common, out)
+        ]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no study: {error!r}") from None
 
 
-def command_lines(step: dict[str, Any], out: Path) -> Iterator[CommandLine]:
+def command_lines(
+    step: dict[str, Any], common: dict[str, Any], out: Path
+) -> Iterator[CommandLine]:
     """Yield the command lines of one step, one for each combination of its lists."""
     each = step.get("each", {})
     for values in itertools.product(*each.values()):
         chosen = dict(zip(each, values, strict=True))
-        words = [str(out / folder) for folder in step.get("runs", ())]
-        for name, value in (chosen | step.get("options", {})).items():
+        words = [str(out / x.format(**chosen)) for x in step.get("runs", ())]
+        for name, value in (common | chosen | step.get("options", {})).items():
             words += option_words(name, value)
         folder = out / step.get("out", "").format(**chosen)
         yield CommandLine(step["command"], [*words, "--out", str(folder)])

@@ -3,7 +3,8 @@
 Every setting with every seed is a member of one population. Writes sweep.json, which
 repeats the search, metrics.csv and evaluations.csv (one row per member and interval),
 and with an environment agents.csv (one row per agent that selects or is reported),
-report.md, frontier.png and best/, a run of the selected setting for `ramac evaluate`.
+report.md, frontier.png, of one parameter alone effect.png, and best/, a run of the
+selected setting for `ramac evaluate`.
 agents/V/checkpoint holds every member that was trained to the end with the static
 options V; with a sampler V is the number of a trial, study.db its storage, and
 importances.png, slices.png and pareto.png show its trials. The same command resumes an
@@ -58,7 +59,13 @@ from ramac_jax.urls import without_password
 
 STUDY = ("study.db", "study.db-wal", "study.db-shm")
 """The embedded storage, and the log that SQLite keeps while it is open."""
-FIGURES = ("frontier.png", "importances.png", "slices.png", "pareto.png")
+FIGURES = (
+    "frontier.png",
+    "effect.png",
+    "importances.png",
+    "slices.png",
+    "pareto.png",
+)
 LAYOUT = Layout(
     record="sweep.json",
     files=(METRICS, EVALUATIONS, "agents.csv", "report.md", *FIGURES, *STUDY),

@@ -50,7 +50,7 @@ def test_a_setting_that_diverges_is_reported_and_ranked_last(whole, tmp_path, ca
     assert said.out.count("diverged)") == 1
     assert re.search(r"\| 3 \| 0: .* \| 3 \|\n", (out / "report.md").read_text())
     assert record["eliminated"] == []
-    assert visible(out) == FILES
+    assert visible(out) == FILES | {"effect.png"}
     assert {x.name for x in (out / "agents").iterdir()} == {"0"}
     assert json.loads((out / "best" / "run.json").read_text())["status"] == "finished"
     states = read_states(out / "agents" / "0" / "checkpoint")

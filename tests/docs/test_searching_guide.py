@@ -76,4 +76,4 @@ def test_the_pods_of_the_job_run_alone_and_are_not_run_again_for_nothing(monkeyp
 
 def test_the_files_of_the_page_are_those_that_a_sweep_writes():
     named = set(re.findall(r"^\| `([\w.]+)/?` \|", GUIDE, re.MULTILINE))
-    assert len(named) == 6 and named <= {*LAYOUT.files, *LAYOUT.folders}
+    assert len(named) == 7 and named <= {*LAYOUT.files, *LAYOUT.folders}

@@ -9,7 +9,7 @@ from experiments import run, study
 from ramac_jax import InputError
 from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.main import COMMANDS
-from ramac_jax.cli.options import bandit, compare, report, sweep, train
+from ramac_jax.cli.options import bandit, compare, evaluate, report, sweep, train
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.runs.search import make_search
 
@@ -18,6 +18,7 @@ CHECKS = {
     "train": check_options,
     "sweep": make_search,
     "report": report.check,
+    "evaluate": lambda options: None,
     "compare": lambda options: (
         compare.check_arguments(options),
         compare.bandit_options(options),
@@ -29,6 +30,7 @@ PARSERS = {
     "train": train.parse,
     "sweep": sweep.parse,
     "report": report.parse,
+    "evaluate": evaluate.parse,
     "compare": compare.parse,
 }
 
@@ -107,7 +109,7 @@ def test_a_step_repeats_for_every_combination():
         "each": {"task": ["a", "b"], "preset": ["x", "y"]},
         "options": {"num_seeds": 2, "normalize": True, "radii": [0.1, 1.0]},
     }
-    lines = list(study.command_lines(step, Path("out")))
+    lines = list(study.command_lines(step, {}, Path("out")))
     assert [words[-1] for _, words in lines] == [
         "out/a/x",
         "out/a/y",
@@ -120,6 +122,13 @@ def test_a_step_repeats_for_every_combination():
         "--normalize",
         *("--radii", "0.1", "1.0"),
     ]
+
+
+def test_a_step_changes_the_options_that_all_steps_have():
+    common = {"preset": "x", "num_seeds": 4}
+    step = {"command": "train", "each": {"preset": ["y"]}, "options": {"seed": 1}}
+    ((_, words),) = study.command_lines(step, common, Path("out"))
+    assert words == "--preset y --num-seeds 4 --seed 1 --out out".split()
 
 
 @pytest.mark.parametrize(

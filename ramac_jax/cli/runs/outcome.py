@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,15 +11,20 @@ from rich.console import Console
 from ramac_jax.cli.options.sweep import SweepOptions
 from ramac_jax.cli.options.train import recorded_options
 from ramac_jax.cli.reporting import sweep_tables
+from ramac_jax.cli.reporting.figures.effect import are_numbers, draw_effect
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.figures.sweep import draw_frontier
 from ramac_jax.cli.runs.agents import with_critic
 from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search
+from ramac_jax.cli.runs.search_space import show
 from ramac_jax.cli.runs.searcher import Stage
 from ramac_jax.cli.runs.tried import Tried, front_of, ranking
 from ramac_jax.evaluation import Ranked
 from ramac_jax.policy import PolicySpec, save_policy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Outcome(NamedTuple):
@@ -170,6 +175,20 @@ def write_agents(
     save_policy(place, stage.trained.states, spec)
 
 
+def effect_of(outcome: Outcome) -> "Figure | None":
+    """Draw what the only parameter of a sweep does, or return None."""
+    search = outcome.search
+    ended = [x for x in outcome.tried if np.isfinite(x.score.get("mean", ())).any()]
+    if len(ended) < 2 or len(search.space.names) > 1:
+        return None
+    (name,) = search.space.names
+    values = [search.value_of(x.setting, name) for x in ended]
+    if not are_numbers(values):
+        values = [show(x) for x in values]
+    level = search.selection.level
+    return draw_effect(name, values, [x.score for x in ended], level)
+
+
 def write_tables(out: Path, outcome: Outcome) -> None:
     """Write and print the ranking."""
     selection = outcome.search.selection
@@ -181,6 +200,8 @@ def write_tables(out: Path, outcome: Outcome) -> None:
     )
     (out / "report.md").write_text(text)
     draw_frontier(outcome.ranked, level).savefig(out / "frontier.png", dpi=DPI)
+    if (figure := effect_of(outcome)) is not None:
+        figure.savefig(out / "effect.png", dpi=DPI)
     Console().print(sweep_tables.terminal(outcome.ranked, level))
     for line in (sentence, *outcome.remarks):
         Console().print(line, soft_wrap=True, highlight=False)

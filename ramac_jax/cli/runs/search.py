@@ -153,6 +153,12 @@ class Search(NamedTuple):
         """Return the number of a setting's program."""
         return int(self.variant[self.rows(np.array([number]))][0])
 
+    def value_of(self, number: int, name: str) -> Any:
+        """Return what a setting has for a name of the space."""
+        if name in self.space.static:
+            return self.variants[self.variant_of(number)].changes[name]
+        return getattr(self.setting(number), name)
+
     def of_settings(self, settings: Mapping[int, Mapping[str, Any]]) -> "Search":
         """Return the search of other settings: number -> name -> value.
 

@@ -34,6 +34,11 @@ class Space(NamedTuple):
     ranges: dict[str, Span]
     """Ranges of hyperparameters that a sampler chooses from."""
 
+    @property
+    def names(self) -> list[str]:
+        """All names."""
+        return [*self.traced, *self.static, *self.ranges]
+
 
 def parse_space(
     grid: Sequence[str],
