@@ -27,7 +27,7 @@ def make_dataset(key: jax.Array, size: int) -> rj.Transition:
     )
 
 
-def main(num_steps: int = 1500, batch_size: int = 64) -> float:
+def main(num_steps: int = 600, batch_size: int = 64) -> float:
     """Train, print the losses, and return the share of actions below 0."""
     dataset = make_dataset(jax.random.key(0), 5000)
     rj.check_transitions(dataset)
@@ -50,7 +50,7 @@ def main(num_steps: int = 1500, batch_size: int = 64) -> float:
         batch_key, update_key = jax.random.split(key)
         batch = rj.sample_batch(dataset, batch_key, batch_size)
         state, metrics = update(state, batch, update_key, hyperparams)
-        if step % 300 == 0:
+        if step % 150 == 0:
             print(f"{step:5d}", {name: f"{x:.3f}" for name, x in metrics.items()})
 
     action = agent.act(state, jnp.zeros((1000, 1)), jax.random.key(3))

@@ -11,6 +11,8 @@ import numpy as np
 import ramac_jax as rj
 
 PROBABILITY_TOLERANCE = 1e-6
+LARGEST = 1e9
+"""Size of a reward whose returns and their squares float32 still holds."""
 NOISES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "none": lambda rng, size: np.zeros(size),
     "normal": lambda rng, size: rng.normal(size=size),
@@ -55,8 +57,10 @@ def chain(
         )
     if not atoms:
         raise rj.InputError("no atom: give at least one, with its probability")
-    if not np.isfinite(atoms).all():
-        raise rj.InputError(f"atoms are {list(atoms)}: give finite rewards")
+    if not (np.abs(atoms) <= LARGEST).all():
+        raise rj.InputError(
+            f"atoms are {list(atoms)}: give rewards from -{LARGEST:g} to {LARGEST:g}"
+        )
     total = float(np.sum(probabilities))
     if not all(p >= 0.0 for p in probabilities):
         raise rj.InputError(

@@ -9,7 +9,8 @@ from benchmarks.tails.laws import Law, step, tabulate
 LEVEL = 0.1
 """Level of the CVaR."""
 REST = 1e-4
-"""An episode is followed until its next reward weighs less than this."""
+"""An episode is followed until its next reward weighs less than this; the mean of the
+last rewards then stands for the rest, which would shift a mean that is far from 0."""
 PARTS = 20
 """Equal parts of the episodes, whose spread gives the standard errors."""
 
@@ -44,6 +45,8 @@ def simulate_returns(
         returns[running] += weight * walk.reward
         running, states = running[~walk.ends], walk.next_state[~walk.ends]
         weight *= law.discount
+    if running.size:
+        returns[running] += weight / (1.0 - law.discount) * walk.reward.mean()
     return returns
 
 

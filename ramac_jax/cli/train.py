@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -46,9 +45,6 @@ from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.evaluation import Episodes
 from ramac_jax.policy import PolicySpec, load_policy, save_policy
-
-CLIPPED = 0.01
-"""Share of clipped targets above which the command warns."""
 
 
 def fit(
@@ -95,18 +91,6 @@ def print_losses(trained: populations.Trained) -> None:
     Console().print(table)
 
 
-def warn_of_clipping(trained: populations.Trained) -> None:
-    """Warn where targets of the critics lay outside of the range of values."""
-    clipped = trained.history.metrics["target_clipped"][-1]
-    worst = float(np.nanmax(clipped, initial=0.0))
-    if worst > CLIPPED:
-        console.warn(
-            f"{worst:.1%} of the critics' targets lie outside of the range of values, "
-            "so that their mean and tail are wrong: give a wider --value-range, or "
-            "--value-min and --value-max"
-        )
-
-
 def describe_outcome(trained: populations.Trained, seconds: float) -> dict[str, Any]:
     """Return the result of the training, for run.json."""
     return {
@@ -139,7 +123,6 @@ def write_outcome(
     tables = [read_rows(out / name) for name in (METRICS, EVALUATIONS)]
     draw_learning(*tables).savefig(out / "learning.png", dpi=DPI)
     print_losses(trained)
-    warn_of_clipping(trained)
     if evaluator is not None and episodes is not None:
         policy = load_policy(out / "checkpoint")
         calibrated = compare_critics(policy, episodes, evaluator.protocol)

@@ -30,7 +30,8 @@ def assert_within_errors(found, expected):
 
 
 @pytest.mark.parametrize(
-    ("atoms", "probabilities"), [([0.3, -5.0], [0.98, 0.02]), ([1.0, 2.0], [0.5, 0.5])]
+    ("atoms", "probabilities"),
+    [([0.3, -5.0], [0.98, 0.02]), ([100.0, 101.0], [0.5, 0.5])],
 )
 def test_a_chain_has_the_mean_and_deviation_of_its_series(atoms, probabilities):
     """E r / (1 - gamma), and std(r) / sqrt(1 - gamma^2)."""
@@ -188,7 +189,8 @@ ATOMS = "--atoms 1 2 --probabilities "
         (ATOMS + "nan 1", "give none below 0"),
         (ATOMS + "0.5 0.5 --discount 1", "the discount is 1 and the chain never ends"),
         (ATOMS + "0.5 0.5 --discount nan", "the discount is nan: give 0 or more"),
-        ("--atoms inf 1 --probabilities 0.5 0.5", "give finite rewards"),
+        ("--atoms inf 1 --probabilities 0.5 0.5", "give rewards from -1e"),
+        ("--atoms 1e39 1 --probabilities 0.5 0.5", "give rewards from -1e"),
         ("--figure tails.pdf", "--figure is tails.pdf: give a .png file"),
     ],
 )

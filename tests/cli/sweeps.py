@@ -73,6 +73,7 @@ def build_toy(agent, spec):
         drift = jax.random.normal(key, start.shape) + jnp.mean(batch.reward)
         flat = flat + hyperparams.actor_learning_rate * drift
         metrics = {"loss": jnp.mean(flat**2), "risk_value": jnp.mean(batch.reward)}
+        metrics["target_clipped"] = jnp.zeros(())
         return state._replace(actor_params=shaped(flat), step=state.step + 1), metrics
 
     return keyed_agent(init, update, None)

@@ -39,7 +39,7 @@ def test_a_member_and_interval_has_a_row(whole):
         for seed in "567"
     ]
     for name, columns in (
-        ("metrics.csv", ["loss", "risk_value"]),
+        ("metrics.csv", ["loss", "risk_value", "target_clipped"]),
         ("evaluations.csv", ["mean", "cvar", "risky_share", "failed"]),
     ):
         rows = table(whole / name)

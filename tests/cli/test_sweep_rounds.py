@@ -78,7 +78,8 @@ def test_every_round_trains_in_the_program_of_the_first(undisturbed):
     out, lowered = undisturbed
     assert lowered == [6]
     assert len({(x["setting"], x["seed"]) for x in table(out / "metrics.csv")}) == 15
-    assert visible(out) == STUDIED - {"evaluations.csv"}
+    effect = {"effect.png"}  # of the only parameter
+    assert visible(out) == STUDIED - {"evaluations.csv"} | effect
 
 
 def test_the_report_is_of_all_trials_and_best_is_the_first(undisturbed):

@@ -123,8 +123,9 @@ def train(dataset, critic, num_steps, target_steps=1, discount=0.99, **settings)
         **settings,
     )
     fit = jax.jit(rj.make_train(agent, num_steps=num_steps, batch_size=128))
+    start = agent.init(KEY, dataset)
     jax.config.update("jax_disable_most_optimizations", False)  # this run is long
-    state, _ = fit(agent.init(KEY, dataset), dataset, KEY, hyperparams)
+    state, _ = fit(start, dataset, KEY, hyperparams)
     jax.config.update("jax_disable_most_optimizations", True)
     return state.critic_params
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import ramac_jax as rj
 from ramac_jax import population as populations
 from ramac_jax.cli import console
@@ -18,10 +20,14 @@ from ramac_jax.cli.runs.agents import (
 )
 from ramac_jax.cli.signals import noted_signals
 from ramac_jax.data.loading import OfflineDataset
+from ramac_jax.devices.hosts import is_first_host
 from ramac_jax.policy import PolicySpec
 
 PRETRAINING_READS = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 """Hyperparameters that the agent of `build_pretraining_agent` reads."""
+
+CLIPPED = 0.01
+"""Share of clipped targets above which a command warns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +122,7 @@ def train_members(
         hyperparams_read=PRETRAINING_READS,
     )
     with training_in(plan.agent.precision), noted_signals() as noted_signal:
-        return populations.train_population(
+        trained = populations.train_population(
             agent,
             dataset.transitions,
             members,
@@ -126,4 +132,19 @@ def train_members(
             storage=populations.Storage(folder=folder, settings=plan.settings),
             memory=plan.memory,
             shared=compiled.programs(plan.agent, max(size, len(members.seed))),
+        )
+    warn_of_clipping(trained)
+    return trained
+
+
+def warn_of_clipping(trained: populations.Trained) -> None:
+    """Warn where targets of the critics lay outside of the range of values."""
+    clipped = trained.history.metrics["target_clipped"][-1]
+    worst = float(np.nanmax(clipped, initial=0.0))
+    if worst > CLIPPED and is_first_host():
+        members = f"{np.sum(clipped > CLIPPED)} of {len(clipped)} agents"
+        console.warn(
+            f"up to {worst:.1%} of the critics' targets of {members} lie outside of "
+            "the range of values, so that their mean and tail are wrong: give a wider "
+            "--value-range, or --value-min and --value-max"
         )
