@@ -13,18 +13,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], True)
 
-# Without fusion emitters XLA compiles test programs in half the time, and in one part
-# in about .9 of that, as the other core has tests of its own. The second run of .ci/run
-# keeps both, and the optimiser, for the tests of the equations. XLA of JAX 0.11 no
-# longer knows the first flag, and ends the process that gives it one.
-QUICK = (
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
+# Without fusion emitters XLA compiles test programs in half the time. The second run of
+# .ci/run keeps them, and the optimiser, for the tests of the equations. XLA of JAX 0.11
+# no longer knows the flag, and ends the process that gives it one.
 OPTIMISED = os.environ.get("RAMAC_TEST_OPTIMISED") == "1"
 if not OPTIMISED and importlib.metadata.version("jaxlib").startswith("0.10."):
     flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = " ".join([flags, *QUICK]).strip()
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
 
 import jax
 import jax.numpy as jnp

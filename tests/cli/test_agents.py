@@ -237,6 +237,8 @@ def test_a_population_trains_and_records_in_its_precision(tmp_path, monkeypatch)
     def train_population(agent, *others, storage, **options):
         matmul = jax.config.jax_default_matmul_precision
         seen.update(storage.settings, matmul=matmul)
+        metrics = {"target_clipped": np.zeros((1, 2))}
+        return SimpleNamespace(history=SimpleNamespace(metrics=metrics))
 
     monkeypatch.setattr(training.populations, "train_population", train_population)
     rows = jnp.zeros((4, 3)), jnp.zeros((4, 2)), jnp.zeros(4), jnp.zeros((4, 3))

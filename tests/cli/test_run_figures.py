@@ -56,7 +56,11 @@ def test_risk_and_return_are_those_of_the_summary():
 def test_names_stand_at_their_points_and_long_ones_in_a_legend():
     figures = scored("a", [[1.0, 2.0]]).summary
     failed = {name: {"value": None} for name in ("mean", "pooled_cvar")}
-    for name, labelled in (("a", True), ("temperature 0.5, best of 16 at .1", False)):
+    for name, labelled in (
+        ("a", True),
+        ("oraac-diffusion, temperature ", True),
+        ("temperature 0.5, best of 16 at .1", False),
+    ):
         points = [(f"{name}{i}", figures) for i in range(3)] + [("none", failed)]
         figure = draw_risk_return(points, 0.1, "a title")
         names = [x for x, _ in points[:3]]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 LETTERS = 66  # of a line of the legend, the markers of its columns included
 MARKER = 8  # letters that a marker and the space around it take
-LONGEST = 24  # letters of a name that is written next to its point
+LONGEST = 32  # letters of a name that is written next to its point
+SHORT = 24  # letters of a name that a narrow figure has room for
 OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
 """Colours of the paper's methods; other agents next to them are grey."""
 
@@ -35,8 +36,8 @@ def draw_risk_return(
     longest = max(len(name) for name, _ in points)
     columns = min(max(LETTERS // (longest + MARKER), 1), 3)
     lines = -(-len(points) // columns) if longest > LONGEST else 0
-    crowded = longest <= LONGEST and len(points) > 7
-    width, height = (1.7 * WIDTH, 4.4) if crowded else (WIDTH, 2.7 + 0.13 * lines)
+    wide = longest <= LONGEST and (len(points) > 7 or longest > SHORT)
+    width, height = (1.7 * WIDTH, 4.4) if wide else (WIDTH, 2.7 + 0.13 * lines)
     figure = make_figure(width, height)
     axis = figure.subplots()
     labels = [
