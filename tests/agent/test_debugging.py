@@ -32,13 +32,18 @@ def no_axes_of_its_own():
         yield
 
 
+def trace_update(agent, batch):
+    """Trace an update, and return the shapes of its state; nothing is compiled."""
+    state = jax.eval_shape(agent.init, KEY, batch)
+    jax.eval_shape(agent.update, state, batch, KEY, rj.Hyperparams())
+    return state
+
+
 def trace_all(agent, batch):
     """Trace whatever a program can ask of an agent; nothing is compiled."""
-    state = jax.eval_shape(agent.init, KEY, batch)
-    hyperparams = rj.Hyperparams()
+    state = trace_update(agent, batch)
     joined = batch._replace(reward=jnp.ones((8, 3)), steps=jnp.full(8, 3.0))
-    jax.eval_shape(agent.update, state, batch, KEY, hyperparams)
-    jax.eval_shape(agent.update, state, joined, KEY, hyperparams)
+    jax.eval_shape(agent.update, state, joined, KEY, rj.Hyperparams())
     for observation in (batch.observation, batch.observation[0]):
         for options in ({}, {"num_candidates": 3, "risk_level": 0.1}):
 
@@ -56,11 +61,11 @@ def test_every_actor_writes_its_axes_out(actor_name, make_agent, make_batch):
 
 @pytest.mark.parametrize("critic", CRITICS.values(), ids=CRITICS.keys())
 def test_every_critic_writes_its_axes_out(critic, make_actor, make_batch):
+    actor, batch = make_actor("gaussian"), make_batch()
+    trace_all(rj.ramac_agent(actor, critic, num_quantiles=4), batch)
     conservative = {"conservative": quantile_gap, "num_candidates": 2}
-    for options in ({}, conservative, {"micro_batch": lambda rows, fractions: 4}):
-        actor = make_actor("gaussian")
-        agent = rj.ramac_agent(actor, critic, num_quantiles=4, **options)
-        trace_all(agent, make_batch())
+    for options in (conservative, {"micro_batch": lambda rows, fractions: 4}):
+        trace_update(rj.ramac_agent(actor, critic, num_quantiles=4, **options), batch)
 
 
 @pytest.mark.parametrize("measure", RISK_MEASURES)
