@@ -293,5 +293,5 @@ def test_targets_outside_of_the_range_are_warned_of(share, warned, capsys):
     metrics = {"target_clipped": np.array([[0.9, 0.9], [0.0, share]])}
     training.warn_of_clipping(SimpleNamespace(history=SimpleNamespace(metrics=metrics)))
     message = capsys.readouterr().err
-    told = "up to 3.0% of the critics' targets of 1 of 2 agents lie outside" in message
-    assert told == warned
+    warning = "up to 3.0% of the critics' targets of 1 of 2 agents lie outside"
+    assert (warning in message) == warned
