@@ -4,12 +4,11 @@ Every setting with every seed is a member of one population. Writes sweep.json, 
 repeats the search, metrics.csv and evaluations.csv (one row per member and interval),
 and with an environment agents.csv (one row per agent that selects or is reported),
 report.md, frontier.png, of one parameter alone effect.png, and best/, a run of the
-selected setting for `ramac evaluate`.
-agents/V/checkpoint holds every member that was trained to the end with the static
-options V; with a sampler V is the number of a trial, study.db its storage, and
-importances.png, slices.png and pareto.png show its trials. The same command resumes an
-unfinished search. Exit status 1: a member diverged; 2: bad input; 130, 138 or 143: a
-signal, after everything is saved.
+selected setting for `ramac evaluate`. agents/V/checkpoint holds every member that was
+trained to the end with the static options V; with a sampler V is the number of a trial,
+study.db its storage, and importances.png, slices.png and pareto.png show its trials.
+The same command resumes an unfinished search. Exit status 1: a member diverged; 2: bad
+input; 130, 138 or 143: a signal, after everything is saved.
 """
 
 import contextlib

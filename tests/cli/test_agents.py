@@ -231,13 +231,15 @@ def test_weights_trained_in_bfloat16_act_in_float32(make_batch):
     assert "bf16" not in text
 
 
-def test_a_population_trains_and_records_in_its_precision(tmp_path, monkeypatch):
+def test_a_population_trains_in_its_precision_and_warns_of_clipped_targets(
+    tmp_path, monkeypatch, capsys
+):
     seen = {}
 
     def train_population(agent, *others, storage, **options):
         matmul = jax.config.jax_default_matmul_precision
         seen.update(storage.settings, matmul=matmul)
-        metrics = {"target_clipped": np.zeros((1, 2))}
+        metrics = {"target_clipped": np.full((1, 2), 0.5)}
         return SimpleNamespace(history=SimpleNamespace(metrics=metrics))
 
     monkeypatch.setattr(training.populations, "train_population", train_population)
@@ -252,6 +254,7 @@ def test_a_population_trains_and_records_in_its_precision(tmp_path, monkeypatch)
         members = SimpleNamespace(seed=np.arange(2))
         training.train_members(plan, dataset, members, tmp_path, Callbacks())
         assert (seen["precision"], seen["matmul"]) == (precision, products)
+        assert "50.0% of the critics' targets of 2 of 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -1,9 +1,11 @@
 """The figure of the only parameter of a sweep, read from its artists."""
 
+import math
+
 import numpy as np
 import pytest
 
-from ramac_jax.cli.reporting.figures.effect import draw_effect
+from ramac_jax.cli.reporting.figures.effect import are_numbers, draw_effect
 
 NAN = float("nan")
 
@@ -39,6 +41,11 @@ def test_an_axis_is_linear_where_the_values_lie_close_or_reach_zero():
         assert {axis.get_xscale() for axis in figure.axes} == {"linear"}
 
 
+@pytest.mark.parametrize("values", [[1000.0, math.inf], [True, False]])
+def test_infinite_values_and_flags_have_no_place_among_numbers(values):
+    assert not are_numbers(values)
+
+
 def test_choices_keep_their_order_and_no_line_joins_them():
     figure = draw_effect("critic", ["quantile", "categorical"], agents(1.0, 2.0), 0.1)
     axis = figure.axes[0]
@@ -51,7 +58,7 @@ def test_choices_keep_their_order_and_no_line_joins_them():
 def test_risky_steps_are_in_percent_and_agents_without_a_figure_are_left_out():
     figures = [
         {"cvar": [1.0, NAN], "mean": [NAN, NAN], "risky_share": [0.02, 0.04]},
-        {"cvar": [NAN, 5.0], "mean": [NAN, NAN], "risky_share": [0.01, 0.01]},
+        {"cvar": [-math.inf, 5.0], "mean": [NAN, NAN], "risky_share": [0.01, 0.01]},
     ]
     cvar, risky = draw_effect("x", [1, 2], figures, 0.1).axes
     assert means(cvar) == [[1.0, 1.0], [2.0, 5.0]]

@@ -87,7 +87,6 @@ def test_metrics_have_a_row_per_step_and_seed_and_cloning_succeeds(out):
 
 
 def test_the_record_repeats_the_run(out):
-
     def refuse(constant):
         raise AssertionError(f"{constant} is not strict JSON")
 
@@ -257,7 +256,6 @@ class Died(Exception):
 def test_an_interrupted_run_resumes_to_the_same_numbers(
     out, tmp_path, monkeypatch, capsys
 ):
-    whole = out
     options = ["--dataset", DATASET, "--actor", "flow", *TINY, "--save-every", "20"]
     options += ["--out", str(tmp_path / "out")]
     update = CsvTable.update
@@ -275,10 +273,10 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(
     assert "with options.num_quantiles 4, not 8" in capsys.readouterr().err
     train.main(options)
     for name in ("metrics.csv", "learning.png"):
-        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+        assert (tmp_path / "out" / name).read_bytes() == (out / name).read_bytes()
     one, other = (
-        checkpoints.load_policy(out / "checkpoint").params
-        for out in (whole, tmp_path / "out")
+        checkpoints.load_policy(folder / "checkpoint").params
+        for folder in (out, tmp_path / "out")
     )
     jax.tree.map(np.testing.assert_array_equal, one, other)
     record = json.loads((tmp_path / "out" / "run.json").read_text())

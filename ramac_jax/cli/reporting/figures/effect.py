@@ -1,5 +1,6 @@
 """The figure of a sweep of one parameter: what the parameter does to each measure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,8 @@ def draw_measure(
     axis.plot(places, means, "o", linestyle=line, markersize=4.0, color=COLOURS[0])
     low, high = limits([x for x in found if np.isfinite(x.value)])
     seen = np.concatenate(rows)
-    axis.set_ylim(min(low, np.nanmin(seen)), max(high, np.nanmax(seen)))
+    seen = seen[np.isfinite(seen)]
+    axis.set_ylim(min(low, seen.min()), max(high, seen.max()))
     if not joined:
         axis.set_xticks(places, values)
         axis.set_xlim(-0.5, len(places) - 0.5)
@@ -87,5 +89,8 @@ def draw_measure(
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
-    """Return whether the values have places on an axis."""
-    return all(isinstance(x, int | float) and not isinstance(x, bool) for x in values)
+    """Return whether the values have places on an axis; inf and True have none."""
+    return all(
+        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
+        for x in values
+    )
