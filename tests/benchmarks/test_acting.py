@@ -67,6 +67,7 @@ def clone(tmp_path, monkeypatch):
     return types.SimpleNamespace(folder=folder, torch=torch)
 
 
+@pytest.mark.slow
 def test_every_way_is_timed_and_the_deadline_is_counted(
     tmp_path, monkeypatch, capsys, clone
 ):

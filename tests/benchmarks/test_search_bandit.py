@@ -14,6 +14,8 @@ from ramac_jax.cli.bandit import settings
 from ramac_jax.envs import bandit
 from ramac_jax.evaluation import cvar
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path(__file__).parents[2] / "benchmarks/results"
 TINY = {"EULER_STEPS": 1, "WIDTHS": (4,), "NARROW": (4,), "NUM_QUANTILES": 2}
 

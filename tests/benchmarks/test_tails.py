@@ -14,6 +14,8 @@ from benchmarks.tails.command import main
 from benchmarks.tails.critics import CRITICS, DEFAULT, Settings
 from ramac_jax.cli.options.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 EPISODES = 20_000
 
 

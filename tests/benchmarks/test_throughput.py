@@ -159,6 +159,7 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_record_is_consistent_and_can_be_compared(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(command.KNOWN, "tiny", TINY)
     monkeypatch.setattr(command, "BEST_SHAPE", (8, 8, 8))

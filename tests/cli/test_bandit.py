@@ -13,6 +13,8 @@ from ramac_jax.cli.bandit import agents, command, scoring, settings, stages, tra
 from ramac_jax.cli.bandit.command import main, rj
 from ramac_jax.envs import bandit
 
+pytestmark = pytest.mark.slow
+
 TINY = ["--bc-steps", "40", "--critic-steps", "20", "--risk-steps", "8"]
 SOME = ["bc-flow", "oraac-flow", "rafmac"]
 

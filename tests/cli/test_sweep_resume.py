@@ -32,6 +32,7 @@ from tests.cli.sweeps import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::UserWarning:minari"),
     pytest.mark.usefixtures("sweep_datasets", "toys"),
 ]

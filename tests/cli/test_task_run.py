@@ -27,7 +27,10 @@ ACTING = (
 ).split()
 BASE = ["--task", TASK, "--dataset", SOURCE, *TINY]
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::UserWarning:minari"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

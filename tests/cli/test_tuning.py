@@ -13,7 +13,10 @@ from ramac_jax.cli.runs.comparison import Row
 from tests.cli.test_compare import BASE, TASK, tiny
 
 __all__ = ["tiny"]  # the datasets and the small presets
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::UserWarning:minari"),
+]
 TUNE = "--tune-factors 0.5 2 --tune-temperatures 0 1 --tune-episodes 2".split()
 WORDS = [*BASE, "--agents", "bc-flow", "radac", "--bc-steps", "2", *TUNE]
 WEIGHT = 0.01

@@ -13,6 +13,8 @@ from ramac_jax.compute.data_parallel import data_parallel, own_rows
 from ramac_jax.registry import ACTORS
 from ramac_jax.types import Noise
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
     risk_weight=1.0,

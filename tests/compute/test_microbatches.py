@@ -14,6 +14,8 @@ from ramac_jax.compute.microbatches import (
     whole_batch,
 )
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(3)
 HYPERPARAMS = rj.Hyperparams(
     risk_weight=1.0,

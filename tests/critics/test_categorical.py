@@ -145,6 +145,7 @@ def one_state(reward, ends):
     return rj.Transition(state, action, reward, state, terminated, jnp.asarray(left))
 
 
+@pytest.mark.slow
 def test_a_rare_penalty_that_ends_the_episode_keeps_its_probability():
     """Reward 1 and on with .9, or -20 and the end; discount 1, targets of 10 steps.
 
@@ -209,6 +210,7 @@ def test_half_of_the_sampled_actions_lie_near_those_of_the_data():
     np.testing.assert_allclose(near, expected, atol=0.01)
 
 
+@pytest.mark.slow
 def test_a_policy_avoids_actions_in_proportion_to_how_rare_the_data_make_them():
     """Actions U(-.5, .5), reward 1 and the end; an OOD weight of 1."""
     size = 20_000
@@ -229,6 +231,7 @@ def test_a_policy_avoids_actions_in_proportion_to_how_rare_the_data_make_them():
     np.testing.assert_allclose(quantiles.mean(axis=2)[:, :2], 1.0, atol=0.1)
 
 
+@pytest.mark.slow
 def test_without_made_up_actions_caution_changes_nothing():
     dataset = one_state(np.ones(500), np.full(500, True))
     critic = rj.categorical_critic(-4.0, 4.0, widths=(8,), num_atoms=9)

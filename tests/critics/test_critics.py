@@ -99,8 +99,11 @@ def single_state(weights):
     return rj.Transition(ones, jnp.zeros((ROWS, 1)), reward, ones, jnp.ones(ROWS))
 
 
-CASES = [("float32", "normal")]
-CASES += [(x, "contaminated normal") for x in ("tf32", "bfloat16")]  # heavy tails
+CASES = [pytest.param(("float32", "normal"), id="float32-normal")]
+CASES += [  # heavy tails
+    pytest.param((x, "contaminated normal"), id=x, marks=pytest.mark.slow)
+    for x in ("tf32", "bfloat16")
+]
 
 
 @pytest.fixture
@@ -147,7 +150,7 @@ def reading(request):
     return name, read
 
 
-@pytest.mark.parametrize("reading", CASES, indirect=True, ids="-".join)
+@pytest.mark.parametrize("reading", CASES, indirect=True)
 def test_a_trained_critic_reads_the_law_of_its_returns(reading):
     name, read = reading
     truth = [true_quantile(WEIGHTS[name], tau) for tau in FRACTIONS]

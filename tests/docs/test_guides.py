@@ -20,6 +20,7 @@ def test_most_guides_have_a_block():
     assert len({block.values[0] for block in BLOCKS}) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_a_block_runs(page, block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

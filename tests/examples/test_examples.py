@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "examples"
 
 
@@ -23,7 +25,6 @@ def test_the_readme_lists_every_script():
     assert len(scripts) == 5
 
 
-@pytest.mark.slow
 def test_the_embedded_update_learns_to_avoid_the_penalty():
     assert load("embed_update").main() > 0.9
 

@@ -68,6 +68,7 @@ def test_a_truncated_checkpoint_is_damaged(flow, tmp_path, victim):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_a_number(flow, tmp_path):
     folder = shutil.copytree(flow[0], tmp_path / "copy")
     key, states = jax.random.key(0), flow[2]

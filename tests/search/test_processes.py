@@ -88,6 +88,7 @@ def server(tmp_path_factory):
         call("rm", "-rf", folder)
 
 
+@pytest.mark.slow
 def test_killed_processes_leave_their_trials_to_the_others(server, tmp_path):
     """Four processes, two of them killed at random moments while they work."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
