@@ -2,12 +2,12 @@
 
 The command trains every agent on every task, each in a folder OUT/TASK/AGENT as
 `ramac train` does, and the agents of the bandit in OUT/bandit as `ramac bandit` does.
-It measures how often the agents leave the data, and writes comparison.md and
-comparison.json, with one row for each agent and task of the command line, and the
-files of `ramac report`. The same command resumes an interrupted comparison, and a
-command with more agents trains only these. Exit status 1: a seed diverged, or the
-bandit breaks a bound; 2: bad input, before any training; 130, 138 or 143: a signal,
-after the run is saved.
+It measures how often the agents leave the data, and writes comparison.md,
+comparison.json and a figure TASK-comparison.png, with one row or point for each agent
+and task of the command line, and the files of `ramac report`. The same command resumes
+an interrupted comparison, and a command with more agents trains only these. Exit
+status 1: a seed diverged, or the bandit breaks a bound; 2: bad input, before any
+training; 130, 138 or 143: a signal, after the run is saved.
 """
 
 import shlex
@@ -159,9 +159,11 @@ def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
     output = Console()
     for task in rates:
         of_task = [row for row in rows if row.task == task]
+        name = f"{task}-comparison.png".replace("/", "-")
+        comparison.draw(of_task, level).savefig(arguments.out / name, dpi=DPI)
         output.print(comparison.terminal(of_task, level))
     files = FILES if scores else FILES[:2]
-    output.print(f"{arguments.out}: {', '.join(files)}", soft_wrap=True)
+    output.print(f"{arguments.out}: {', '.join(files)}, figures", soft_wrap=True)
 
 
 def holds_more(arguments: Arguments, found: Comparison) -> bool:

@@ -111,6 +111,16 @@ def test_tables_and_figures_are_written(out):
     for kind in ("returns", "risk-return", "monitored"):
         assert (out / f"{TASK}-{kind}.png").is_file()
     assert (out / "report.tex").is_file() and (out / "profiles.png").is_file()
+    assert (out / f"{TASK}-comparison.png").is_file()
+
+
+def test_the_figure_shows_the_numbers_of_the_table():
+    numbers = {"mean": Interval(7.0, 6.0, 8.0), "cvar": Interval(3.0, 1.0, 5.0)}
+    rows = [Row(TASK, "radac", numbers, 2, acting="temperature 0")]
+    (axis,) = comparison.draw(rows, 0.1).axes
+    assert [line.get_xydata().tolist()[0] for line in axis.lines][0] == [3.0, 7.0]
+    assert [x.get_text() for x in axis.texts] == ["radac, temperature 0"]
+    assert "mean over seeds" in axis.get_xlabel()
 
 
 def test_a_finished_run_is_not_trained_again(out, monkeypatch):

@@ -2,15 +2,19 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from ramac_jax.cli.options.presets import read_table
+from ramac_jax.cli.reporting.figures.risk_return import SEEDS, draw_risk_return
 from ramac_jax.cli.reporting.tables import cell, pipes, size_note
 from ramac_jax.cli.runs.comparison import Row
 from ramac_jax.evaluation.intervals import OVER_SEEDS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESULTS = {
     "mean": ("mean", 1.0),
@@ -58,9 +62,25 @@ def table_of(
         reported = paper.get(row.agent, {})
         diverged = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
         last = [f"{reported[x]:g}" if x in reported else "-" for x in shown]
-        name = f"{row.agent}, {row.acting}" if row.acting else row.agent
-        table.append([f"{name}{diverged}", *figures, *last])
+        table.append([f"{title_of(row)}{diverged}", *figures, *last])
     return table
+
+
+def title_of(row: Row) -> str:
+    """Return the agent of a row and how it acts."""
+    return f"{row.agent}, {row.acting}" if row.acting else row.agent
+
+
+def draw(rows: Sequence[Row], level: float) -> "Figure":
+    """Draw mean against CVaR of the rows of one task, as in their table."""
+    points = [
+        (
+            title_of(row),
+            {name: row.figures[name].to_json() for name in ("mean", "cvar")},
+        )
+        for row in rows
+    ]
+    return draw_risk_return(points, level, rows[0].task, ("cvar", SEEDS))
 
 
 def markdown(rows: Sequence[Row], level: float) -> str:

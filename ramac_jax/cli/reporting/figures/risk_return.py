@@ -18,8 +18,15 @@ OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
 """Colours of the paper's methods; other agents next to them are grey."""
 
 
+EPISODES, SEEDS = "of all returns", "of each seed's returns, mean over seeds"
+"""What a CVaR is of."""
+
+
 def draw_risk_return(
-    points: Sequence[tuple[str, Mapping[str, Any]]], level: float, title: str = ""
+    points: Sequence[tuple[str, Mapping[str, Any]]],
+    level: float,
+    title: str = "",
+    cvar: tuple[str, str] = ("pooled_cvar", EPISODES),
 ) -> "Figure":
     """Draw mean against CVaR with 95 % confidence intervals; best is top right.
 
@@ -27,12 +34,15 @@ def draw_risk_return(
     are among other agents, they alone have colours.
 
     Args:
-      points: names, and the figures "mean" and "pooled_cvar" of each; one without
-        them, whose episodes all failed, is left out.
+      points: names, and the figures of each, "mean" and a CVaR; one without them, whose
+        episodes all failed, is left out.
       level: of the CVaR.
       title: of the figure.
+      cvar: the name of the CVaR among the figures, and what it is of.
     """
-    known = [(i, *x) for i, x in enumerate(points) if has_figures(x[1])]
+    column, source = cvar
+    pairs = [(name, figures["mean"], figures[column]) for name, figures in points]
+    known = [(i, *x) for i, x in enumerate(pairs) if is_known(*x[1:])]
     longest = max(len(name) for name, _ in points)
     columns = min(max(LETTERS // (longest + MARKER), 1), 3)
     lines = -(-len(points) // columns) if longest > LONGEST else 0
@@ -41,10 +51,10 @@ def draw_risk_return(
     figure = make_figure(width, height)
     axis = figure.subplots()
     labels = [
-        draw_point(axis, name, figures, style)
-        for (_, name, figures), style in zip(known, styles(known), strict=True)
+        draw_point(axis, name, y, x, style)
+        for (_, name, y, x), style in zip(known, styles(known), strict=True)
     ]
-    axis.set_xlabel(f"CVaR$_{{{level:g}}}$ of the returns", fontsize=8)
+    axis.set_xlabel(f"CVaR$_{{{level:g}}}$ {source}", fontsize=8)
     axis.set_ylabel("mean return", fontsize=8)
     axis.set_title(title, fontsize=8)
     axis.tick_params(labelsize=7)
@@ -62,28 +72,31 @@ def draw_risk_return(
     return figure
 
 
-def has_figures(figures: Mapping[str, Any]) -> bool:
-    """Whether a run has a mean and a CVaR."""
-    return None not in (figures["mean"]["value"], figures["pooled_cvar"]["value"])
+def is_known(mean: Mapping[str, Any], cvar: Mapping[str, Any]) -> bool:
+    """Whether both figures have values."""
+    return None not in (mean["value"], cvar["value"])
 
 
-def styles(known: Sequence[tuple[int, str, Any]]) -> list[dict[str, Any]]:
+def styles(known: Sequence[tuple[int, str, Any, Any]]) -> list[dict[str, Any]]:
     """Return how each point is drawn: number, name and figures of each."""
-    ours = [OURS.get(name.partition(",")[0]) for _, name, _ in known]
+    ours = [OURS.get(name.partition(",")[0]) for _, name, _, _ in known]
     if all(ours) or not any(ours):
-        return [point(index) for index, _, _ in known]
+        return [point(index) for index, *_ in known]
     return [
         point(index)
         | ({"color": "0.55"} if own is None else {"color": own, "markersize": 7})
-        for (index, _, _), own in zip(known, ours, strict=True)
+        for (index, *_), own in zip(known, ours, strict=True)
     ]
 
 
 def draw_point(
-    axis: "Axes", name: str, figures: Mapping[str, Any], style: Mapping[str, Any]
+    axis: "Axes",
+    name: str,
+    y: Mapping[str, Any],
+    x: Mapping[str, Any],
+    style: Mapping[str, Any],
 ) -> Label:
     """Draw a point with its intervals; return its label."""
-    x, y = figures["pooled_cvar"], figures["mean"]
     axis.errorbar(
         x["value"],
         y["value"],
