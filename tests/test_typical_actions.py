@@ -16,6 +16,8 @@ from ramac_jax.acting import (
 )
 from tests.helpers import noiseless_actor
 
+pytestmark = pytest.mark.slow
+
 
 def value_of_action(nan_below=-9.0):
     """Z(s, a) = a, or NaN for low actions."""

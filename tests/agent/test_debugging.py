@@ -10,6 +10,8 @@ from ramac_jax import guard, normalization
 from ramac_jax.losses import quantile_gap
 from ramac_jax.registry import ACTORS, HEADS, RISK_MEASURES
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(3)
 IQN = {"width": 8, "embedding_width": 8, "num_cosines": 4}
 CATEGORICAL = {"widths": (8,), "num_atoms": 7}

@@ -10,6 +10,8 @@ import pytest
 import ramac_jax as rj
 from benchmarks import acting, release
 
+pytestmark = pytest.mark.slow
+
 RELEASE = """
 import numpy as np
 
@@ -67,7 +69,6 @@ def clone(tmp_path, monkeypatch):
     return types.SimpleNamespace(folder=folder, torch=torch)
 
 
-@pytest.mark.slow
 def test_every_way_is_timed_and_the_deadline_is_counted(
     tmp_path, monkeypatch, capsys, clone
 ):

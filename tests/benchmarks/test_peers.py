@@ -23,6 +23,8 @@ from benchmarks.peers.workers import Worker
 from benchmarks.throughput.operation_counts import update_flop
 from tests.benchmarks.tiny import TINIEST
 
+pytestmark = pytest.mark.slow
+
 FAKE_AGENT = """
     from types import SimpleNamespace
     import flax, jax, jax.numpy as jnp

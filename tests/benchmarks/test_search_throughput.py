@@ -8,8 +8,9 @@ import ramac_jax as rj
 from benchmarks.search import throughput
 from tests.benchmarks.tiny import TINIEST
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_both_train_the_same_updates_and_the_ratio_is_that_of_their_rates(
     tmp_path, monkeypatch, capsys
 ):

@@ -15,6 +15,8 @@ from benchmarks.stalls.runs import Run, overlap
 from ramac_jax.acting import ActingParams
 from tests.benchmarks.tiny import TINIEST
 
+pytestmark = pytest.mark.slow
+
 
 def test_overlap_is_the_time_in_both_sets_of_intervals():
     evaluations = [(0.0, 2.0), (5.0, 9.0)]
@@ -78,7 +80,6 @@ def test_an_evaluation_plays_every_member_and_records_its_time():
     assert 0.0 < waited < end - start
 
 
-@pytest.mark.slow
 def test_a_tiny_run_is_recorded_and_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(command.CASES, "tiny", TINIEST)
     out = tmp_path / "new" / "found.json"

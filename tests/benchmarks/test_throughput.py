@@ -26,6 +26,8 @@ from ramac_jax.networks.vector_field import UNROLLED_STEPS
 from ramac_jax.normalization import Scaling
 from tests.benchmarks.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 
 def program_of(agent, case):
     """The program of an agent's update as text, without addresses of functions."""
@@ -159,7 +161,6 @@ def test_bad_options_are_refused_before_the_measurement(words, message, monkeypa
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.slow
 def test_the_record_is_consistent_and_can_be_compared(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(command.KNOWN, "tiny", TINY)
     monkeypatch.setattr(command, "BEST_SHAPE", (8, 8, 8))

@@ -21,6 +21,8 @@ from ramac_jax.policy import build_actor, build_critic
 from ramac_jax.population import Callbacks
 from ramac_jax.registry import HEADS, PRECISIONS
 
+pytestmark = pytest.mark.slow
+
 RANGE = "--value-range -9 9".split()
 TINY = (
     "--num-atoms 7 --actor-widths 8 --critic-width 16 --embedding-width 8 "

@@ -26,7 +26,7 @@ TINY = (
     "--num-quantiles 2 --num-critics 1 --horizon 3 --episodes 2"
 ).split()
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
 class Maze(gym.Env):

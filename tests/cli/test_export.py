@@ -17,6 +17,8 @@ from ramac_jax.guard import Guard
 from ramac_jax.normalization import Scaling
 from tests.export.policies import make_policy
 
+pytestmark = pytest.mark.slow
+
 SCALING = Scaling(jnp.zeros(11), jnp.ones(11), -jnp.ones(3), jnp.ones(3))
 GUARD = Guard(jnp.zeros(11), jnp.ones(11), jnp.float32(5.0))
 ASKED = ["--episodes", "3", "--horizon", "20", "--seed", "50"]

@@ -8,6 +8,8 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.registry import HEADS
 
+pytestmark = pytest.mark.slow
+
 ROUNDING = 2.0**-8  # of a number in bfloat16, relative
 KEY = jax.random.key(0)
 ACTORS = [rj.diffusion_actor, rj.flow_actor]

@@ -19,6 +19,8 @@ from ramac_jax.export.reader import checksum
 from ramac_jax.policy import OODWarning
 from tests.export.policies import GUARD, OBSERVATION, make_policy
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(7)
 FIGURE = {"value": 2.5, "low": 1.0, "high": 4.0}
 ACTING = {"temperature": 0.5, "num_candidates": 5, "risk_level": 0.2}

@@ -14,6 +14,8 @@ from ramac_jax.export.program import make_program
 from ramac_jax.registry import ACTORS
 from tests.export.policies import OBSERVATION, OPTIONS, make_policy
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(7)
 
 

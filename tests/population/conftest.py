@@ -91,9 +91,11 @@ def uninterrupted(waiting, compiled_once, train, tmp_path_factory):
 def launch(tmp_path_factory):
     """Start `tests.population.toy` as a process; what still runs is killed at the end.
 
-    All processes compile with the same options and share a cache of programs.
+    All processes compile with the same options and share a cache of programs. Each
+    writes into a file: nobody empties the pipe of one while another is waited for, and
+    a host that waits at a full pipe stops all.
     """
-    started = []
+    started, outputs = [], tmp_path_factory.mktemp("outputs")
     settings = {
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
@@ -105,14 +107,16 @@ def launch(tmp_path_factory):
         flags = os.environ.get("XLA_FLAGS", "")
         flags += f" --xla_force_host_platform_device_count={devices}"
         words = json.dumps(arguments, default=str)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.population.toy", words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | settings | {"XLA_FLAGS": flags} | environment,
-            cwd=ROOT,
-        )
+        output = outputs / f"{len(started)}.txt"
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.population.toy", words],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=os.environ | settings | {"XLA_FLAGS": flags} | environment,
+                cwd=ROOT,
+            )
+        process.output = output
         started.append(process)
         return process
 
@@ -127,7 +131,7 @@ def finish():
     """Wait for a process: its exit status, and its output."""
 
     def wait(process):
-        text, _ = process.communicate(timeout=TIMEOUT)
-        return process.returncode, text
+        code = process.wait(timeout=TIMEOUT)
+        return code, process.output.read_text()
 
     return wait
