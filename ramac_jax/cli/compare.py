@@ -201,7 +201,7 @@ def describe_comparison(
             f"{training.num_steps:,} updates, {state}"
         )
     files = FILES if plans else FILES[:2]
-    lines.append(f"output: {arguments.out}: {', '.join(files)} and a report")
+    lines.append(f"output: {arguments.out}: {', '.join(files)}, figures and a report")
     return "\n".join(lines)
 
 

@@ -91,11 +91,9 @@ def uninterrupted(waiting, compiled_once, train, tmp_path_factory):
 def launch(tmp_path_factory):
     """Start `tests.population.toy` as a process; what still runs is killed at the end.
 
-    All processes compile with the same options and share a cache of programs. Each
-    writes into a file: nobody empties the pipe of one while another is waited for, and
-    a host that waits at a full pipe stops all.
+    All processes compile with the same options and share a cache of programs.
     """
-    started, outputs = [], tmp_path_factory.mktemp("outputs")
+    started = []
     settings = {
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
@@ -107,16 +105,14 @@ def launch(tmp_path_factory):
         flags = os.environ.get("XLA_FLAGS", "")
         flags += f" --xla_force_host_platform_device_count={devices}"
         words = json.dumps(arguments, default=str)
-        output = outputs / f"{len(started)}.txt"
-        with output.open("w") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.population.toy", words],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=os.environ | settings | {"XLA_FLAGS": flags} | environment,
-                cwd=ROOT,
-            )
-        process.output = output
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.population.toy", words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | settings | {"XLA_FLAGS": flags} | environment,
+            cwd=ROOT,
+        )
         started.append(process)
         return process
 
@@ -131,7 +127,7 @@ def finish():
     """Wait for a process: its exit status, and its output."""
 
     def wait(process):
-        code = process.wait(timeout=TIMEOUT)
-        return code, process.output.read_text()
+        text, _ = process.communicate(timeout=TIMEOUT)
+        return process.returncode, text
 
     return wait

@@ -73,13 +73,9 @@ def title_of(row: Row) -> str:
 
 def draw(rows: Sequence[Row], level: float) -> "Figure":
     """Draw mean against CVaR of the rows of one task, as in their table."""
-    points = [
-        (
-            title_of(row),
-            {name: row.figures[name].to_json() for name in ("mean", "cvar")},
-        )
-        for row in rows
-    ]
+    names = [title_of(row) for row in rows]
+    figures = [{k: x.to_json() for k, x in row.figures.items()} for row in rows]
+    points = [*zip(names, figures, strict=True)]
     return draw_risk_return(points, level, rows[0].task, ("cvar", SEEDS))
 
 

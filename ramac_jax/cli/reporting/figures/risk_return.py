@@ -16,8 +16,6 @@ LONGEST = 32  # letters of a name that is written next to its point
 SHORT = 24  # letters of a name that a narrow figure has room for
 OURS = {"radac": "#D55E00", "rafmac": "#0072B2", "rafmac-distilled": "#009E73"}
 """Colours of the paper's methods; other agents next to them are grey."""
-
-
 EPISODES, SEEDS = "of all returns", "of each seed's returns, mean over seeds"
 """What a CVaR is of."""
 
