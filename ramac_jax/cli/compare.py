@@ -3,9 +3,10 @@
 The command trains every agent on every task, each in a folder OUT/TASK/AGENT as
 `ramac train` does, and the agents of the bandit in OUT/bandit as `ramac bandit` does.
 It measures how often the agents leave the data, and writes comparison.md,
-comparison.json and a figure TASK-comparison.png, with one row or point for each agent
-and task of the command line, and the files of `ramac report`. The same command resumes
-an interrupted comparison, and a command with more agents trains only these. Exit
+comparison.tex, comparison.json and a figure TASK-comparison.png, with one row or point
+for each agent and task of the command line, and the files of `ramac report` on the runs
+of OUT. The same command resumes an interrupted comparison, a command with more agents
+trains only these, and `--join` takes rows that another comparison has scored. Exit
 status 1: a seed diverged, or the bandit breaks a bound; 2: bad input, before any
 training; 130, 138 or 143: a signal, after the run is saved.
 """
@@ -18,14 +19,15 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from ramac_jax.acting import describe, recorded_options
-from ramac_jax.cli import console, provenance, report, train
+from ramac_jax.cli import console, folders, provenance, report, train
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options.bandit import RECORD
 from ramac_jax.cli.options.bandit import Arguments as BanditArguments
 from ramac_jax.cli.options.bandit import check as check_bandit
 from ramac_jax.cli.options.compare import (
     BANDIT,
-    FILES,
+    OF_SEEDS,
+    TABLES,
     Arguments,
     Plan,
     bandit_options,
@@ -49,6 +51,7 @@ from ramac_jax.cli.runs.dry_run import describe_data
 from ramac_jax.cli.runs.evaluated import read_run
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import TRAIN, run_folder
+from ramac_jax.cli.runs.joined import Joined, check_data, read_joined
 from ramac_jax.cli.runs.protocol import find_protocol
 from ramac_jax.cli.runs.results import read_evaluation, write_rows
 from ramac_jax.cli.runs.stored import read_record
@@ -90,11 +93,22 @@ def compare_bandit(options: BanditArguments) -> Comparison:
 
 
 def compare_robots(
-    plans: Sequence[Plan], ood_evaluator: OODEvaluator, arguments: Arguments
+    plans: Sequence[Plan], datasets: Sequence[str], joined: Joined, arguments: Arguments
 ) -> Comparison:
-    """Tune, train and score the agents of a task; return the rows of all of them."""
-    rows, task = [], plans[0].task
+    """Tune, train and score the agents of a task; return the rows of all of them.
+
+    Agents with a joined row keep it; where all have one, no dataset is read.
+    """
+    rows, task, rates = [], plans[0].task, joined.false_positives
+    if not all(map(joined.has, plans)):
+        dataset = load_datasets(datasets)
+        check_data(joined, task, [source.sha256 for source in dataset.sources])
+        ood_evaluator = make_ood_evaluator(dataset.transitions)
+        rates = {task: ood_evaluator.false_positive_rates()}
     for number, plan in enumerate(plans, 1):
+        if joined.has(plan):
+            rows.append(joined.rows[plan.task, plan.agent])
+            continue
         console.note(f"{task}, {number} of {len(plans)}: {plan.agent}")
         if arguments.tunes:
             tuning = tuning_of(plan, arguments)
@@ -102,11 +116,7 @@ def compare_robots(
         if not train.is_finished(plan.options):
             train.train(plan.options, plan.argv)
         rows.append(robot_row(plan, ood_evaluator))
-    return Comparison(
-        rows=rows,
-        false_positives={task: ood_evaluator.false_positive_rates()},
-        complaints=[],
-    )
+    return Comparison(rows=rows, false_positives={task: rates[task]}, complaints=[])
 
 
 def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
@@ -140,35 +150,38 @@ def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
 
 
 def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
-    """Write `FILES`, and print the tables."""
+    """Write the tables and figures, and print the tables."""
     command = shlex.join(["ramac", "compare", *argv])
     rows, rates, level = found.rows, found.false_positives, arguments.level
-    text = comparison.page(rows, rates, level, command)
-    write_text(arguments.out / FILES[0], text)
+    out = folders.writable_folder(arguments.out)
+    page, table, stored = (out / name for name in TABLES)
+    write_text(page, comparison.page(rows, rates, level, command))
+    write_text(table, comparison.latex(rows, level))
     record: dict[str, Any] = {
         "command": command,
         "rows": comparison.to_json(rows),
         "false_positive_rates": rates,
         **provenance.provenance(),
     }
-    write_json(arguments.out / FILES[1], record)
+    write_json(stored, record)
     if scores := [score for row in rows for score in row.scores]:
-        write_rows(arguments.out / FILES[2], scores)
+        table, picture = (out / name for name in OF_SEEDS)
+        write_rows(table, scores)
         figure = draw_profiles(scores, f"cvar_{level:g}", f"CVaR {level:g}")
-        figure.savefig(arguments.out / FILES[3], dpi=DPI)
+        figure.savefig(picture, dpi=DPI)
     output = Console()
     for task in rates:
         of_task = [row for row in rows if row.task == task]
         name = f"{task}-comparison.png".replace("/", "-")
-        comparison.draw(of_task, level).savefig(arguments.out / name, dpi=DPI)
+        comparison.draw(of_task, level).savefig(out / name, dpi=DPI)
         output.print(comparison.terminal(of_task, level))
-    files = FILES if scores else FILES[:2]
-    output.print(f"{arguments.out}: {', '.join(files)}, figures", soft_wrap=True)
+    files = ", ".join(TABLES + OF_SEEDS * bool(scores))
+    output.print(f"{out}: {files}, figures", soft_wrap=True)
 
 
 def holds_more(arguments: Arguments, found: Comparison) -> bool:
     """Whether comparison.json has rows of tasks that are not compared again yet."""
-    path = arguments.out / FILES[1]
+    path = arguments.out / TABLES[-1]
     if not path.exists():
         return False
     stored = {row["task"] for row in read_record(path).get("rows", [])}
@@ -176,17 +189,22 @@ def holds_more(arguments: Arguments, found: Comparison) -> bool:
 
 
 def describe_comparison(
-    arguments: Arguments, options: BanditArguments | None, plans: Sequence[Plan]
+    arguments: Arguments,
+    options: BanditArguments | None,
+    plans: Sequence[Plan],
+    joined: Joined,
 ) -> str:
     """Return what a comparison would train and write, for --dry-run."""
     lines = ["dry run: nothing is trained or written"]
+    own = [plan for plan in plans if not joined.has(plan)]
+    lines += [f"{task}, {agent}: joined" for task, agent in joined.rows]
     if options is not None:
         state = "finished" if bandit.is_finished(options) else "to be trained"
         lines.append(f"{options.out} ({', '.join(options.names)}): {state}")
-    for task in dict.fromkeys(plan.task for plan in plans):
-        spec = next(x.options.data for x in plans if x.task == task)
+    for task in dict.fromkeys(plan.task for plan in own):
+        spec = next(x.options.data for x in own if x.task == task)
         lines.append(f"data of {task}: {describe_data(plan_data(spec))}")
-    for plan in plans:
+    for plan in own:
         if arguments.tunes:
             tuning = tuning_of(plan, arguments)
             tuned = read_tuned(tuning)
@@ -200,8 +218,9 @@ def describe_comparison(
             f"{plan.options.output.out}: {training.num_seeds} seeds, "
             f"{training.num_steps:,} updates, {state}"
         )
-    files = FILES if plans else FILES[:2]
-    lines.append(f"output: {arguments.out}: {', '.join(files)}, figures and a report")
+    files = ", ".join(TABLES + OF_SEEDS * bool(plans))
+    report = " and a report" * bool(own)
+    lines.append(f"output: {arguments.out}: {files}, figures{report}")
     return "\n".join(lines)
 
 
@@ -212,31 +231,33 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     if options is not None and not bandit.is_finished(options):
         check_bandit(options)
     plans = make_plans(arguments)
-    for plan in plans:
+    joined = read_joined(arguments.join, plans)
+    own = [plan for plan in plans if not joined.has(plan)]
+    for plan in own:
         if arguments.tunes:
             plan = read_tuned(tuning_of(plan, arguments)) or plan
         if not train.is_finished(plan.options):
             run_folder(plan.options, TRAIN).check()
         find_protocol(plan.options, None)
     if arguments.dry_run:
-        print(describe_comparison(arguments, options, plans))
+        print(describe_comparison(arguments, options, plans, joined))
         return
-    datasets = {x.task: find_or_make(x.options.data) for x in plans}
+    datasets = {x.task: find_or_make(x.options.data) for x in own}
     found = Comparison(rows=[], false_positives={}, complaints=[])
     if options is not None:
         found = compare_bandit(options)
-    for task, names in datasets.items():
+    for task in dict.fromkeys(plan.task for plan in plans):
         of_task = [plan for plan in plans if plan.task == task]
-        ood_evaluator = make_ood_evaluator(load_datasets(names).transitions)
-        robots = compare_robots(of_task, ood_evaluator, arguments)
+        robots = compare_robots(of_task, datasets.get(task, ()), joined, arguments)
         found = Comparison(
             rows=found.rows + robots.rows,
             false_positives={**found.false_positives, **robots.false_positives},
             complaints=found.complaints,
         )
-        done = [plan for plan in plans if plan.task in found.false_positives]
-        if len(done) == len(plans) or not holds_more(arguments, found):
-            write_report(done, arguments)
+        left = [plan for plan in plans if plan.task not in found.false_positives]
+        if not left or not holds_more(arguments, found):
+            if done := [plan for plan in own if plan not in left]:
+                write_report(done, arguments)
             write(arguments, found, argv)
     if not plans:
         write(arguments, found, argv)

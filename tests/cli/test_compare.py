@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import gymnasium as gym
 import minari
@@ -134,6 +135,21 @@ def test_a_finished_run_is_not_trained_again(out, monkeypatch):
     compare.main([*BASE, "--agents", *AGENTS, "bc-flow", "--out", str(out)])
     assert trained == [f"{TASK}/bc-flow"]
     assert read(out)["rows"][:2] == before
+
+
+def test_agents_that_another_folder_scored_are_not_trained(out, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare.train, "train", None)  # no call of it succeeds
+    half = tmp_path / "half"
+    half.mkdir()
+    record = read(out)
+    first, second = record["rows"][:2]
+    text = json.dumps(record | {"rows": [second | {"num_seeds": 2}]})
+    (half / "comparison.json").write_text(text)
+    shutil.copytree(out / TASK / "bc-vae", tmp_path / "out" / TASK / "bc-vae")
+    words = ["--agents", *AGENTS, "--join", str(half), "--out", str(tmp_path / "out")]
+    compare.main([*BASE, *words])
+    assert read(tmp_path / "out")["rows"] == [first, second]
+    assert "radac" not in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_other_options_than_those_of_a_finished_run_are_refused(out):

@@ -22,7 +22,9 @@ from ramac_jax.tasks import TASKS
 BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
 """Hyperparameters that scale with --num-steps."""
-FILES = ("comparison.md", "comparison.json", "scores.csv", "profiles.png")
+TABLES = ("comparison.md", "comparison.tex", "comparison.json")
+OF_SEEDS = ("scores.csv", "profiles.png")
+"""Files with each seed, which the bandit has not."""
 FIRST_TUNING_SEED = 1_000
 """First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
@@ -38,6 +40,9 @@ class Arguments(CommandOptions, ActingFlags):
     """Folder of the runs and the tables; a finished run in it is not trained again."""
     tasks: Annotated[tuple[str, ...], choices((BANDIT, *TASKS), "Tasks")]
     agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
+    join: tuple[Path, ...] = ()
+    """Folders of other comparisons with the same options, perhaps of other computers:
+    agents that these have scored on a task are not trained, and stand in the tables."""
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
@@ -153,7 +158,7 @@ def check_arguments(arguments: Arguments) -> None:
             "agents have settings of their own, compare the robots without it"
         )
     folders.check_writable(arguments.out)
-    for name in FILES:
+    for name in TABLES + OF_SEEDS:
         if (arguments.out / name).is_dir():
             raise rj.InputError(
                 f"{arguments.out / name} is a folder: give another --out"

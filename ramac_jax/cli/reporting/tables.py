@@ -119,23 +119,50 @@ def markdown(runs: Sequence[Run], level: float) -> str:
 
 def latex(runs: Sequence[Run], level: float) -> str:
     """Return the table in LaTeX, for the package booktabs."""
+    rows = [([run.task, run.scored.name], cells(run)) for run in runs]
+    notes = [*(f"Note: {note}" for note in size_notes(runs))]
     head = ["task", "policy", *titles(level)]
-    lines = [" & ".join(head).replace("%", r"\%") + r" \\", r"\midrule"]
-    notes = "".join(f"% Note: {note}.\n" for note in size_notes(runs))
-    for run in runs:
-        row = [
-            rf"${value}$"
-            + (rf" {{\scriptsize $[{', '.join(limits)}]$}}" * bool(limits))
-            for value, *limits in cells(run)
+    return booktabs(head, rows, [*notes, f"Brackets: {OVER_EPISODES}"])
+
+
+def booktabs(
+    head: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], Sequence[Sequence[str]]]],
+    notes: Iterable[str],
+) -> str:
+    """Return a table in LaTeX, for the package booktabs.
+
+    Args:
+      head: titles of the columns.
+      rows: words first, then numbers, each with its bounds if they are known.
+      notes: what stands above the table as comments, without full stops.
+    """
+    lines = []
+    for words, numbers in rows:
+        right = [
+            rf"${value}$" + rf" {{\scriptsize $[{', '.join(bounds)}]$}}" * bool(bounds)
+            for value, *bounds in numbers
         ]
-        name = re.sub(r"([_&#%$])", r"\\\1", run.scored.name)
-        lines.append(" & ".join([run.task, name, *row]) + r" \\")
-    body = "\n".join(lines)
-    return (
-        f"{notes}% Brackets: {OVER_EPISODES}.\n"
-        f"\\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n"
-        "\\bottomrule\n\\end{tabular}\n"
+        lines.append(" & ".join([*map(escape_latex, words), *right]) + r" \\")
+    columns = "l" * len(words) + "r" * len(numbers)
+    titles = " & ".join(map(escape_latex, head)) + r" \\"
+    return "\n".join(
+        [
+            *(f"% {note}." for note in notes),
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            titles,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            "\\end{tabular}\n",
+        ]
     )
+
+
+def escape_latex(text: str) -> str:
+    """Return a text without LaTeX's special characters."""
+    return re.sub(r"([_&#%$])", r"\\\1", text)
 
 
 def terminal(runs: Sequence[Run], level: float) -> Table:
