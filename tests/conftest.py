@@ -28,7 +28,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.registry import ACTORS
-from tests.parts import part_of
+from tests.parts import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 
 # Tests compile much and run little, so XLA's optimiser would take most of the time.
 jax.config.update("jax_disable_most_optimizations", not OPTIMISED)
@@ -78,29 +78,6 @@ def largest_difference(one, other):
     """Return the largest absolute difference between two trees."""
     apart = jax.tree.map(lambda a, b: np.max(np.abs(a - b), initial=0.0), one, other)
     return max(map(float, jax.tree.leaves(apart)))
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--slow-part",
-        metavar="I/N",
-        help="of the files with slow tests, run those of every N-th file from the I-th",
-    )
-
-
-@pytest.hookimpl(trylast=True)  # after -m
-def pytest_collection_modifyitems(config, items):
-    part = config.getoption("--slow-part")
-    if part is None:
-        return
-    slow = [x for x in items if x.get_closest_marker("slow")]
-    try:
-        kept = part_of({str(x.path) for x in slow}, part)
-    except ValueError as fault:
-        raise pytest.UsageError(f"--slow-part: {fault}") from None
-    left_out = {x for x in slow if str(x.path) not in kept}
-    config.hook.pytest_deselected(items=[*left_out])
-    items[:] = [x for x in items if x not in left_out]
 
 
 @pytest.fixture(name="make_actor", scope="session")
