@@ -11,23 +11,17 @@ status 1: a seed diverged, or the bandit breaks a bound; 2: bad input, before an
 training; 130, 138 or 143: a signal, after the run is saved.
 """
 
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-from rich.console import Console
+from collections.abc import Sequence
 
 from ramac_jax.acting import describe, recorded_options
-from ramac_jax.cli import console, folders, provenance, report, train
+from ramac_jax.cli import console, report, train
 from ramac_jax.cli.bandit import command as bandit
 from ramac_jax.cli.options.bandit import RECORD
 from ramac_jax.cli.options.bandit import Arguments as BanditArguments
 from ramac_jax.cli.options.bandit import check as check_bandit
 from ramac_jax.cli.options.compare import (
     BANDIT,
-    OF_SEEDS,
-    TABLES,
     Arguments,
     Plan,
     bandit_options,
@@ -36,13 +30,12 @@ from ramac_jax.cli.options.compare import (
     parse,
 )
 from ramac_jax.cli.options.report import Arguments as ReportArguments
-from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.reporting.figures.profiles import draw_profiles
-from ramac_jax.cli.reporting.figures.style import DPI
+from ramac_jax.cli.reporting.comparison_files import files_of, stored_tasks, write
 from ramac_jax.cli.runs.comparison import (
+    Comparison,
     Row,
     bandit_row,
-    run_row,
+    figures_over_seeds,
     score_columns,
     score_rows,
 )
@@ -53,7 +46,7 @@ from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import TRAIN, run_folder
 from ramac_jax.cli.runs.joined import Joined, check_data, read_joined
 from ramac_jax.cli.runs.protocol import find_protocol
-from ramac_jax.cli.runs.results import read_evaluation, write_rows
+from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.cli.runs.stored import read_record
 from ramac_jax.cli.tuning import read_tuned, tune, tuning_of
 from ramac_jax.data.loading import load_datasets
@@ -62,19 +55,7 @@ from ramac_jax.evaluation.ood_evaluator import (
     make_ood_evaluator,
     ood_rates,
 )
-from ramac_jax.files import write_json, write_text
 from ramac_jax.policy import load_policy
-
-FalsePositives = Mapping[str, Mapping[str, float]]
-"""False-positive rates of the detectors on held-out data: task -> detector -> rate."""
-
-
-class Comparison(NamedTuple):
-    """Rows of the tables, and the detectors' errors on the tasks of these rows."""
-
-    rows: list[Row]
-    false_positives: FalsePositives
-    complaints: list[str]  # diverged seeds and broken bounds
 
 
 def compare_bandit(options: BanditArguments) -> Comparison:
@@ -97,17 +78,19 @@ def compare_robots(
 ) -> Comparison:
     """Tune, train and score the agents of a task; return the rows of all of them.
 
-    Agents with a joined row keep it; where all have one, no dataset is read.
+    Args:
+      plans: of every agent; one with a joined row is not trained.
+      datasets: of the task; none where every row is joined.
+      joined: rows of other comparisons.
+      arguments: the command line.
     """
     rows, task, rates = [], plans[0].task, joined.false_positives
-    if not all(map(joined.has, plans)):
-        dataset = load_datasets(datasets)
-        check_data(joined, task, [source.sha256 for source in dataset.sources])
-        ood_evaluator = make_ood_evaluator(dataset.transitions)
+    if datasets:
+        ood_evaluator = make_ood_evaluator(load_datasets(datasets).transitions)
         rates = {task: ood_evaluator.false_positive_rates()}
     for number, plan in enumerate(plans, 1):
-        if joined.has(plan):
-            rows.append(joined.rows[plan.task, plan.agent])
+        if (row := joined.get(plan)) is not None:
+            rows.append(row)
             continue
         console.note(f"{task}, {number} of {len(plans)}: {plan.agent}")
         if arguments.tunes:
@@ -129,14 +112,17 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
         load_policy(out / "checkpoint"),
     )
     rates = ood_rates(ood_evaluator, policy, options=acting)
-    statistics = figures_of(episodes, level)
-    diverged = len(run.get("diverged", []))
-    row = run_row(plan.task, plan.agent, statistics, rates, diverged)
-    columns = score_columns(statistics, rates, episodes, level)
-    return row._replace(
+    columns = score_columns(figures_of(episodes, level), rates, episodes, level)
+    scores = score_rows(plan, run, columns)
+    return Row(
+        task=plan.task,
+        agent=plan.agent,
+        figures=figures_over_seeds(scores, level),
+        num_seeds=len(scores),
+        frozen=len(run.get("diverged", [])),
         acting=describe(acting),
         num_episodes=episodes.returns.shape[-1],
-        scores=score_rows(plan, run, columns),
+        scores=scores,
     )
 
 
@@ -149,45 +135,6 @@ def write_report(plans: Sequence[Plan], arguments: Arguments) -> None:
     report.report(runs, options, [*words, "--level", str(arguments.level)])
 
 
-def write(arguments: Arguments, found: Comparison, argv: Sequence[str]) -> None:
-    """Write the tables and figures, and print the tables."""
-    command = shlex.join(["ramac", "compare", *argv])
-    rows, rates, level = found.rows, found.false_positives, arguments.level
-    out = folders.writable_folder(arguments.out)
-    page, table, stored = (out / name for name in TABLES)
-    write_text(page, comparison.page(rows, rates, level, command))
-    write_text(table, comparison.latex(rows, level))
-    record: dict[str, Any] = {
-        "command": command,
-        "rows": comparison.to_json(rows),
-        "false_positive_rates": rates,
-        **provenance.provenance(),
-    }
-    write_json(stored, record)
-    if scores := [score for row in rows for score in row.scores]:
-        table, picture = (out / name for name in OF_SEEDS)
-        write_rows(table, scores)
-        figure = draw_profiles(scores, f"cvar_{level:g}", f"CVaR {level:g}")
-        figure.savefig(picture, dpi=DPI)
-    output = Console()
-    for task in rates:
-        of_task = [row for row in rows if row.task == task]
-        name = f"{task}-comparison.png".replace("/", "-")
-        comparison.draw(of_task, level).savefig(out / name, dpi=DPI)
-        output.print(comparison.terminal(of_task, level))
-    files = ", ".join(TABLES + OF_SEEDS * bool(scores))
-    output.print(f"{out}: {files}, figures", soft_wrap=True)
-
-
-def holds_more(arguments: Arguments, found: Comparison) -> bool:
-    """Whether comparison.json has rows of tasks that are not compared again yet."""
-    path = arguments.out / TABLES[-1]
-    if not path.exists():
-        return False
-    stored = {row["task"] for row in read_record(path).get("rows", [])}
-    return not stored <= {row.task for row in found.rows}
-
-
 def describe_comparison(
     arguments: Arguments,
     options: BanditArguments | None,
@@ -196,8 +143,8 @@ def describe_comparison(
 ) -> str:
     """Return what a comparison would train and write, for --dry-run."""
     lines = ["dry run: nothing is trained or written"]
-    own = [plan for plan in plans if not joined.has(plan)]
-    lines += [f"{task}, {agent}: joined" for task, agent in joined.rows]
+    own = [plan for plan in plans if joined.get(plan) is None]
+    lines += [f"{x.task}, {x.agent}: joined" for x in plans if x not in own]
     if options is not None:
         state = "finished" if bandit.is_finished(options) else "to be trained"
         lines.append(f"{options.out} ({', '.join(options.names)}): {state}")
@@ -218,10 +165,14 @@ def describe_comparison(
             f"{plan.options.output.out}: {training.num_seeds} seeds, "
             f"{training.num_steps:,} updates, {state}"
         )
-    files = ", ".join(TABLES + OF_SEEDS * bool(plans))
     report = " and a report" * bool(own)
-    lines.append(f"output: {arguments.out}: {files}, figures{report}")
+    lines.append(f"output: {arguments.out}: {files_of(bool(plans))}{report}")
     return "\n".join(lines)
+
+
+def tasks_left(plans: Sequence[Plan], found: Comparison) -> set[str]:
+    """Return the tasks that are not compared yet."""
+    return {plan.task for plan in plans} - {row.task for row in found.rows}
 
 
 def execute(arguments: Arguments, argv: Sequence[str]) -> None:
@@ -231,8 +182,8 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     if options is not None and not bandit.is_finished(options):
         check_bandit(options)
     plans = make_plans(arguments)
-    joined = read_joined(arguments.join, plans)
-    own = [plan for plan in plans if not joined.has(plan)]
+    joined, stored = read_joined(arguments, plans), stored_tasks(arguments)
+    own = [plan for plan in plans if joined.get(plan) is None]
     for plan in own:
         if arguments.tunes:
             plan = read_tuned(tuning_of(plan, arguments)) or plan
@@ -243,6 +194,9 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         print(describe_comparison(arguments, options, plans, joined))
         return
     datasets = {x.task: find_or_make(x.options.data) for x in own}
+    for task in datasets.keys() & joined.hashes.keys():
+        sources = load_datasets(datasets[task]).sources
+        check_data(joined, task, [source.sha256 for source in sources])
     found = Comparison(rows=[], false_positives={}, complaints=[])
     if options is not None:
         found = compare_bandit(options)
@@ -254,9 +208,9 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
             false_positives={**found.false_positives, **robots.false_positives},
             complaints=found.complaints,
         )
-        left = [plan for plan in plans if plan.task not in found.false_positives]
-        if not left or not holds_more(arguments, found):
-            if done := [plan for plan in own if plan not in left]:
+        left = tasks_left(plans, found)
+        if not left & stored:  # no task loses its rows
+            if done := [plan for plan in own if plan.task not in left]:
                 write_report(done, arguments)
             write(arguments, found, argv)
     if not plans:

@@ -16,6 +16,7 @@ from ramac_jax.cli.options import presets
 from ramac_jax.cli.reporting import comparison
 from ramac_jax.cli.runs.comparison import Row
 from ramac_jax.evaluation import Interval
+from ramac_jax.files import write_json
 from ramac_jax.tasks import TASKS
 
 TASK, SOURCE = "hopper-medium-replay", "made/hopper/mixed-v0"
@@ -143,13 +144,17 @@ def test_agents_that_another_folder_scored_are_not_trained(out, tmp_path, monkey
     half.mkdir()
     record = read(out)
     first, second = record["rows"][:2]
-    text = json.dumps(record | {"rows": [second | {"num_seeds": 2}]})
-    (half / "comparison.json").write_text(text)
+    (half / "comparison.json").write_text(json.dumps(record | {"rows": [second]}))
     shutil.copytree(out / TASK / "bc-vae", tmp_path / "out" / TASK / "bc-vae")
     words = ["--agents", *AGENTS, "--join", str(half), "--out", str(tmp_path / "out")]
     compare.main([*BASE, *words])
     assert read(tmp_path / "out")["rows"] == [first, second]
     assert "radac" not in (tmp_path / "out" / "report.md").read_text()
+    other = [score | {"data_sha256": "0"} for score in second["scores"]]
+    text = json.dumps(record | {"rows": [second | {"scores": other}]})
+    (half / "comparison.json").write_text(text)
+    with pytest.raises(rj.InputError, match="data of another hash than those here"):
+        compare.main([*BASE, *words])
 
 
 def test_other_options_than_those_of_a_finished_run_are_refused(out):
@@ -205,7 +210,7 @@ def test_the_bandit_is_trained_once(tmp_path, monkeypatch, capsys):
         lasting = compare.bandit.lasting_options(arguments) | {"radii": [0.5]}
         record = bandit_record() | {"options": lasting}
         arguments.out.mkdir(parents=True)
-        compare.write_json(arguments.out / "bandit.json", record)
+        write_json(arguments.out / "bandit.json", record)
         return record
 
     monkeypatch.setattr(compare.bandit, "run", run)

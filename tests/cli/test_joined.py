@@ -3,121 +3,191 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli import compare
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.runs.comparison import Row
-from ramac_jax.cli.runs.joined import check_data, read_joined, row_of
-from ramac_jax.evaluation import Interval
+from ramac_jax.cli.runs.comparison import Row, figures_over_seeds, kinds_of_score
+from ramac_jax.cli.runs.joined import read_joined
 
 TASK, AGENTS = "hopper-medium-expert", ("bc-vae", "radac")
 SIZES = ["--num-seeds", "2", "--num-steps", "4", "--bc-steps", "20"]
 BASE = ["--tasks", TASK, "--agents", *AGENTS, *SIZES, "--episodes", "3"]
 
 
-def score(agent, seed):
-    return {
-        "task": TASK,
-        "agent": agent,
-        "seed": seed,
-        "episodes": 3,
-        "mean": 10.0 + seed,
-        "cvar_0.1": 5.0,
-        "bc_updates": 20,
-        "updates": 4,
-        "data_sha256": "abc",
-    }
+LEVEL = 0.1
 
 
-def row(agent):
-    figures = {"mean": Interval(10.5, 9.0, 12.0), "cvar": Interval(5.0, 4.0, math.nan)}
-    scores = [score(agent, 0), score(agent, 1)]
+def score(agent, seed, **changed):
+    words = {"task": TASK, "agent": agent, "commit": None, "data_sha256": "abc"}
+    numbers = dict.fromkeys(kinds_of_score(LEVEL).keys() - words.keys(), 1)
+    return (
+        words | numbers | {"seed": seed, "mean": 10.0 + seed, "cvar_0.1": 5.0} | changed
+    )
+
+
+def row(agent, **changed):
+    scores = [score(agent, seed, **changed) for seed in (0, 1)]
+    figures = figures_over_seeds(scores, LEVEL)
     return Row(TASK, agent, figures, 2, num_episodes=3, scores=scores)
 
 
-def write(folder, rows, rates=None):
+def write(folder, joined, **changed):
+    """Write the record of a comparison by `BASE`; return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    rates = {TASK: {"nearest": 0.06}} if rates is None else rates
-    record = {"rows": comparison.to_json(rows), "false_positive_rates": rates}
-    (folder / "comparison.json").write_text(json.dumps(record))
+    record = {
+        "command": "ramac compare",
+        "options": compare.parse([*BASE, "--out", "any"]).lasting,
+        "rows": comparison.to_json(joined),
+        "false_positive_rates": {TASK: {"nearest": 0.06}},
+    }
+    (folder / "comparison.json").write_text(json.dumps(record | changed))
     return str(folder)
 
 
-def test_a_row_is_what_it_was():
-    (entry,) = json.loads(json.dumps(comparison.to_json([row("radac")])))
-    read = row_of(entry)
-    assert math.isnan(read.figures["cvar"].high)
-    unknown = {"cvar": Interval(5.0, 4.0, 0.0)}  # NaN equals nothing
-    figures = read.figures | unknown
-    assert read._replace(figures=figures) == row("radac")._replace(
-        figures=row("radac").figures | unknown
-    )
+def join(folders, *words, out):
+    """Join the folders in a comparison by `BASE` and these words."""
+    compare.main([*BASE, *words, "--join", *folders, "--out", str(out)])
+
+
+def test_a_row_is_what_it_was(tmp_path):
+    whole, unknown = row("bc-vae"), row("radac", mean=math.nan)
+    folder = write(tmp_path, [whole, unknown])
+    arguments = compare.parse([*BASE, "--join", folder, "--out", str(tmp_path / "out")])
+    joined = read_joined(arguments, compare.make_plans(arguments))
+    assert joined.rows[TASK, "bc-vae"] == whole
+    read = joined.rows[TASK, "radac"]
+    np.testing.assert_equal(read._asdict(), unknown._asdict())  # NaN equals NaN
+    assert joined.false_positives == {TASK: {"nearest": 0.06}}
+    assert joined.hashes == {TASK: "abc"}
 
 
 def test_two_halves_make_one_table_without_data_or_training(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "none"))
-    halves = [write(tmp_path / name, [row(name)]) for name in AGENTS]
+    halves = [write(tmp_path / name, [row(name)]) for name in reversed(AGENTS)]
     out = tmp_path / "out"
-    compare.main([*BASE, "--join", *halves, "--out", str(out)])
+    join(halves, out=out)
     record = json.loads((out / "comparison.json").read_text())
     assert record["rows"] == comparison.to_json([row(name) for name in AGENTS])
     assert record["false_positive_rates"] == {TASK: {"nearest": 0.06}}
     assert len((out / "scores.csv").read_text().splitlines()) == 5
     text = (out / "comparison.md").read_text()
-    assert "| radac | 10.5 [9.0, 12.0] | 5.00 [4.00] |" in text
+    assert "| radac | 10.5 [4.1, 16.9] | 5.00 [5.00, 5.00] |" in text
+    assert f"Some rows are those of other comparisons: {', '.join(halves)}." in text
     assert r"radac & $10.5$" in (out / "comparison.tex").read_text()
     assert (out / f"{TASK}-comparison.png").is_file()
     assert not (out / "report.md").exists()  # a report is about the runs of its folder
+    again = tmp_path / "again"  # what was joined can be joined
+    join([str(out)], out=again)
+    assert (again / "scores.csv").read_text() == (out / "scores.csv").read_text()
 
 
-def test_a_row_that_was_not_asked_for_is_left_out(tmp_path):
+def test_diverged_seeds_that_are_joined_count(tmp_path, capsys):
+    folder = write(tmp_path, [row("radac", mean=math.nan)._replace(frozen=2)])
+    with pytest.raises(SystemExit) as ended:
+        join([folder], "--agents", "radac", out=tmp_path / "out")
+    assert ended.value.code == 1
+    assert f"{TASK} radac: 2 diverged" in capsys.readouterr().err
+    for name in ("comparison.md", "comparison.tex"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "radac (2 of 2 diverged)" in text
+
+
+def test_a_dry_run_says_what_is_joined(tmp_path, capsys):
     folder = write(tmp_path, [row("radac"), row("bc-flow")])
-    plans = compare.make_plans(
-        compare.parse([*BASE, "--join", folder, "--out", str(tmp_path / "out")])
-    )
-    joined = read_joined([tmp_path], plans)
-    assert list(joined.rows) == [(TASK, "radac")]
-    assert [joined.has(plan) for plan in plans] == [False, True]
+    join([folder], "--agents", "radac", "--dry-run", out=tmp_path / "out")
+    text = capsys.readouterr().out
+    assert f"{TASK}, radac: joined" in text and "bc-flow" not in text
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--num-seeds", "3"], "radac on .* with num_seeds 2, not 3"),
-        (["--episodes", "4"], "radac on .* with episodes 3, not 4"),
-        (["--num-steps", "6"], "radac on .* with num_steps 4, not 6"),
-        (["--bc-steps", "10"], "radac on .* with bc_steps 20, not 10"),
-        (["--level", "0.2"], "radac on .* with level 0.1, not 0.2"),
+        (["--num-seeds", "3"], "made with num_seeds 2, not 3: give the options"),
+        (["--episodes", "4"], "made with episodes 3, not 4"),
+        (["--num-steps", "6"], "made with num_steps 4, not 6"),
+        (["--bc-steps", "10"], "made with bc_steps 20, not 10"),
+        (["--level", "0.2"], r"made with level 0.1, not 0.2"),
+        (["--tune-factors", "1", "3"], r"tune_factors \[1.0\], not \[1.0, 3.0\]"),
+        (["--acting-temperature", "0"], "acting_temperature 1.0, not 0.0"),
+        (["--agents", "bc-flow"], "has none of the rows asked for: do not join it"),
     ],
 )
 def test_rows_of_other_options_are_refused(tmp_path, words, message):
     folder, out = write(tmp_path / "half", [row("radac")]), tmp_path / "out"
     with pytest.raises(rj.InputError, match=message):
-        compare.main([*BASE, *words, "--join", folder, "--out", str(out)])
+        join([folder], *words, out=out)
     assert not out.exists()
 
 
-def test_bad_folders_are_refused(tmp_path):
-    half, again = (write(tmp_path / x, [row("radac")]) for x in ("half", "again"))
-    (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "comparison.json").write_text('{"rows": [{"task": 1}]}')
-    for folders, message in [
-        ([half, again], "has radac on .*, as another folder of --join: leave one out"),
-        ([str(tmp_path / "no")], "cannot read .*no/comparison.json"),
-        ([str(tmp_path / "odd")], "odd/comparison.json is no record of a comparison"),
-    ]:
-        with pytest.raises(rj.InputError, match=message):
-            compare.main([*BASE, "--join", *folders, "--out", str(tmp_path / "out")])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scores": []},
+        {"scores": None},
+        {"scores": [score("radac", 0)]},
+        {"scores": [score("radac", 0), score("radac", 1000)]},
+        {"scores": [score("radac", 0), score("bc-vae", 1)]},
+        {"scores": [score("radac", 0), score("radac", 1, data_sha256="def")]},
+        {"scores": [score("radac", 0), score("radac", 1, mean="high")]},
+        {"scores": [score("radac", 0), score("radac", 1, more=1)]},
+        {"scores": [score("radac", 0), {"seed": 1}]},
+        {"frozen": -1},
+        {"frozen": "none"},
+        {"num_episodes": "a\nb"},
+        {"acting": [1]},
+    ],
+)
+def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
+    (entry,) = comparison.to_json([row("radac")])
+    folder = write(tmp_path / "half", [], rows=[entry | changed])
+    with pytest.raises(rj.InputError, match="its row of radac on .* is not") as refused:
+        join([folder], out=tmp_path / "out")
+    assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
 
 
-def test_rows_of_other_data_are_refused(tmp_path):
-    arguments = compare.parse([*BASE, "--out", str(tmp_path / "out")])
-    write(tmp_path, [row("radac")])
-    joined = read_joined([tmp_path], compare.make_plans(arguments))
-    check_data(joined, TASK, ["abc"])
-    check_data(joined, "walker2d-medium-expert", ["def"])
-    with pytest.raises(rj.InputError, match="radac on .* data of another hash"):
-        check_data(joined, TASK, ["def"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rows": {}}, "is no record of a comparison: join another folder"),
+        ({"rows": [3]}, "is no record of a comparison: join another folder"),
+        ({"options": None}, "options is None"),
+        ({"options": {}}, "made with acting_temperature None, not 1.0"),
+        ({"false_positive_rates": {}}, "false_positive_rates of .* is None"),
+        ({"false_positive_rates": {TASK: {"nearest": "x"}}}, "rates of .* is {'near"),
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path, changed, message):
+    folder = write(tmp_path / "half", [row("radac")], **changed)
+    with pytest.raises(rj.InputError, match=message):
+        join([folder], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_contradict_each_other_are_refused(tmp_path):
+    half, again = (write(tmp_path / x, [row("radac")]) for x in ("half", "again"))
+    other = write(tmp_path / "other", [row("bc-vae", data_sha256="def")])
+    out = tmp_path / "out"
+    for folders, message in [
+        ([half, again], "again/.* has radac on .* again: join one row of each agent"),
+        ([half, other], "other/.* has bc-vae on .* from other data than another row"),
+        ([str(tmp_path / "no")], "cannot read .*no/comparison.json"),
+    ]:
+        with pytest.raises(rj.InputError, match=message):
+            join(folders, out=out)
+    assert not out.exists()
+    with pytest.raises(rj.InputError, match="--join .* is the folder of --out"):
+        join([half], out=half)
+
+
+def test_an_earlier_comparison_that_is_damaged_stays_as_it_is(tmp_path):
+    half, out = write(tmp_path / "half", [row("radac")]), tmp_path / "out"
+    write(out, [], rows=[3])
+    before = (out / "comparison.json").read_text()
+    with pytest.raises(rj.InputError, match="is no record of a comparison: give ano"):
+        join([half], "--agents", "radac", out=out)
+    assert (out / "comparison.json").read_text() == before

@@ -9,6 +9,7 @@ import pytest
 import ramac_jax as rj
 from ramac_jax.cli import compare, evaluate, tuning
 from ramac_jax.cli.options import presets
+from ramac_jax.cli.reporting.comparison_files import stored_tasks
 from ramac_jax.cli.runs.comparison import Row
 from tests.cli.test_compare import BASE, TASK, tiny
 
@@ -179,9 +180,11 @@ def test_where_all_settings_diverge_that_of_the_preset_is_taken(
 
 
 def test_a_task_that_is_compared_again_hides_no_other(out):
-    row = read(out / "comparison.json")["rows"][0]
-    arguments = compare.parse([*WORDS, "--out", str(out)])
+    stored = stored_tasks(compare.parse([*WORDS, "--out", str(out)]))
+    assert stored == {TASK}
+    words = ["--tasks", "walker2d-medium-expert", TASK, "--out", str(out)]
+    plans = compare.make_plans(compare.parse([*WORDS, *words]))
+    known = Row("walker2d-medium-expert", "radac", {}, 2)
+    assert compare.tasks_left(plans, compare.Comparison([known], {}, [])) & stored
     known = Row(TASK, "radac", {}, 2)
-    assert not compare.holds_more(arguments, compare.Comparison([known], {}, []))
-    assert compare.holds_more(arguments, compare.Comparison([], {}, []))
-    assert row["task"] == TASK
+    assert not compare.tasks_left(plans, compare.Comparison([known], {}, [])) & stored

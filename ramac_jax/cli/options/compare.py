@@ -22,9 +22,11 @@ from ramac_jax.tasks import TASKS
 BANDIT = "bandit"
 LENGTHS = ("decay_steps", "risk_warmup", "risk_ramp")
 """Hyperparameters that scale with --num-steps."""
-TABLES = ("comparison.md", "comparison.tex", "comparison.json")
-OF_SEEDS = ("scores.csv", "profiles.png")
-"""Files with each seed, which the bandit has not."""
+PAGE, LATEX, RECORD = "comparison.md", "comparison.tex", "comparison.json"
+SCORES, PROFILES = "scores.csv", "profiles.png"  # of seeds; not for the bandit alone
+FILES = (PAGE, LATEX, RECORD, SCORES, PROFILES)
+PLACES = ("out", "tasks", "agents", "join", "workers")
+"""Options that change no number of an agent's row."""
 FIRST_TUNING_SEED = 1_000
 """First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
@@ -41,8 +43,9 @@ class Arguments(CommandOptions, ActingFlags):
     tasks: Annotated[tuple[str, ...], choices((BANDIT, *TASKS), "Tasks")]
     agents: Annotated[tuple[str, ...], choices(tuple(AGENTS), "Agents; all, or")] = ()
     join: tuple[Path, ...] = ()
-    """Folders of other comparisons with the same options, perhaps of other computers:
-    agents that these have scored on a task are not trained, and stand in the tables."""
+    """Folders of other comparisons with the same options, copied from other computers
+    for example. Agents that are scored there on a robot are not trained here; their
+    rows go into the tables."""
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
@@ -73,6 +76,13 @@ class Arguments(CommandOptions, ActingFlags):
     def tunes(self) -> bool:
         """Whether the agents are tuned before they are trained."""
         return (self.tune_factors, self.tune_temperatures) != ((1.0,), (1.0,))
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """The options that an agent's row depends on, as JSON holds them."""
+        left_out = {*PLACES, *(x.name for x in dataclasses.fields(CommandOptions))}
+        values = {k: x for k, x in vars(self).items() if k not in left_out}
+        return {k: list(x) if isinstance(x, tuple) else x for k, x in values.items()}
 
 
 class Plan(NamedTuple):
@@ -158,7 +168,7 @@ def check_arguments(arguments: Arguments) -> None:
             "agents have settings of their own, compare the robots without it"
         )
     folders.check_writable(arguments.out)
-    for name in TABLES + OF_SEEDS:
+    for name in FILES:
         if (arguments.out / name).is_dir():
             raise rj.InputError(
                 f"{arguments.out / name} is a folder: give another --out"

@@ -1,6 +1,7 @@
 """Tables of a comparison of agents."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ PAPER_NOTE = (
     "that of the authors' release, which may differ from the paper's. Which data "
     "calibrated the paper's OOD rate is unknown."
 )
-EXCHANGED = (
+HOPPER_NOTE = (
     "On hopper-medium-expert the authors' page had 131 and -167 for RADAC on "
     "2026-06-15, and 1278 and 801 ten days later, when the hazard of their code had "
     "changed; no figure of a baseline changed. So RADAC's figures and those of the "
@@ -73,15 +74,15 @@ def table_of(
             for name in names
         ]
         reported = paper.get(row.agent, {})
-        diverged = f" ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else ""
         last = [f"{reported[x]:g}" if x in reported else "-" for x in shown]
-        table.append([f"{title_of(row)}{diverged}", *figures, *last])
+        table.append([title_of(row), *figures, *last])
     return table
 
 
 def title_of(row: Row) -> str:
-    """Return the agent of a row and how it acts."""
-    return f"{row.agent}, {row.acting}" if row.acting else row.agent
+    """Return the agent of a row, how it acts, and how many seeds diverged."""
+    name = f"{row.agent}, {row.acting}" if row.acting else row.agent
+    return f"{name} ({row.frozen} of {row.num_seeds} diverged)" if row.frozen else name
 
 
 def draw(rows: Sequence[Row], level: float) -> "Figure":
@@ -128,9 +129,15 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [
         row._asdict()
         | {"figures": {name: x.to_json() for name, x in row.figures.items()}}
+        | {"scores": [{k: known(x) for k, x in y.items()} for y in row.scores]}
         | {"paper": paper_figures().get(row.task, {}).get(row.agent)}
         for row in rows
     ]
+
+
+def known(value: Any) -> Any:
+    """Return None for NaN, and any other value as it is."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def latex(rows: Sequence[Row], level: float) -> str:
@@ -148,8 +155,15 @@ def latex(rows: Sequence[Row], level: float) -> str:
     ]
     words = [[row.task, title_of(row)] for row in rows]
     titles = [columns[x][0].replace("CVaR", f"CVaR {level:g}") for x in names]
-    head = ["task", "agent", *titles]
-    return booktabs(head, zip(words, numbers, strict=True), [f"Brackets: {OVER_SEEDS}"])
+    above = [f"Note: {note}" for of_task in by_task(rows) for note in notes(of_task)]
+    above.append(f"Brackets: {OVER_SEEDS}")
+    return booktabs(["task", "agent", *titles], zip(words, numbers, strict=True), above)
+
+
+def by_task(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each task."""
+    tasks = dict.fromkeys(row.task for row in rows)
+    return [[row for row in rows if row.task == task] for task in tasks]
 
 
 def page(
@@ -157,6 +171,7 @@ def page(
     false_positives: Mapping[str, Mapping[str, float]],
     level: float,
     command: str,
+    joined: Sequence[str],
 ) -> str:
     """Return comparison.md: the tables of every task, and their explanation.
 
@@ -165,10 +180,13 @@ def page(
       false_positives: task -> detector -> false-positive rate.
       level: of the CVaR.
       command: that repeats the comparison.
+      joined: folders of other comparisons that some rows are from.
     """
     parts = ["# Comparison", f"`{command}`"]
-    for task in dict.fromkeys(row.task for row in rows):
-        of_task = [row for row in rows if row.task == task]
+    if joined:
+        parts.append(f"Some rows are those of other comparisons: {', '.join(joined)}.")
+    for of_task in by_task(rows):
+        task = of_task[0].task
         parts += [f"## {task}", markdown(of_task, level)]
         rates = ", ".join(f"{k} {x:.1%}" for k, x in false_positives[task].items())
         parts.append(f"False-positive rate on the data's own actions: {rates}.")
@@ -184,5 +202,5 @@ def page(
     if any(row.task in paper_figures() for row in rows):
         parts.append(PAPER_NOTE)
     if any(row.task == "hopper-medium-expert" for row in rows):
-        parts.append(EXCHANGED)
+        parts.append(HOPPER_NOTE)
     return "\n\n".join(parts) + "\n"

@@ -120,7 +120,7 @@ def markdown(runs: Sequence[Run], level: float) -> str:
 def latex(runs: Sequence[Run], level: float) -> str:
     """Return the table in LaTeX, for the package booktabs."""
     rows = [([run.task, run.scored.name], cells(run)) for run in runs]
-    notes = [*(f"Note: {note}" for note in size_notes(runs))]
+    notes = [f"Note: {note}" for note in size_notes(runs)]
     head = ["task", "policy", *titles(level)]
     return booktabs(head, rows, [*notes, f"Brackets: {OVER_EPISODES}"])
 

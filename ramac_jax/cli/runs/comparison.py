@@ -11,6 +11,9 @@ from ramac_jax.evaluation import Episodes, Interval, mean_interval
 BANDIT = "bandit"
 OOD_RATES = ("ood_nearest", "ood_density", "ood")
 """OOD rates by each detector, and the true one, which only the bandit has."""
+FalsePositives = Mapping[str, Mapping[str, float]]
+"""False-positive rates of the detectors on held-out data: task -> detector -> rate."""
+NUMBER = int | float | None  # None: unknown
 
 
 class Row(NamedTuple):
@@ -26,32 +29,34 @@ class Row(NamedTuple):
     scores: Sequence[dict[str, Any]] = ()  # rows of scores.csv, of the bandit none
 
 
-def run_row(
-    task: str,
-    agent: str,
-    statistics: Mapping[str, np.ndarray],
-    ood_rates: Mapping[str, np.ndarray],
-    frozen: int,
-) -> Row:
-    """Return the row of a run.
+class Comparison(NamedTuple):
+    """Rows of the tables, and the detectors' errors on the tasks of these rows."""
+
+    rows: list[Row]
+    false_positives: FalsePositives
+    complaints: list[str]  # diverged seeds and broken bounds
+
+
+def figures_over_seeds(
+    scores: Sequence[Mapping[str, Any]], level: float
+) -> dict[str, Interval]:
+    """Return the figures of a row from its rows of scores.csv.
 
     Args:
-      task: of the run.
-      agent: of the run.
-      statistics: mean, cvar and risky_share of each seed's episodes [P].
-      ood_rates: rates of OOD actions by detector [P].
-      frozen: number of seeds that diverged.
+      scores: of each seed; None and NaN count as unknown.
+      level: of the CVaR.
     """
-    figures = {name: mean_interval(statistics[name]) for name in ("mean", "cvar")}
-    figures["risky_share"] = share_interval(statistics["risky_share"])
-    figures |= {f"ood_{name}": share_interval(x) for name, x in ood_rates.items()}
-    return Row(
-        task=task,
-        agent=agent,
-        figures=figures,
-        num_seeds=len(statistics["mean"]),
-        frozen=frozen,
-    )
+
+    def column(name: str) -> np.ndarray:
+        return np.array([score[name] for score in scores], np.float64)
+
+    figures = {
+        "mean": mean_interval(column("mean")),
+        "cvar": mean_interval(column(f"cvar_{level:g}")),
+    }
+    for name in ("risky_share", *OOD_RATES[:2]):
+        figures[name] = share_interval(column(name))
+    return figures
 
 
 def score_columns(
@@ -110,6 +115,20 @@ def score_rows(
         | common
         for row, seed in enumerate(run["seeds"])
     ]
+
+
+def kinds_of_score(level: float) -> dict[str, Any]:
+    """Return the columns of scores.csv and what each holds, as `fits` checks it."""
+    words = ("task", "agent", "data_sha256")
+    counts = ("seed", "episodes", "candidates", "bc_updates", "updates")
+    numbers = ("mean", f"cvar_{level:g}", "risky_share", "base_mean", "temperature")
+    weights = ("risk_weight", "conservative_weight")
+    return {
+        **dict.fromkeys(words, str),
+        **dict.fromkeys(counts, int),
+        **dict.fromkeys((*numbers, *OOD_RATES[:2], *weights), NUMBER),
+        "commit": str | None,
+    }
 
 
 def bandit_row(policy: Mapping[str, Any]) -> Row:

@@ -5,92 +5,132 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ramac_jax.cli.options.compare import Plan
-from ramac_jax.cli.runs.comparison import Row
-from ramac_jax.cli.runs.stored import read_record
-from ramac_jax.errors import InputError, first_line
-from ramac_jax.evaluation import Interval
+from ramac_jax.cli.options.compare import RECORD, Arguments, Plan
+from ramac_jax.cli.runs.comparison import (
+    NUMBER,
+    FalsePositives,
+    Row,
+    figures_over_seeds,
+    kinds_of_score,
+)
+from ramac_jax.cli.runs.stored import fits, read_record
+from ramac_jax.errors import InputError, show
 
-RECORD = "comparison.json"
+COMPARISON = {
+    "command": str,
+    "options": {},
+    "rows": [{"task": str, "agent": str}],
+    "false_positive_rates": {},
+}
+ROW = {"frozen": int, "acting": str, "num_episodes": int, "scores": [{}]}
+"""What a row says besides its task and agent; its figures are those of its scores."""
 
 
 class Joined(NamedTuple):
-    """Rows by task and agent, and the detectors' errors by task."""
+    """Rows by task and agent; by task the detectors' errors, and the data's hash."""
 
     rows: Mapping[tuple[str, str], Row]
-    false_positives: Mapping[str, Mapping[str, float]]
+    false_positives: FalsePositives
+    hashes: Mapping[str, str]
 
-    def has(self, plan: Plan) -> bool:
-        """Whether the agent of a plan is scored already."""
-        return (plan.task, plan.agent) in self.rows
+    def get(self, plan: Plan) -> Row | None:
+        """Return the row of a plan's agent; None: it is not scored yet."""
+        return self.rows.get((plan.task, plan.agent))
 
 
-def read_joined(folders: Sequence[Path], plans: Sequence[Plan]) -> Joined:
-    """Return the rows of these plans that are in comparison.json of the folders.
+def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
+    """Return the rows of these plans that are in the folders of --join.
 
-    Raises `InputError` for a file that cannot be read, a row in two folders, and a row
-    of other numbers of seeds, episodes or updates than its plan's.
+    Raises `InputError` for the folder of --out, a folder with none of these rows, other
+    options, a damaged row, a row that is joined twice, and rows of one task from
+    agents that were trained on different data.
     """
-    rows: dict[tuple[str, str], Row] = {}
-    rates: dict[str, Mapping[str, float]] = {}
-    asked = {(plan.task, plan.agent): plan for plan in plans}
-    for path in (folder / RECORD for folder in folders):
-        record = read_record(path)
-        try:
-            found = [row_of(entry) for entry in record["rows"]]
-            rates |= record["false_positive_rates"]
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(
-                f"{path} is no record of a comparison ({first_line(error)}): restore "
-                "the file, or join another folder"
-            ) from None
-        for row in found:
-            name = row.task, row.agent
-            if name not in asked:
-                continue
-            if name in rows:
+    asked = {(plan.task, plan.agent) for plan in plans}
+    joined = Joined({}, {}, {})
+    for folder in arguments.join:
+        path = folder / RECORD
+        if folder.resolve() == arguments.out.resolve():
+            raise InputError(f"--join {folder} is the folder of --out: give another")
+        record = read_comparison(path, arguments)
+        entries = [x for x in record["rows"] if (x["task"], x["agent"]) in asked]
+        if not entries:
+            raise InputError(f"{path} has none of the rows asked for: do not join it")
+        rates = read_rates(record, {x["task"] for x in entries}, path)
+        for entry in entries:
+            row = read_row(entry, path, arguments)
+            task, name = row.task, f"{row.agent} on {row.task}"
+            if (task, row.agent) in joined.rows:
+                raise InputError(f"{path} has {name} again: join one row of each agent")
+            found = row.scores[0]["data_sha256"]
+            if found != joined.hashes.get(task, found):
                 raise InputError(
-                    f"{path} has {row.agent} on {row.task}, as another folder of "
-                    "--join: leave one out"
+                    f"{path} has {name} from other data than another row of --join: "
+                    "join one of them"
                 )
-            check_row(row, asked[name], path)
-            rows[name] = row
-    return Joined(rows, rates)
+            joined = Joined(
+                rows={**joined.rows, (task, row.agent): row},
+                false_positives={task: rates[task], **joined.false_positives},
+                hashes={**joined.hashes, task: found},
+            )
+    return joined
 
 
-def row_of(entry: Mapping[str, Any]) -> Row:
-    """Return a row of comparison.json."""
-    figures = {
-        name: Interval(**{k: math.nan if x is None else x for k, x in figure.items()})
-        for name, figure in entry["figures"].items()
-    }
-    fields = {name: entry[name] for name in Row._fields}
-    return Row(**fields | {"figures": figures})
-
-
-def check_row(row: Row, plan: Plan, path: Path) -> None:
-    """Raise `InputError` where a row was scored or trained in another way."""
-    training, evaluation = plan.options.training, plan.options.evaluation
-    score = row.scores[0]
-    facts = {
-        "num_seeds": (row.num_seeds, training.num_seeds),
-        "episodes": (row.num_episodes, evaluation.episodes),
-        "bc_steps": (score["bc_updates"], training.bc_steps),
-        "num_steps": (score["updates"], training.num_steps),
-        "level": (level_of(score), f"{evaluation.eval_level:g}"),
-    }
-    for name, (found, wanted) in facts.items():
+def read_comparison(path: Path, arguments: Arguments) -> dict[str, Any]:
+    """Return comparison.json; `InputError` where it is none or of other options."""
+    record = read_record(path)
+    if not fits(record, COMPARISON):
+        raise InputError(f"{path} is no record of a comparison: join another folder")
+    for name, wanted in arguments.lasting.items():
+        found = record["options"].get(name)
         if found != wanted:
             raise InputError(
-                f"{path} has {row.agent} on {row.task} with {name} {found}, not "
-                f"{wanted}: give the options of that comparison, or do not join it"
+                f"{path} was made with {name} {show(found)}, not {show(wanted)}: give "
+                "the options of that comparison, or do not join it"
             )
+    return record
 
 
-def level_of(score: Mapping[str, Any]) -> str:
-    """Return the level of the CVaR in a row of scores.csv."""
-    (name,) = (name for name in score if name.startswith("cvar_"))
-    return name.removeprefix("cvar_")
+def read_rates(
+    record: Mapping[str, Any], tasks: set[str], path: Path
+) -> dict[str, Mapping[str, float]]:
+    """Return the detectors' errors on these tasks; `InputError` where they lack."""
+    rates = {task: record["false_positive_rates"].get(task) for task in tasks}
+    for task, found in rates.items():
+        if not (fits(found, {}) and all(fits(x, float) for x in found.values())):
+            raise InputError(
+                f"{path} is damaged: false_positive_rates of {task} is {show(found)}; "
+                "restore the file, or do not join it"
+            )
+    return rates
+
+
+def read_row(entry: Mapping[str, Any], path: Path, arguments: Arguments) -> Row:
+    """Return a row of comparison.json; `InputError` where it is damaged."""
+    named = {"task": entry["task"], "agent": entry["agent"]}
+    kinds = kinds_of_score(arguments.level)
+    scores = entry["scores"] if fits(entry, ROW) else []
+    if not (
+        [x.get("seed") for x in scores] == list(range(arguments.num_seeds))
+        and all(fits(x, kinds) and x.keys() == kinds.keys() for x in scores)
+        and all(x | named == x for x in scores)
+        and len({x["data_sha256"] for x in scores}) == 1
+        and 0 <= entry["frozen"] <= len(scores)
+    ):
+        raise InputError(
+            f"{path} is damaged: its row of {entry['agent']} on {entry['task']} is not "
+            "what `ramac compare` writes; restore the file, or do not join it"
+        )
+    for name in (name for name, kind in kinds.items() if kind is NUMBER):
+        scores = [x | {name: math.nan if x[name] is None else x[name]} for x in scores]
+    return Row(
+        **named,
+        figures=figures_over_seeds(scores, arguments.level),
+        num_seeds=len(scores),
+        frozen=entry["frozen"],
+        acting=entry["acting"],
+        num_episodes=entry["num_episodes"],
+        scores=scores,
+    )
 
 
 def check_data(joined: Joined, task: str, hashes: Sequence[str]) -> None:
@@ -101,9 +141,8 @@ def check_data(joined: Joined, task: str, hashes: Sequence[str]) -> None:
       task: whose rows are checked.
       hashes: of the datasets of the agents that are trained here.
     """
-    for (of_task, agent), row in joined.rows.items():
-        if of_task == task and row.scores[0]["data_sha256"] != " ".join(hashes):
-            raise InputError(
-                f"--join has {agent} on {task} trained on data of another hash than "
-                "those here: make the same data, or do not join it"
-            )
+    if joined.hashes.get(task, " ".join(hashes)) != " ".join(hashes):
+        raise InputError(
+            f"--join has rows of {task} from data of another hash than those here: "
+            "make the same data, or do not join them"
+        )

@@ -1,6 +1,7 @@
 """The results of an evaluation: files that are written once all of them are made."""
 
 import csv
+import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Episodes
 from ramac_jax.evaluation.calibration import quantiles_of
 from ramac_jax.evaluation.statistics import normalized_score
-from ramac_jax.files import write_json
+from ramac_jax.files import write_json, write_text
 
 EPISODES, MONITORED, RETURNS = "episodes.csv", "monitored.npz", "returns.png"
 EVALUATION, CALIBRATION = "evaluation.json", "calibration.png"
@@ -117,11 +118,12 @@ def write_frontier(folder: Path, frontier: Frontier, level: float) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file; the first row names the columns."""
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    """Replace a CSV file in one move; the first row names the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
