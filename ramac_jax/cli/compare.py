@@ -6,7 +6,8 @@ It measures how often the agents leave the data, and writes comparison.md,
 comparison.tex, comparison.json and a figure TASK-comparison.png, with one row or point
 for each agent and task of the command line, and the files of `ramac report` on the runs
 of OUT. The same command resumes an interrupted comparison, a command with more agents
-trains only these, and `--join` takes rows that another comparison has scored. Exit
+trains only these, and `--join` takes rows that another comparison has scored, as long
+as it is given. Exit
 status 1: a seed diverged, or the bandit breaks a bound; 2: bad input, before any
 training; 130, 138 or 143: a signal, after the run is saved.
 """
@@ -187,7 +188,10 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     for plan in own:
         if arguments.tunes:
             plan = read_tuned(tuning_of(plan, arguments)) or plan
-        if not train.is_finished(plan.options):
+        if train.is_finished(plan.options):
+            run = read_record(plan.options.output.out / "run.json")
+            check_data(joined, plan.task, [x["sha256"] for x in run["datasets"]])
+        else:
             run_folder(plan.options, TRAIN).check()
         find_protocol(plan.options, None)
     if arguments.dry_run:
@@ -209,7 +213,7 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
             complaints=found.complaints,
         )
         left = tasks_left(plans, found)
-        if not left & stored:  # no task loses its rows
+        if not left & stored:  # earlier rows of these tasks stay until they are redone
             if done := [plan for plan in own if plan.task not in left]:
                 write_report(done, arguments)
             write(arguments, found, argv)

@@ -17,15 +17,14 @@ SIZES = ["--num-seeds", "2", "--num-steps", "4", "--bc-steps", "20"]
 BASE = ["--tasks", TASK, "--agents", *AGENTS, *SIZES, "--episodes", "3"]
 
 
-LEVEL = 0.1
+LEVEL, RATES = 0.1, {"nearest": 0.06, "density": 0.01}
 
 
 def score(agent, seed, **changed):
     words = {"task": TASK, "agent": agent, "commit": None, "data_sha256": "abc"}
     numbers = dict.fromkeys(kinds_of_score(LEVEL).keys() - words.keys(), 1)
-    return (
-        words | numbers | {"seed": seed, "mean": 10.0 + seed, "cvar_0.1": 5.0} | changed
-    )
+    known = {"seed": seed, "mean": 10.0 + seed, "cvar_0.1": 5.0}
+    return words | numbers | known | {"bc_updates": 20, "updates": 4} | changed
 
 
 def row(agent, **changed):
@@ -41,7 +40,7 @@ def write(folder, joined, **changed):
         "command": "ramac compare",
         "options": compare.parse([*BASE, "--out", "any"]).lasting,
         "rows": comparison.to_json(joined),
-        "false_positive_rates": {TASK: {"nearest": 0.06}},
+        "false_positive_rates": {TASK: RATES},
     }
     (folder / "comparison.json").write_text(json.dumps(record | changed))
     return str(folder)
@@ -60,7 +59,7 @@ def test_a_row_is_what_it_was(tmp_path):
     assert joined.rows[TASK, "bc-vae"] == whole
     read = joined.rows[TASK, "radac"]
     np.testing.assert_equal(read._asdict(), unknown._asdict())  # NaN equals NaN
-    assert joined.false_positives == {TASK: {"nearest": 0.06}}
+    assert joined.false_positives == {TASK: RATES}
     assert joined.hashes == {TASK: "abc"}
 
 
@@ -71,7 +70,7 @@ def test_two_halves_make_one_table_without_data_or_training(tmp_path, monkeypatc
     join(halves, out=out)
     record = json.loads((out / "comparison.json").read_text())
     assert record["rows"] == comparison.to_json([row(name) for name in AGENTS])
-    assert record["false_positive_rates"] == {TASK: {"nearest": 0.06}}
+    assert record["false_positive_rates"] == {TASK: RATES}
     assert len((out / "scores.csv").read_text().splitlines()) == 5
     text = (out / "comparison.md").read_text()
     assert "| radac | 10.5 [4.1, 16.9] | 5.00 [5.00, 5.00] |" in text
@@ -135,10 +134,15 @@ def test_rows_of_other_options_are_refused(tmp_path, words, message):
         {"scores": [score("radac", 0), score("radac", 1, mean="high")]},
         {"scores": [score("radac", 0), score("radac", 1, more=1)]},
         {"scores": [score("radac", 0), {"seed": 1}]},
+        {"scores": [score("radac", 0), score("radac", 1, mean=10**400)]},
+        {"scores": [score("radac", 0), score("radac", 1, updates=7)]},
+        {"scores": [score("radac", 0), score("radac", 1, episodes=4)]},
+        {"num_episodes": 4},
         {"frozen": -1},
         {"frozen": "none"},
         {"num_episodes": "a\nb"},
         {"acting": [1]},
+        {"acting": "a\nb"},
     ],
 )
 def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
@@ -158,7 +162,10 @@ def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
         ({"options": None}, "options is None"),
         ({"options": {}}, "made with acting_temperature None, not 1.0"),
         ({"false_positive_rates": {}}, "false_positive_rates of .* is None"),
-        ({"false_positive_rates": {TASK: {"nearest": "x"}}}, "rates of .* is {'near"),
+        (
+            {"false_positive_rates": {TASK: RATES | {"nearest": "x"}}},
+            "rates of .* is {'near",
+        ),
     ],
 )
 def test_a_damaged_record_is_refused(tmp_path, changed, message):

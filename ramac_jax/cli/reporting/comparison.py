@@ -136,8 +136,8 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def known(value: Any) -> Any:
-    """Return None for NaN, and any other value as it is."""
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """Return None for NaN and infinity, and any other value as it is."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def latex(rows: Sequence[Row], level: float) -> str:

@@ -1,6 +1,7 @@
 """Rows of a comparison that another comparison has scored, perhaps elsewhere."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,18 +17,14 @@ from ramac_jax.cli.runs.comparison import (
 from ramac_jax.cli.runs.stored import fits, read_record
 from ramac_jax.errors import InputError, show
 
-COMPARISON = {
-    "command": str,
-    "options": {},
-    "rows": [{"task": str, "agent": str}],
-    "false_positive_rates": {},
-}
+COMPARISON = {"rows": [{"task": str, "agent": str}], "false_positive_rates": {}}
 ROW = {"frozen": int, "acting": str, "num_episodes": int, "scores": [{}]}
+RATES = {"nearest": float, "density": float}
 """What a row says besides its task and agent; its figures are those of its scores."""
 
 
 class Joined(NamedTuple):
-    """Rows by task and agent; by task the detectors' errors, and the data's hash."""
+    """Joined rows by task and agent; false-positive rates and data's hash by task."""
 
     rows: Mapping[tuple[str, str], Row]
     false_positives: FalsePositives
@@ -45,7 +42,7 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
     options, a damaged row, a row that is joined twice, and rows of one task from
     agents that were trained on different data.
     """
-    asked = {(plan.task, plan.agent) for plan in plans}
+    asked = {(plan.task, plan.agent): plan for plan in plans}
     joined = Joined({}, {}, {})
     for folder in arguments.join:
         path = folder / RECORD
@@ -57,7 +54,7 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
             raise InputError(f"{path} has none of the rows asked for: do not join it")
         rates = read_rates(record, {x["task"] for x in entries}, path)
         for entry in entries:
-            row = read_row(entry, path, arguments)
+            row = read_row(entry, path, asked[entry["task"], entry["agent"]])
             task, name = row.task, f"{row.agent} on {row.task}"
             if (task, row.agent) in joined.rows:
                 raise InputError(f"{path} has {name} again: join one row of each agent")
@@ -80,6 +77,10 @@ def read_comparison(path: Path, arguments: Arguments) -> dict[str, Any]:
     record = read_record(path)
     if not fits(record, COMPARISON):
         raise InputError(f"{path} is no record of a comparison: join another folder")
+    if "options" not in record:
+        raise InputError(
+            f"{path} has no options, as an older version wrote it: it cannot be joined"
+        )
     for name, wanted in arguments.lasting.items():
         found = record["options"].get(name)
         if found != wanted:
@@ -93,10 +94,10 @@ def read_comparison(path: Path, arguments: Arguments) -> dict[str, Any]:
 def read_rates(
     record: Mapping[str, Any], tasks: set[str], path: Path
 ) -> dict[str, Mapping[str, float]]:
-    """Return the detectors' errors on these tasks; `InputError` where they lack."""
+    """Return the detectors' errors on these tasks; `InputError` where one lacks."""
     rates = {task: record["false_positive_rates"].get(task) for task in tasks}
     for task, found in rates.items():
-        if not (fits(found, {}) and all(fits(x, float) for x in found.values())):
+        if not (fits(found, RATES) and all(0.0 <= x <= 1.0 for x in found.values())):
             raise InputError(
                 f"{path} is damaged: false_positive_rates of {task} is {show(found)}; "
                 "restore the file, or do not join it"
@@ -104,33 +105,51 @@ def read_rates(
     return rates
 
 
-def read_row(entry: Mapping[str, Any], path: Path, arguments: Arguments) -> Row:
-    """Return a row of comparison.json; `InputError` where it is damaged."""
-    named = {"task": entry["task"], "agent": entry["agent"]}
-    kinds = kinds_of_score(arguments.level)
+def read_row(entry: Mapping[str, Any], path: Path, plan: Plan) -> Row:
+    """Return a row of comparison.json; `InputError` where it is not one of the plan."""
+    options = plan.options
+    kinds = kinds_of_score(options.evaluation.eval_level)
+    wanted = {
+        "task": plan.task,
+        "agent": plan.agent,
+        "bc_updates": options.training.bc_steps,
+        "updates": options.training.num_steps,
+        "candidates": options.evaluation.acting_num_candidates,
+    }
     scores = entry["scores"] if fits(entry, ROW) else []
     if not (
-        [x.get("seed") for x in scores] == list(range(arguments.num_seeds))
+        [x.get("seed") for x in scores] == list(range(options.training.num_seeds))
         and all(fits(x, kinds) and x.keys() == kinds.keys() for x in scores)
-        and all(x | named == x for x in scores)
+        and all(x | wanted == x for x in scores)
+        and all(is_finite(x[name]) for x in scores for name in kinds)
+        and all(0 <= x["episodes"] <= entry["num_episodes"] for x in scores)
         and len({x["data_sha256"] for x in scores}) == 1
+        and entry["num_episodes"] == options.evaluation.episodes
         and 0 <= entry["frozen"] <= len(scores)
+        and entry["acting"].isprintable()
     ):
         raise InputError(
-            f"{path} is damaged: its row of {entry['agent']} on {entry['task']} is not "
-            "what `ramac compare` writes; restore the file, or do not join it"
+            f"{path} is damaged: its row of {plan.agent} on {plan.task} is not what "
+            "`ramac compare` writes with these options; restore the file, or do not "
+            "join it"
         )
     for name in (name for name, kind in kinds.items() if kind is NUMBER):
         scores = [x | {name: math.nan if x[name] is None else x[name]} for x in scores]
     return Row(
-        **named,
-        figures=figures_over_seeds(scores, arguments.level),
+        task=plan.task,
+        agent=plan.agent,
+        figures=figures_over_seeds(scores, options.evaluation.eval_level),
         num_seeds=len(scores),
         frozen=entry["frozen"],
         acting=entry["acting"],
         num_episodes=entry["num_episodes"],
         scores=scores,
     )
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value of a score is no number, or one that a float can hold."""
+    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
 
 
 def check_data(joined: Joined, task: str, hashes: Sequence[str]) -> None:
