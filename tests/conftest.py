@@ -112,7 +112,7 @@ def actor_name(request):
 
 @pytest.fixture(scope="session", params=["diffusion", "flow"])
 def compiled(request):
-    """RADAC and RAFMAC, small, the update of each compiled once for all tests.
+    """RADAC and RAFMAC, small, the update of each compiled once.
 
     `update` is that one program: it takes other values, never other types. `traces`
     grows by one with every trace.

@@ -98,31 +98,21 @@ def test_another_temperature_and_level_compile_nothing_again(flow):
     observation = np.zeros((1, rollouts.TILE, 3), np.float32)
     seeds = np.zeros((1, rollouts.TILE), np.uint32)
 
-    def evaluate(temperature, level, softmax_temperature):
-        options = ActingOptions(temperature, 2, level, softmax_temperature)
-        rollouts.act(*rollouts.prepare(policy, options), observation, seeds, 0)
+    def options(temperature, level, softmax_temperature):
+        return ActingOptions(temperature, 2, level, softmax_temperature)
 
-    by_agent = jax.jit(
-        lambda temperature, level, softmax_temperature: agent.act(
-            state,
-            OBSERVATION,
-            KEY,
-            temperature=temperature,
-            num_candidates=2,
-            risk_level=level,
-            softmax_temperature=softmax_temperature,
-        )
-    )
-    by_policy = jax.jit(
-        lambda temperature, level, softmax_temperature: policy(
-            OBSERVATION,
-            KEY,
-            temperature=temperature,
-            num_candidates=2,
-            risk_level=level,
-            softmax_temperature=softmax_temperature,
-        )
-    )
+    def evaluate(*numbers):
+        prepared = rollouts.prepare(policy, options(*numbers))
+        rollouts.act(*prepared, observation, seeds, 0)
+
+    @jax.jit
+    def by_agent(*numbers):
+        return agent.act(state, OBSERVATION, KEY, **options(*numbers)._asdict())
+
+    @jax.jit
+    def by_policy(*numbers):
+        return policy(OBSERVATION, KEY, **options(*numbers)._asdict())
+
     for act in (evaluate, by_agent, by_policy):
         traces.clear()
         for numbers in ((1.0, 0.1, 0.0), (0.0, 0.5, 1.0), (2.0, 1.0, 0.3)):

@@ -7,9 +7,8 @@ comparison.tex, comparison.json and a figure TASK-comparison.png, with one row o
 for each agent and task of the command line, and the files of `ramac report` on the runs
 of OUT. The same command resumes an interrupted comparison, a command with more agents
 trains only these, and `--join` takes rows that another comparison has scored, as long
-as it is given. Exit
-status 1: a seed diverged, or the bandit breaks a bound; 2: bad input, before any
-training; 130, 138 or 143: a signal, after the run is saved.
+as it is given. Exit status 1: a seed diverged, or the bandit breaks a bound; 2: bad
+input, before any training; 130, 138 or 143: a signal, after the run is saved.
 """
 
 import sys

@@ -153,8 +153,11 @@ def test_agents_that_another_folder_scored_are_not_trained(out, tmp_path, monkey
     other = [score | {"data_sha256": "0"} for score in second["scores"]]
     text = json.dumps(record | {"rows": [second | {"scores": other}]})
     (half / "comparison.json").write_text(text)
-    with pytest.raises(rj.InputError, match="data of another hash than those here"):
-        compare.main([*BASE, *words])
+    for name in ("out", "new"):  # where a run is finished, and where none is
+        words[-1] = str(tmp_path / name)
+        with pytest.raises(rj.InputError, match="data of another hash than those here"):
+            compare.main([*BASE, *words])
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_options_than_those_of_a_finished_run_are_refused(out):

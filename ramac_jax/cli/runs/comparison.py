@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramac_jax.cli.options.compare import Plan
+from ramac_jax.cli.options.compare import BANDIT, Plan
 from ramac_jax.evaluation import Episodes, Interval, mean_interval
 
-BANDIT = "bandit"
-OOD_RATES = ("ood_nearest", "ood_density", "ood")
-"""OOD rates by each detector, and the true one, which only the bandit has."""
+DETECTED = ("ood_nearest", "ood_density")
+"""OOD rates by each detector."""
+OOD_RATES = (*DETECTED, "ood")
+"""These, and the true rate, which only the bandit has."""
 FalsePositives = Mapping[str, Mapping[str, float]]
 """False-positive rates of the detectors on held-out data: task -> detector -> rate."""
 NUMBER = int | float | None  # None: unknown
@@ -54,7 +55,7 @@ def figures_over_seeds(
         "mean": mean_interval(column("mean")),
         "cvar": mean_interval(column(f"cvar_{level:g}")),
     }
-    for name in ("risky_share", *OOD_RATES[:2]):
+    for name in ("risky_share", *DETECTED):
         figures[name] = share_interval(column(name))
     return figures
 
@@ -126,7 +127,7 @@ def kinds_of_score(level: float) -> dict[str, Any]:
     return {
         **dict.fromkeys(words, str),
         **dict.fromkeys(counts, int),
-        **dict.fromkeys((*numbers, *OOD_RATES[:2], *weights), NUMBER),
+        **dict.fromkeys((*numbers, *DETECTED, *weights), NUMBER),
         "commit": str | None,
     }
 

@@ -18,9 +18,9 @@ from ramac_jax.cli.runs.stored import fits, read_record
 from ramac_jax.errors import InputError, show
 
 COMPARISON = {"rows": [{"task": str, "agent": str}], "false_positive_rates": {}}
-ROW = {"frozen": int, "acting": str, "num_episodes": int, "scores": [{}]}
 RATES = {"nearest": float, "density": float}
-"""What a row says besides its task and agent; its figures are those of its scores."""
+ROW = {"frozen": int, "acting": str, "num_episodes": int, "scores": [{}]}
+"""What a row says besides its task and agent; its figures follow from its scores."""
 
 
 class Joined(NamedTuple):
@@ -43,7 +43,9 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
     agents that were trained on different data.
     """
     asked = {(plan.task, plan.agent): plan for plan in plans}
-    joined = Joined({}, {}, {})
+    rows: dict[tuple[str, str], Row] = {}
+    rates: dict[str, Mapping[str, float]] = {}
+    hashes: dict[str, str] = {}
     for folder in arguments.join:
         path = folder / RECORD
         if folder.resolve() == arguments.out.resolve():
@@ -52,24 +54,20 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
         entries = [x for x in record["rows"] if (x["task"], x["agent"]) in asked]
         if not entries:
             raise InputError(f"{path} has none of the rows asked for: do not join it")
-        rates = read_rates(record, {x["task"] for x in entries}, path)
+        rates = read_rates(record, {x["task"] for x in entries}, path) | rates
         for entry in entries:
             row = read_row(entry, path, asked[entry["task"], entry["agent"]])
-            task, name = row.task, f"{row.agent} on {row.task}"
-            if (task, row.agent) in joined.rows:
+            name = f"{row.agent} on {row.task}"
+            if (row.task, row.agent) in rows:
                 raise InputError(f"{path} has {name} again: join one row of each agent")
+            rows[row.task, row.agent] = row
             found = row.scores[0]["data_sha256"]
-            if found != joined.hashes.get(task, found):
+            if found != hashes.setdefault(row.task, found):
                 raise InputError(
                     f"{path} has {name} from other data than another row of --join: "
                     "join one of them"
                 )
-            joined = Joined(
-                rows={**joined.rows, (task, row.agent): row},
-                false_positives={task: rates[task], **joined.false_positives},
-                hashes={**joined.hashes, task: found},
-            )
-    return joined
+    return Joined(rows, rates, hashes)
 
 
 def read_comparison(path: Path, arguments: Arguments) -> dict[str, Any]:
@@ -94,7 +92,7 @@ def read_comparison(path: Path, arguments: Arguments) -> dict[str, Any]:
 def read_rates(
     record: Mapping[str, Any], tasks: set[str], path: Path
 ) -> dict[str, Mapping[str, float]]:
-    """Return the detectors' errors on these tasks; `InputError` where one lacks."""
+    """Return the false-positive rates of tasks; `InputError` where one is missing."""
     rates = {task: record["false_positive_rates"].get(task) for task in tasks}
     for task, found in rates.items():
         if not (fits(found, RATES) and all(0.0 <= x <= 1.0 for x in found.values())):
