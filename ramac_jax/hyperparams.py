@@ -54,8 +54,8 @@ class Hyperparams(NamedTuple):
     conservative_weight: float = 0.0
     """Weight of the critics' conservative penalty, where the agent has one."""
     ood_weight: float = 0.0
-    """Weight of sampled actions, which teach categorical critics which actions are out
-    of distribution; other critics sample none."""
+    """Weight of the sampled actions of an agent with `ood_actions`, which teach its
+    categorical critics which actions are out of distribution."""
     decay_steps: float = math.inf
     """Updates over which both learning rates fall to 0 along a cosine; inf: never."""
 

@@ -302,7 +302,7 @@ class Critic(NamedTuple):
     """Quantiles that a policy acts on, lower for actions that are out of distribution
     (OOD); None: `quantiles`."""
     ood_loss: OODLossFn | None = None
-    """Loss of sampled OOD actions, times `ood_weight`; None: none are sampled."""
+    """Loss of sampled OOD actions, times `ood_weight`; None: no class of them."""
 
     @property
     def acting_quantiles(self) -> QuantilesFn:

@@ -14,7 +14,7 @@ class Settings(NamedTuple):
     independent_targets: bool = True  # each critic's own; no: from the least critic
     num_atoms: int = 101  # of a categorical critic
     critic_learning_rate: float = 3e-3
-    ood_weight: float = 0.003  # of a categorical critic
+    ood_weight: float = 0.0  # of a categorical critic
     num_cosines: int = 64  # of a quantile critic
     huber_threshold: float = 1.0  # kappa of a quantile critic, in scaled rewards
     reward_scale: float | None = 1.0  # None: 1 / (3 deviations of the data's returns)
@@ -25,7 +25,6 @@ QUANTILE = ONE_STEP._replace(
     critic="quantile",
     independent_targets=False,
     critic_learning_rate=1e-3,
-    ood_weight=0.0,
 )
 CRITICS = {
     "categorical": Settings(),

@@ -153,6 +153,7 @@ def learn_quantiles(
         num_risk_quantiles=1,
         target_steps=settings.target_steps,
         independent_targets=settings.independent_targets,
+        ood_actions=settings.ood_weight > 0.0,
     )
     hyperparams = rj.Hyperparams(
         critic_learning_rate=settings.critic_learning_rate,

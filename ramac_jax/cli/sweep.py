@@ -12,6 +12,7 @@ input; 130, 138 or 143: a signal, after everything is saved.
 """
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import sys
@@ -184,7 +185,9 @@ def run(
         ) as report:
             searcher = Searcher(
                 search=search,
-                plan=training_plan(options),
+                plan=dataclasses.replace(
+                    training_plan(options), ood_weighted=search.ood_weighted
+                ),
                 dataset=dataset,
                 evaluators=evaluators,
                 eval_episodes=options.evaluation.eval_episodes,

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import ramac_jax as rj
 
@@ -162,3 +163,28 @@ def test_axes_of_hyperparams_stay_integers():
     )
     found = mapped(rj.Hyperparams(discount=0.5, risk_level=jnp.array([1.0, 2.0])))
     np.testing.assert_array_equal(found, [0.5, 1.0])
+
+
+def test_ood_actions_change_nothing_but_what_their_weight_says(
+    make_actor, make_batch, close, distance
+):
+    critic = rj.categorical_critic(-3.0, 3.0, widths=(8,), num_atoms=5)
+    batch, after = make_batch(), {}
+    for ood_actions in (False, True):
+        agent = rj.ramac_agent(
+            make_actor("flow"), critic, num_quantiles=4, ood_actions=ood_actions
+        )
+        state, update = agent.init(KEY, batch), jax.jit(agent.update)
+        for weight in (0.0, 0.5):
+            hyperparams = STEADY._replace(ood_weight=weight)
+            after[ood_actions, weight] = update(state, batch, KEY, hyperparams)
+    close(after[False, 0.0][0], after[True, 0.0][0])
+    close(after[False, 0.5], after[False, 0.0], atol=0.0, rtol=0.0)
+    one, other = after[True, 0.5][0], after[True, 0.0][0]
+    assert distance(one.critic_params, other.critic_params) > 1e-5
+    assert "ood_loss" in after[True, 0.0][1] and "ood_loss" not in after[False, 0.0][1]
+
+
+def test_a_critic_without_the_class_takes_no_ood_actions(make_actor):
+    with pytest.raises(rj.InputError, match="the critic has no class of OOD actions"):
+        rj.ramac_agent(make_actor("flow"), rj.value_critic(), ood_actions=True)

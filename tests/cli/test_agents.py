@@ -70,6 +70,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     if name != "bc-vae":
         assert built == {
             "num_candidates": 3,
+            "ood_actions": False,
             "micro_batch": built["micro_batch"],
             "num_risk_quantiles": 32,
             "conservative": PENALTIES.get(name),
@@ -175,6 +176,24 @@ def build(words):
     with agents.training_in(found.agent.precision):
         pretraining = agents.build_pretraining_agent(found.agent, spec)
         return agents.build_agent(found.agent, spec), pretraining, spec
+
+
+@pytest.mark.parametrize(
+    ("words", "sampled"),
+    [
+        ("", False),
+        ("--ood-weight 0.003", True),
+        ("--ood-weight 0.003 --critic quantile", False),
+    ],
+)
+def test_ood_actions_are_sampled_where_their_weight_asks(words, sampled, make_batch):
+    bounds = [] if "quantile" in words else RANGE
+    plan = training.training_plan(options.parse([*BASE, *bounds, *words.split()]))
+    agent, _ = training.Compiled().agents(plan, UNITS)
+    key, batch = jax.random.key(0), make_batch()
+    state = jax.eval_shape(agent.init, key, batch)
+    _, metrics = jax.eval_shape(agent.update, state, batch, key, rj.Hyperparams())
+    assert ("ood_loss" in metrics) == sampled
 
 
 @pytest.mark.parametrize("critic", ["categorical", "quantile", "value"])

@@ -53,6 +53,19 @@ def test_the_settings_of_a_round_find_their_programs():
     assert found.of_settings({}).numbers.tolist() == []
 
 
+@pytest.mark.parametrize(
+    ("words", "weighted"),
+    [
+        ("--grid risk_weight=0,1", False),
+        ("--grid ood_weight=0,0.003", True),
+        ("--grid risk_weight=0,1 --ood-weight 0.003", True),
+        ("--range ood_weight=.001..1 --sampler tpe --trials 9", True),
+    ],
+)
+def test_a_weight_of_ood_actions_in_any_setting_is_seen(words, weighted):
+    assert search(words).ood_weighted == weighted
+
+
 def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow risk_measure=wang actor_widths=16x8 sampler_steps=3 "

@@ -24,9 +24,8 @@ from ramac_jax.normalization import normalize_observation, scale_action
 
 DATASET = "made/constant-v0"
 ACTION = np.array([1.0, 4.0], np.float32)  # of [-2, 2] and [0, 8]: .5 and 0 scaled
-METRICS = (
-    "actor_loss bc_loss critic_loss ood_loss risk_value target_clipped target_mean"
-).split()
+METRICS = "actor_loss bc_loss critic_loss risk_value target_clipped target_mean".split()
+
 TINY = (
     "--num-seeds 2 --seed 5 --num-steps 90 --log-every 30 --batch-size 64 --normalize "
     "--actor-widths 16 16 --critic-width 8 --embedding-width 8 --num-cosines 4 "

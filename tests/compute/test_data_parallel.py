@@ -107,7 +107,11 @@ def test_shards_make_up_the_actions_of_the_whole_batch(
 ):
     critic = rj.categorical_critic(-2.0, 2.0, widths=(8,), num_atoms=5)
     agent = rj.ramac_agent(
-        make_actor("flow"), critic, num_quantiles=4, independent_targets=True
+        make_actor("flow"),
+        critic,
+        num_quantiles=4,
+        independent_targets=True,
+        ood_actions=True,
     )
     assert compare_with_one_device(agent, 2)["ood_loss"] > 0.0
 

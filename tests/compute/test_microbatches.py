@@ -116,6 +116,7 @@ def test_an_update_in_micro_batches_is_the_update(critic, normalize, make_batch,
             num_candidates=2,
             normalize_value=normalize,
             independent_targets=critic is CATEGORICAL,
+            ood_actions=critic is CATEGORICAL,
             micro_batch=lambda rows, fractions, limit=num_rows: limit,
         )
         state = agent.init(KEY, batch)

@@ -114,6 +114,7 @@ def train(dataset, critic, num_steps, target_steps=1, discount=0.99, **settings)
         num_quantiles=8,
         num_risk_quantiles=1,
         target_steps=target_steps,
+        ood_actions="ood_weight" in settings,
     )
     hyperparams = rj.Hyperparams(
         critic_learning_rate=1e-2,

@@ -121,8 +121,17 @@ def fit_to_data(
     return dataclasses.replace(agent, value_range=(low, high))
 
 
-def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
-    """Build the agent of a spec."""
+def build_agent(
+    agent: AgentSpec, spec: PolicySpec, *, ood_weighted: bool = False
+) -> rj.Agent:
+    """Build the agent of a spec.
+
+    Args:
+      agent: with the value range of a categorical critic.
+      spec: of its policy.
+      ood_weighted: some `ood_weight` is above 0, so that a categorical critic needs
+        OOD actions.
+    """
     if not agent.num_critics:
         return build_pretraining_agent(agent, spec)
     micro_batch: MicroBatchFn = whole_batch
@@ -140,6 +149,7 @@ def build_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
         normalize_value=agent.normalize_value,
         target_steps=agent.target_steps,
         independent_targets=agent.independent_targets,
+        ood_actions=ood_weighted and agent.critic == "categorical",
         micro_batch=micro_batch,
     )
 

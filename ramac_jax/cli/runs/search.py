@@ -132,6 +132,12 @@ class Search(NamedTuple):
         )
 
     @property
+    def ood_weighted(self) -> bool:
+        """Whether some setting has, or may get, an `ood_weight` above 0."""
+        searched = "ood_weight" in self.space.ranges
+        return searched or bool(np.any(self.hyperparams.ood_weight))
+
+    @property
     def numbers(self) -> np.ndarray:
         """The numbers of the settings [S], in the order of all rows."""
         return np.array([*self.labels])

@@ -21,7 +21,7 @@ from ramac_jax.cli.runs.agents import (
 from ramac_jax.cli.signals import noted_signals
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices.hosts import is_first_host
-from ramac_jax.policy import PolicySpec
+from ramac_jax.normalization import Scaling
 
 PRETRAINING_READS = ("actor_learning_rate", "max_grad_norm", "ema_rate", "bc_weight")
 """Hyperparameters that the agent of `build_pretraining_agent` reads."""
@@ -39,6 +39,8 @@ class TrainingPlan:
     schedule: populations.Schedule
     bc_steps: int
     """Updates of behaviour cloning before all others."""
+    ood_weighted: bool
+    """Some member has an `ood_weight` above 0."""
     settings: Mapping[str, Any]
     """Options that a resumed run must have in common with the stored one."""
     memory: int | None
@@ -58,6 +60,7 @@ def training_plan(options: TrainOptions) -> TrainingPlan:
             eval_every=options.evaluation.eval_every,
         ),
         bc_steps=training.bc_steps,
+        ood_weighted=options.hyperparams.ood_weight > 0.0,
         settings=lasting_options(options),
         memory=None if memory is None else int(memory * 2**30),
     )
@@ -70,12 +73,13 @@ class Compiled:
         self.made: dict[AgentSpec, tuple[rj.Agent, rj.Agent]] = {}
         self.shared: dict[tuple[AgentSpec, int], populations.SharedPrograms] = {}
 
-    def agents(self, agent: AgentSpec, spec: PolicySpec) -> tuple[rj.Agent, rj.Agent]:
-        """Return the agent of a spec, and the one that pretrains it."""
-        if agent not in self.made:
-            pretraining = build_pretraining_agent(agent, spec)
-            self.made[agent] = (build_agent(agent, spec), pretraining)
-        return self.made[agent]
+    def agents(self, plan: TrainingPlan, scaling: Scaling) -> tuple[rj.Agent, rj.Agent]:
+        """Return the agent of a plan, and the one that pretrains it."""
+        if plan.agent not in self.made:
+            spec = policy_spec(plan.agent, scaling)
+            built = build_agent(plan.agent, spec, ood_weighted=plan.ood_weighted)
+            self.made[plan.agent] = (built, build_pretraining_agent(plan.agent, spec))
+        return self.made[plan.agent]
 
     def has(self, agent: AgentSpec, size: int) -> bool:
         """Return whether programs of so many members are there."""
@@ -111,11 +115,10 @@ def train_members(
       size: members for which the programs are compiled, as many or more.
     """
     compiled = compiled or Compiled()
-    spec = policy_spec(plan.agent, dataset.scaling)
     schedule = plan.schedule
     if callbacks.evaluate is None:
         schedule = schedule._replace(eval_every=None)
-    agent, pretraining_agent = compiled.agents(plan.agent, spec)
+    agent, pretraining_agent = compiled.agents(plan, dataset.scaling)
     pretraining = populations.Pretraining(
         agent=pretraining_agent,
         num_steps=plan.bc_steps,
