@@ -324,6 +324,7 @@ class Agent(NamedTuple):
     act: ActFn
     risk_measure: RiskMeasureFn  # that `Hyperparams.risk_level` is a level of
     target_steps: int = 1  # n, steps that a row of its batches joins at most
+    single_step: bool = False  # every transition that it learns from ends its episode
 
     def update(
         self, state: State, batch: Transition, key: Key, hyperparams: Hyperparams

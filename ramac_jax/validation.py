@@ -131,6 +131,18 @@ def check_target_steps(target_steps: int, dataset: "Transition") -> None:
         )
 
 
+def check_single_steps(dataset: "Transition") -> None:
+    """Raise `InputError` for a row that ends no episode; see `single_step`."""
+    terminated = np.asarray(dataset.terminated)
+    reject_rows(
+        "terminated",
+        terminated == 0,
+        terminated,
+        "0",
+        "build the agent without single_step",
+    )
+
+
 def reject_rows(
     name: str, bad: np.ndarray, value: np.ndarray, fault: str, advice: str
 ) -> None:

@@ -27,6 +27,7 @@ class AgentConfig(NamedTuple):
     num_candidates: int
     normalize_value: bool
     independent_targets: bool
+    single_step: bool
     optimizer: optax.GradientTransformation
     micro_batch: MicroBatchFn
     mean: MeanFn = same

@@ -25,7 +25,7 @@ class Fractions(NamedTuple):
 class RowNoise(NamedTuple):
     """Noise of the rows of a batch; every leaf is [..., B, Z]."""
 
-    next_action: Any  # of a' ~ pi(s')
+    next_action: Any  # of a' ~ pi(s'); None: every transition ends its episode
     candidates: Any  # actions [C, B, A] and the actor's noise, or None
     ood_actions: Any  # that critics learn to avoid, or None
     action: Any  # of a ~ pi(s)
@@ -62,6 +62,9 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
             random_numbers.uniform(uniform_key, shape, batch.action.dtype, -1.0, 1.0),
             actor.draw_noise(each, policy_key),
         )
+    next_action = None
+    if not config.single_step:
+        next_action = actor.draw_noise(batch.next_observation, target_key)
     ood_actions = None
     if config.critic.ood_loss is not None:
         ood_actions = draw_ood_noise(batch.action, ood_key)
@@ -72,7 +75,7 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
             risk=risk if num_risk is None else random_numbers.stratified(risk),
         ),
         rows=RowNoise(
-            next_action=actor.draw_noise(batch.next_observation, target_key),
+            next_action=next_action,
             candidates=candidates,
             ood_actions=ood_actions,
             action=actor.draw_noise(batch.observation, action_key),

@@ -44,6 +44,7 @@ def ramac_agent(
     target_steps: int = 1,
     independent_targets: bool = False,
     ood_actions: bool = False,
+    single_step: bool = False,
     optimizer: optax.GradientTransformation = ADAM,
     micro_batch: MicroBatchFn = whole_batch,
 ) -> Agent:
@@ -75,6 +76,8 @@ def ramac_agent(
       ood_actions: sample actions out of distribution in each update, and teach a
         categorical critic their class with the weight `Hyperparams.ood_weight`. Without
         them an update needs a sixth less time, and the weight has no effect.
+      single_step: every transition ends its episode, as in a contextual bandit. A
+        target is its reward then, and no update samples next actions.
       optimizer: an `optax.GradientTransformation` that needs no more than gradients,
         state and parameters, with a learning rate of 1, of the actor and of each
         critic; the hyperparameters' learning rates multiply its updates. Of
@@ -86,9 +89,9 @@ def ramac_agent(
         rounding.
 
     Raises `InputError` for a part of another type, such as an optimizer that was not
-    called, for OOD actions and a critic without a class of them, and for a number below
-    1. `init` raises it for an actor whose
-    actions have another shape than the data's.
+    called, for OOD actions and a critic without a class of them, for a number below 1,
+    and for single steps of which a target joins several. `init` raises it for an actor
+    whose actions have another shape than the data's.
     """
     check_kind("actor", actor, Actor)
     check_kind("critic", critic, Critic)
@@ -103,6 +106,10 @@ def ramac_agent(
         num_candidates=num_candidates,
         target_steps=target_steps,
     )
+    if single_step and target_steps > 1:
+        raise InputError(
+            f"single_step is True and target_steps is {target_steps}: give 1"
+        )
     if not ood_actions:
         critic = critic._replace(ood_loss=None)
     elif critic.ood_loss is None:
@@ -120,6 +127,7 @@ def ramac_agent(
         num_candidates=num_candidates,
         normalize_value=normalize_value,
         independent_targets=independent_targets,
+        single_step=single_step,
         optimizer=optimizer,
         micro_batch=micro_batch,
     )
@@ -130,6 +138,7 @@ def ramac_agent(
         act=partial(act, config),
         risk_measure=risk_measure,
         target_steps=target_steps,
+        single_step=single_step,
     )
 
 

@@ -95,11 +95,8 @@ def critic_gradient(
     noise: Noise,
     hyperparams: Hyperparams,
 ) -> tuple[Params, Metrics]:
-    """Gradient of the critics' loss at next actions a' ~ pi(s') of the target actor."""
+    """Gradient of the critics' loss, and its metrics."""
     actor, rows = config.actor, noise.rows
-    next_action = actor.sample_from_noise(
-        state.target_actor_params, batch.next_observation, rows.next_action
-    )
     candidates = None
     if config.conservative is not None:
         uniform, policy_noise = rows.candidates
@@ -111,20 +108,44 @@ def critic_gradient(
     ood_actions = None
     if rows.ood_actions is not None:
         ood_actions = sample_ood_actions(batch.action, rows.ood_actions)
-    target_params = unpack(state.target_critic_params)
-
-    def targets(rows: tuple[Transition, Array]) -> ReturnLaw:
-        tau = noise.shared.target
-        return bellman_targets(config, target_params, *rows, tau, hyperparams)
 
     def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
         return critic_loss(config, params, rows, noise.shared.critic, hyperparams)
 
-    each = jax.eval_shape(targets, (batch, next_action)).value.shape[-1]  # M
-    num_rows = config.micro_batch(len(batch.reward), each)
-    target = map_rows(targets, (batch, next_action), num_rows)
+    target, num_rows = batch_targets(config, state, batch, noise, hyperparams)
     rows = CriticRows(batch, target, candidates, ood_actions)
     return config.mean(gradient(loss, state.critic_params, rows, num_rows))
+
+
+def batch_targets(
+    config: AgentConfig,
+    state: State,
+    batch: Transition,
+    noise: Noise,
+    hyperparams: Hyperparams,
+) -> tuple[ReturnLaw, int | None]:
+    """Targets [B, E or 1, M] of a batch, at a' ~ pi(s') of the target actor.
+
+    Those of single steps are the rewards, clipped. The second value is the number of
+    rows of a micro-batch, None for all of them.
+    """
+    size = len(batch.reward)
+    if config.single_step:
+        reward = jnp.clip(batch.reward, *value_bounds(config, hyperparams))
+        num_rows = config.micro_batch(size, config.num_quantiles)
+        return ReturnLaw(reward[:, None, None]), num_rows
+    next_action = config.actor.sample_from_noise(
+        state.target_actor_params, batch.next_observation, noise.rows.next_action
+    )
+    params = unpack(state.target_critic_params)
+
+    def targets(rows: tuple[Transition, Array]) -> ReturnLaw:
+        tau = noise.shared.target
+        return bellman_targets(config, params, *rows, tau, hyperparams)
+
+    each = jax.eval_shape(targets, (batch, next_action)).value.shape[-1]  # M
+    num_rows = config.micro_batch(size, each)
+    return map_rows(targets, (batch, next_action), num_rows), num_rows
 
 
 def bellman_targets(

@@ -17,6 +17,7 @@ from ramac_jax.population.switches import check_switches
 from ramac_jax.types import Agent, State, Transition
 from ramac_jax.validation import (
     check_hyperparams,
+    check_single_steps,
     check_target_steps,
     check_transitions,
 )
@@ -142,6 +143,8 @@ def check_inputs(
     check_switches(members.hyperparams)
     check_transitions(dataset)
     check_target_steps(agent.target_steps, dataset)
+    if agent.single_step:
+        check_single_steps(dataset)
 
 
 def check_lengths(schedule: Schedule, start: Start) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ramac_jax as rj
+from ramac_jax import population
 
 KEY = jax.random.key(7)
 # Fast critics of so few units die at their first step: their gradient is then 0.
@@ -188,3 +189,52 @@ def test_ood_actions_change_nothing_but_what_their_weight_says(
 def test_a_critic_without_the_class_takes_no_ood_actions(make_actor):
     with pytest.raises(rj.InputError, match="the critic has no class of OOD actions"):
         rj.ramac_agent(make_actor("flow"), rj.value_critic(), ood_actions=True)
+
+
+SINGLE = {
+    "quantile": rj.iqn_critic(width=8, embedding_width=8, num_cosines=4),
+    "categorical": rj.categorical_critic(-3.0, 3.0, widths=(8,), num_atoms=5),
+    "value": rj.value_critic(widths=(8,)),
+}
+
+
+@pytest.mark.parametrize("critic", SINGLE)
+@pytest.mark.parametrize("independent_targets", [False, True])
+def test_single_steps_update_as_steps_that_end_and_sample_nothing_for_it(
+    critic, independent_targets, make_actor, make_batch, close
+):
+    batch = make_batch()._replace(terminated=jnp.ones(8))
+    updated, samplers = [], []
+    for single_step in (True, False):
+        agent = rj.ramac_agent(
+            make_actor("flow"),
+            SINGLE[critic],
+            num_quantiles=4,
+            independent_targets=independent_targets,
+            single_step=single_step,
+            micro_batch=lambda rows, fractions: 4,
+        )
+        state = agent.init(KEY, batch)
+        # The reward at 1 is beyond the bound, so that a target must be clipped.
+        hyperparams = STEADY._replace(value_max=0.5)
+        updated.append(jax.jit(agent.update)(state, batch, KEY, hyperparams))
+        program = jax.make_jaxpr(agent.update)(state, batch, KEY, hyperparams)
+        samplers.append(str(program).count("dot_general"))
+    assert float(updated[0][1]["target_clipped"]) > 0.0
+    close(updated[0], updated[1], atol=1e-6)
+    assert samplers[0] < samplers[1]
+
+
+def test_what_goes_on_is_no_single_step(make_actor, make_batch):
+    actor, critic = make_actor("flow"), SINGLE["value"]
+    with pytest.raises(rj.InputError, match="target_steps is 3: give 1"):
+        rj.ramac_agent(actor, critic, single_step=True, target_steps=3)
+    agent = rj.ramac_agent(actor, critic, single_step=True)
+    assert agent.single_step
+    with pytest.raises(rj.InputError, match="terminated is 0 in 6 of 8 rows"):
+        population.train_population(
+            agent,
+            make_batch(),
+            population.cross(STEADY, [0]),
+            population.Schedule(1, 8, log_every=1),
+        )

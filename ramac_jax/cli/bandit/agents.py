@@ -103,15 +103,13 @@ def build_agent(
         conservative=penalty,
         num_candidates=settings.NUM_CANDIDATES,
         normalize_value=config.normalize_value,
+        single_step=True,
         micro_batch=choose_micro_batch(config.critic),
     )
 
 
 def build_critic_trainer(critic: str, dtype: str | None = None) -> rj.Agent:
-    """Build an agent that trains its critic, without the cost of an actor.
-
-    Every step of the bandit is terminated, so no target depends on the next action.
-    """
+    """Build an agent that trains its critic, without the cost of an actor."""
 
     def init(key: Key, observation: Array, action: Array) -> Params:
         return jnp.zeros(1)
@@ -139,5 +137,6 @@ def build_critic_trainer(critic: str, dtype: str | None = None) -> rj.Agent:
         build_critic(critic, dtype),
         rj.risk.neutral,
         settings.NUM_QUANTILES,
+        single_step=True,
         micro_batch=choose_micro_batch(critic),
     )
