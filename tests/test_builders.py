@@ -46,7 +46,8 @@ def test_a_critic_refuses_a_layer_without_units():
 
 
 @pytest.mark.parametrize(
-    "option", ["num_quantiles", "num_risk_quantiles", "num_candidates"]
+    "option",
+    ["num_quantiles", "num_risk_quantiles", "num_candidates", "num_penalty_quantiles"],
 )
 def test_an_agent_refuses_numbers_below_one(option, make_actor):
     with pytest.raises(rj.InputError, match=f"{option} is 0: give 1 or more"):

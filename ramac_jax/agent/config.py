@@ -25,6 +25,7 @@ class AgentConfig(NamedTuple):
     num_risk_quantiles: int | None
     conservative: ConservativeFn | None
     num_candidates: int
+    num_penalty_quantiles: int | None
     normalize_value: bool
     independent_targets: bool
     single_step: bool

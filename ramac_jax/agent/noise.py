@@ -20,6 +20,7 @@ class Fractions(NamedTuple):
     target: Array  # tau' [N], of the targets
     critic: Array  # tau [N], of the critics' quantiles
     risk: Array  # [N], of the actor's value, before the risk measure
+    penalty: Array  # [N], of the conservative penalty
 
 
 class RowNoise(NamedTuple):
@@ -45,14 +46,11 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
     keys = jax.random.split(key, 5)
     tau_key, target_key, candidate_key, action_key, bc_key = keys
     actor, dtype = config.actor, batch.reward.dtype
-    num_risk = config.num_risk_quantiles
-    sizes = (
-        config.num_quantiles,
-        config.num_quantiles,
-        num_risk or config.num_quantiles,
-    )
+    num_risk, num_penalty = config.num_risk_quantiles, config.num_penalty_quantiles
+    size = config.num_quantiles
+    sizes = size, size, num_risk or size, num_penalty or 0
     drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
-    target, critic, risk = jnp.split(drawn, np.cumsum(sizes)[:-1])
+    target, critic, risk, penalty = jnp.split(drawn, np.cumsum(sizes)[:-1])
     uniform_key, policy_key, ood_key = jax.random.split(candidate_key, 3)
     candidates = None
     if config.conservative is not None:
@@ -73,6 +71,7 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
             target=target,
             critic=critic,
             risk=risk if num_risk is None else random_numbers.stratified(risk),
+            penalty=random_numbers.stratified(penalty) if num_penalty else critic,
         ),
         rows=RowNoise(
             next_action=next_action,

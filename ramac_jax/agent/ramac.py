@@ -40,6 +40,7 @@ def ramac_agent(
     num_risk_quantiles: int | None = None,
     conservative: ConservativeFn | None = None,
     num_candidates: int = 10,
+    num_penalty_quantiles: int | None = None,
     normalize_value: bool = False,
     target_steps: int = 1,
     independent_targets: bool = False,
@@ -62,6 +63,8 @@ def ramac_agent(
       conservative: penalty on critics that value candidate actions above the data's,
         times `conservative_weight`; None: none.
       num_candidates: C, drawn uniformly, and C more from the policy, for each row.
+      num_penalty_quantiles: fractions of the penalty, one from each of as many equal
+        strata; None: those of the critics' loss.
       normalize_value: divide the actor's objective by its mean absolute value in the
         batch (Fujimoto and Gu, 2021), so that one weight suits any scale of returns.
       target_steps: n, rewards of the data that a target of the critics sums before it
@@ -104,6 +107,7 @@ def ramac_agent(
         num_quantiles=num_quantiles,
         num_risk_quantiles=num_risk_quantiles,
         num_candidates=num_candidates,
+        num_penalty_quantiles=num_penalty_quantiles,
         target_steps=target_steps,
     )
     if single_step and target_steps > 1:
@@ -125,6 +129,7 @@ def ramac_agent(
         num_risk_quantiles=num_risk_quantiles,
         conservative=conservative,
         num_candidates=num_candidates,
+        num_penalty_quantiles=num_penalty_quantiles,
         normalize_value=normalize_value,
         independent_targets=independent_targets,
         single_step=single_step,

@@ -13,7 +13,7 @@ import optax
 
 from ramac_jax import losses
 from ramac_jax.agent.config import AgentConfig
-from ramac_jax.agent.noise import sample_ood_actions
+from ramac_jax.agent.noise import Fractions, sample_ood_actions
 from ramac_jax.agent.optimizer import clip, clip_children, descend
 from ramac_jax.compute import gradient, map_rows, mean_over_rows
 from ramac_jax.compute.flat_params import unpack
@@ -110,7 +110,7 @@ def critic_gradient(
         ood_actions = sample_ood_actions(batch.action, rows.ood_actions)
 
     def loss(params: Params, rows: CriticRows) -> tuple[Array, Metrics]:
-        return critic_loss(config, params, rows, noise.shared.critic, hyperparams)
+        return critic_loss(config, params, rows, noise.shared, hyperparams)
 
     target, num_rows = batch_targets(config, state, batch, noise, hyperparams)
     rows = CriticRows(batch, target, candidates, ood_actions)
@@ -196,7 +196,7 @@ def critic_loss(
     config: AgentConfig,
     params: Params,
     rows: CriticRows,
-    tau: Array,
+    fractions: Fractions,
     hyperparams: Hyperparams,
 ) -> tuple[Array, Metrics]:
     """The critic's own loss (eq. 2: of quantiles), summed over critics; and metrics.
@@ -210,7 +210,8 @@ def critic_loss(
     taken = batch.observation, batch.action
     kappa = hyperparams.huber_threshold
     per_critic = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), target)
-    loss = jnp.mean(critic.loss(params, *taken, per_critic, tau, kappa), axis=1)  # [E]
+    each = critic.loss(params, *taken, per_critic, fractions.critic, kappa)  # [E, B]
+    loss = jnp.mean(each, axis=1)
     value = target.value
     clipped = ((value <= low) | (value >= high)).astype(value.dtype)
     metrics = {
@@ -219,6 +220,7 @@ def critic_loss(
         "target_clipped": losses.expectation(target._replace(value=clipped)),
     }
     if config.conservative is not None:
+        tau = fractions.penalty
         at_candidates = jax.vmap(critic.quantiles, in_axes=(None, None, 1, None))(
             params, batch.observation, rows.candidates, tau
         )

@@ -46,3 +46,34 @@ def test_a_conservative_critic_prefers_the_actions_of_the_data(penalty):
     plain, metrics = learned(0.0)
     np.testing.assert_allclose(plain, 0.0, atol=0.05)
     np.testing.assert_allclose(metrics["conservative_gap"], 0.0, atol=0.05)
+
+
+def test_fewer_fractions_of_the_penalty_have_its_expectation_for_less_work(
+    make_actor, make_batch
+):
+    critic = rj.iqn_critic(width=8, embedding_width=8, num_cosines=4)
+    batch, keys = make_batch(), jax.random.split(jax.random.key(1), 400)
+    gaps, operations = [], []
+    for number in (None, 2):
+        agent = rj.ramac_agent(
+            make_actor("flow"),
+            critic,
+            num_quantiles=32,
+            conservative=rj.losses.quantile_gap,
+            num_candidates=2,
+            num_penalty_quantiles=number,
+        )
+        state = agent.init(jax.random.key(0), batch)
+        louder = jax.tree.map(lambda x: 3.0 * x, state.critic_params)
+        state = state._replace(critic_params=louder)  # quantiles differ more
+
+        def gap(key, agent=agent, state=state):
+            return agent.update(state, batch, key, rj.Hyperparams())[1]
+
+        lowered = jax.jit(gap).lower(keys[0])
+        operations.append(lowered.cost_analysis()["flops"])
+        gaps.append(jax.jit(jax.vmap(gap))(keys)["conservative_gap"])
+    errors = [np.std(x) / np.sqrt(len(keys)) for x in gaps]
+    assert 0.0 < errors[0] < 0.2 * abs(np.mean(gaps[0]))
+    assert abs(np.mean(gaps[0]) - np.mean(gaps[1])) < 4.0 * np.hypot(*errors)
+    assert operations[1] < 0.7 * operations[0]

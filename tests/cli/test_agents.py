@@ -70,6 +70,7 @@ def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     if name != "bc-vae":
         assert built == {
             "num_candidates": 3,
+            "num_penalty_quantiles": 2 if name == "codac" else None,
             "ood_actions": False,
             "micro_batch": built["micro_batch"],
             "num_risk_quantiles": 32,

@@ -69,12 +69,12 @@ def test_a_weight_of_ood_actions_in_any_setting_is_seen(words, weighted):
 def test_every_static_option_is_read_as_the_agent_takes_it():
     words = (
         "actor=flow risk_measure=wang actor_widths=16x8 sampler_steps=3 "
-        "num_quantiles=4 num_risk_quantiles=3 num_critics=1 critic_width=8 "
-        "critic=quantile num_atoms=9 target_steps=2 independent_targets=false "
-        "embedding_width=6 num_cosines=5 head=rematerialized precision=bfloat16 "
-        "batch_size=7"
+        "num_quantiles=4 num_risk_quantiles=3 num_penalty_quantiles=2 num_critics=1 "
+        "critic_width=8 critic=quantile num_atoms=9 target_steps=2 "
+        "independent_targets=false embedding_width=6 num_cosines=5 "
+        "head=rematerialized precision=bfloat16 batch_size=7"
     )
-    (variant,) = search("--grid " + words).variants
+    (variant,) = search("--conservative quantiles --grid " + words).variants
     found = values_of(variant.agent) | {"batch_size": variant.batch_size}
     found = {name: found[name] for name in STATIC}
     assert found == {
@@ -84,6 +84,7 @@ def test_every_static_option_is_read_as_the_agent_takes_it():
         "sampler_steps": 3,
         "num_quantiles": 4,
         "num_risk_quantiles": 3,
+        "num_penalty_quantiles": 2,
         "critic": "quantile",
         "num_critics": 1,
         "num_atoms": 9,
@@ -118,6 +119,7 @@ def test_a_precision_must_suit_every_actor_that_it_meets():
         "--head fused --grid critic=quantile",
         "--actor vae --sampler-steps 3 --grid actor=flow,diffusion",
         "--conservative values --num-critics 0 --grid num_critics=1,2",
+        "--conservative quantiles --grid num_penalty_quantiles=2,4",
     ],
 )
 def test_an_option_that_some_setting_uses_is_accepted(words):
@@ -130,6 +132,7 @@ def test_an_option_that_some_setting_uses_is_accepted(words):
         ("--head fused --grid num_atoms=9,11", "--head has no effect"),
         ("--grid head=plain,fused", "--head has no effect"),
         ("--value-range -9 9 --grid critic=quantile", "--value-range has no effect"),
+        ("--num-penalty-quantiles 2 --grid num_atoms=9,11", "quantiles has no effect"),
         ("--sampler-steps 3 --grid actor=flow,vae", "the vae actor has no such option"),
         (
             "--conservative values --num-critics 0 --grid batch_size=8,9",

@@ -102,6 +102,7 @@ def build_agent(
         settings.NUM_QUANTILES,
         conservative=penalty,
         num_candidates=settings.NUM_CANDIDATES,
+        num_penalty_quantiles=settings.NUM_PENALTY_QUANTILES,
         normalize_value=config.normalize_value,
         single_step=True,
         micro_batch=choose_micro_batch(config.critic),

@@ -13,6 +13,7 @@ RADIUS = 0.25  # of perturbed actors
 RISK_LEVEL = 0.1
 NUM_QUANTILES = 16
 NUM_CANDIDATES = 5  # of the conservative penalties
+NUM_PENALTY_QUANTILES = 4  # of CODAC's
 
 # Every field is named, so that no result depends on the defaults of the library.
 BASE = rj.Hyperparams(

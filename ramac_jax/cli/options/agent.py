@@ -66,6 +66,9 @@ class AgentSpec:
     num_candidates: int = 10
     """Uniform actions that the penalty compares with the data's, and as many actions of
     the policy."""
+    num_penalty_quantiles: int | None = None
+    """Fractions of the penalty, one in each of as many equal strata; None: those of the
+    critics' loss."""
     normalize_value: bool = False
     """Divide the value that the actor maximises by its mean size in the batch."""
     critic_width: int = 256

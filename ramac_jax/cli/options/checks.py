@@ -149,6 +149,12 @@ def check_effects(agents: Sequence[AgentSpec]) -> None:
             "--conservative has no effect: give --num-critics 1 or more, or leave it "
             "at None"
         )
+    penalized = any(agent.conservative for agent in agents)
+    if not penalized and any(agent.num_penalty_quantiles for agent in agents):
+        raise InputError(
+            "--num-penalty-quantiles has no effect: give --conservative, or leave it "
+            "at None"
+        )
 
 
 def check_precision(agent: AgentSpec) -> None:

@@ -33,8 +33,9 @@ class SearchOptions:
     grid: tuple[str, ...] = ()
     """NAME=VALUE,VALUE of any hyperparameter, or of a static option: actor,
     risk_measure, actor_widths (256x256), sampler_steps, critic, num_critics, num_atoms,
-    target_steps, independent_targets, num_quantiles, num_risk_quantiles, critic_width,
-    embedding_width, num_cosines, head, precision, batch_size."""
+    target_steps, independent_targets, num_quantiles, num_risk_quantiles,
+    num_penalty_quantiles, critic_width, embedding_width, num_cosines, head, precision,
+    batch_size."""
     range: tuple[str, ...] = ()
     """NAME=LOW..HIGH of any hyperparameter, on a logarithmic scale, or
     NAME=LOW..HIGH:linear; for a sampler."""

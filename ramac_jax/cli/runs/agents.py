@@ -146,6 +146,7 @@ def build_agent(
         num_risk_quantiles=agent.num_risk_quantiles,
         conservative=None if penalty is None else PENALTIES[penalty].load(),
         num_candidates=agent.num_candidates,
+        num_penalty_quantiles=agent.num_penalty_quantiles,
         normalize_value=agent.normalize_value,
         target_steps=agent.target_steps,
         independent_targets=agent.independent_targets,

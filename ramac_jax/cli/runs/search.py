@@ -80,6 +80,7 @@ STATIC: dict[str, Callable[[str], Any]] = {
     "sampler_steps": count,
     "num_quantiles": count,
     "num_risk_quantiles": count,
+    "num_penalty_quantiles": count,
     "num_critics": count,
     "critic": one_of(tuple(CRITICS)),
     "num_atoms": count,
