@@ -24,7 +24,9 @@ def draw(path: Path, found: Sequence[dict[str, Any]]) -> None:
     columns = min(COLUMNS, len(found))
     rows = -(-len(found) // columns)
     width, height = PANEL_INCHES
-    below = LEGEND_INCHES * (1 + -(-(1 + len(found[0]["critics"])) // columns))
+    names = dict.fromkeys(row["name"] for x in found for row in x["critics"])
+    colours = {name: f"C{index}" for index, name in enumerate(names)}  # in every panel
+    below = LEGEND_INCHES * (1 + -(-(1 + len(names)) // columns))
     total = height * rows + below
     figure = Figure(figsize=(width * columns, total))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -35,13 +37,17 @@ def draw(path: Path, found: Sequence[dict[str, Any]]) -> None:
         fraction = (np.arange(len(exact)) + 0.5) / len(exact)
         panel.axvspan(0.0, LEVEL, color="0.92")
         for row in record["critics"]:
-            panel.plot(fraction, row["quantiles"], label=row["name"], linewidth=1.0)
+            name, quantiles = row["name"], row["quantiles"]
+            panel.plot(fraction, quantiles, colours[name], label=name, linewidth=1.0)
         panel.plot(fraction, exact, "k--", label="truth", linewidth=1.5)
         panel.set_title(record["law"], fontsize=9)
         panel.tick_params(labelsize=8)
         panel.set_xlabel("fraction", fontsize=8)
         panel.set_ylabel("return", fontsize=8)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=columns, fontsize=8)
+    lines = {
+        line.get_label(): line for panel in figure.axes for line in panel.get_lines()
+    }
+    ordered = [lines[name] for name in (*names, "truth")]
+    figure.legend(handles=ordered, loc="lower center", ncols=columns, fontsize=8)
     figure.tight_layout(rect=(0.0, below / total, 1.0, 1.0))
     figure.savefig(path, dpi=150)

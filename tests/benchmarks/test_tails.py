@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import norm
 
 import ramac_jax as rj
 from benchmarks.tails import command, laws, training, truth
 from benchmarks.tails.command import main
 from benchmarks.tails.critics import CRITICS, DEFAULT, Settings
+from benchmarks.tails.figure import draw
 from ramac_jax.cli.options.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -160,6 +162,33 @@ def test_the_record_has_the_truth_and_every_critic(tmp_path, monkeypatch, capsys
     assert f"{DEFAULT} (default)" in printed.out
     assert "2 updates leave 99% of the first error of any critic" in printed.err
     assert figure.stat().st_size
+
+
+def test_a_critic_has_one_colour_in_all_panels(monkeypatch, tmp_path):
+    """Where some laws lack some critics."""
+    drawn = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, path, dpi: drawn.append(figure)
+    )
+    laws_of = {"one": ["a", "b"], "two": ["b", "c"]}
+    found = [
+        {
+            "law": law,
+            "truth_quantiles": [0.0, 1.0],
+            "critics": [{"name": x, "quantiles": [0.0, 2.0]} for x in names],
+        }
+        for law, names in laws_of.items()
+    ]
+    draw(tmp_path / "tails.png", found)
+    (figure,) = drawn
+    colours = {}
+    for panel in figure.axes:
+        for line in panel.get_lines():
+            colours.setdefault(line.get_label(), set()).add(line.get_color())
+    assert all(len(x) == 1 for x in colours.values())
+    assert len(set().union(*colours.values())) == 4  # a, b, c and the truth
+    labels = [x.get_text() for x in figure.legends[0].get_texts()]
+    assert labels == ["a", "b", "c", "truth"]
 
 
 @pytest.mark.parametrize("agent", ["radac", "rafmac"])
