@@ -325,6 +325,7 @@ class Agent(NamedTuple):
     risk_measure: RiskMeasureFn  # that `Hyperparams.risk_level` is a level of
     target_steps: int = 1  # n, steps that a row of its batches joins at most
     single_step: bool = False  # every transition that it learns from ends its episode
+    ignores_ood_weight: bool = False  # its critics have the class, and no OOD actions
 
     def update(
         self, state: State, batch: Transition, key: Key, hyperparams: Hyperparams

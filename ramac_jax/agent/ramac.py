@@ -78,9 +78,12 @@ def ramac_agent(
         and each backup lowers it further where the critics disagree.
       ood_actions: sample actions out of distribution in each update, and teach a
         categorical critic their class with the weight `Hyperparams.ood_weight`. Without
-        them an update needs a sixth less time, and the weight has no effect.
-      single_step: every transition ends its episode, as in a contextual bandit. A
-        target is its reward then, and no update samples next actions.
+        them an update has one pass of the critics less, and the weight no effect:
+        `train_population` refuses one above 0.
+      single_step: take every transition for the end of its episode, as in a contextual
+        bandit: a target is the reward, and no update samples next actions.
+        `train_population` refuses other data; `update` and `make_train`, whose data may
+        be traced, do not look.
       optimizer: an `optax.GradientTransformation` that needs no more than gradients,
         state and parameters, with a learning rate of 1, of the actor and of each
         critic; the hyperparameters' learning rates multiply its updates. Of
@@ -114,6 +117,7 @@ def ramac_agent(
         raise InputError(
             f"single_step is True and target_steps is {target_steps}: give 1"
         )
+    ignores_ood_weight = not ood_actions and critic.ood_loss is not None
     if not ood_actions:
         critic = critic._replace(ood_loss=None)
     elif critic.ood_loss is None:
@@ -144,6 +148,7 @@ def ramac_agent(
         risk_measure=risk_measure,
         target_steps=target_steps,
         single_step=single_step,
+        ignores_ood_weight=ignores_ood_weight,
     )
 
 

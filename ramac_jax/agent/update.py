@@ -132,6 +132,7 @@ def batch_targets(
     size = len(batch.reward)
     if config.single_step:
         reward = jnp.clip(batch.reward, *value_bounds(config, hyperparams))
+        # The predictions have N values, and a target one.
         num_rows = config.micro_batch(size, config.num_quantiles)
         return ReturnLaw(reward[:, None, None]), num_rows
     next_action = config.actor.sample_from_noise(

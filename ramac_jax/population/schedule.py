@@ -140,6 +140,11 @@ def check_inputs(
                     f"the states are of {list(np.shape(leaf)[:1])} members, not {size}"
                 )
     check_hyperparams(members.hyperparams, agent.risk_measure)
+    if agent.ignores_ood_weight and np.any(members.hyperparams.ood_weight):
+        raise InputError(
+            f"ood_weight is {np.max(members.hyperparams.ood_weight):g} and the agent "
+            "samples no OOD actions: build it with ood_actions=True, or give 0"
+        )
     check_switches(members.hyperparams)
     check_transitions(dataset)
     check_target_steps(agent.target_steps, dataset)

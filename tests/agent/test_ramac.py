@@ -166,6 +166,13 @@ def test_axes_of_hyperparams_stay_integers():
     np.testing.assert_array_equal(found, [0.5, 1.0])
 
 
+SINGLE = {
+    "quantile": rj.iqn_critic(width=8, embedding_width=8, num_cosines=4),
+    "categorical": rj.categorical_critic(-3.0, 3.0, widths=(8,), num_atoms=5),
+    "value": rj.value_critic(widths=(8,)),
+}
+
+
 def test_ood_actions_change_nothing_but_what_their_weight_says(
     make_actor, make_batch, close, distance
 ):
@@ -186,16 +193,17 @@ def test_ood_actions_change_nothing_but_what_their_weight_says(
     assert "ood_loss" in after[True, 0.0][1] and "ood_loss" not in after[False, 0.0][1]
 
 
+def test_a_weight_that_the_agent_ignores_is_refused(make_actor, make_batch):
+    agent = rj.ramac_agent(make_actor("flow"), SINGLE["categorical"])
+    members = population.cross(STEADY._replace(ood_weight=0.25), [0])
+    schedule = population.Schedule(1, 8, log_every=1)
+    with pytest.raises(rj.InputError, match="ood_weight is 0.25 and the agent samples"):
+        population.train_population(agent, make_batch(), members, schedule)
+
+
 def test_a_critic_without_the_class_takes_no_ood_actions(make_actor):
     with pytest.raises(rj.InputError, match="the critic has no class of OOD actions"):
         rj.ramac_agent(make_actor("flow"), rj.value_critic(), ood_actions=True)
-
-
-SINGLE = {
-    "quantile": rj.iqn_critic(width=8, embedding_width=8, num_cosines=4),
-    "categorical": rj.categorical_critic(-3.0, 3.0, widths=(8,), num_atoms=5),
-    "value": rj.value_critic(widths=(8,)),
-}
 
 
 @pytest.mark.parametrize("critic", SINGLE)
@@ -204,10 +212,17 @@ def test_single_steps_update_as_steps_that_end_and_sample_nothing_for_it(
     critic, independent_targets, make_actor, make_batch, close
 ):
     batch = make_batch()._replace(terminated=jnp.ones(8))
-    updated, samplers = [], []
+    flow, asked = make_actor("flow"), []
+
+    def sample_from_noise(params, observation, noise):
+        asked.append(observation)
+        return flow.sample_from_noise(params, observation, noise)
+
+    actor = flow._replace(sample_from_noise=sample_from_noise)
+    updated, sampled = [], []
     for single_step in (True, False):
         agent = rj.ramac_agent(
-            make_actor("flow"),
+            actor,
             SINGLE[critic],
             num_quantiles=4,
             independent_targets=independent_targets,
@@ -218,11 +233,12 @@ def test_single_steps_update_as_steps_that_end_and_sample_nothing_for_it(
         # The reward at 1 is beyond the bound, so that a target must be clipped.
         hyperparams = STEADY._replace(value_max=0.5)
         updated.append(jax.jit(agent.update)(state, batch, KEY, hyperparams))
-        program = jax.make_jaxpr(agent.update)(state, batch, KEY, hyperparams)
-        samplers.append(str(program).count("dot_general"))
+        asked.clear()
+        jax.make_jaxpr(agent.update)(state, batch, KEY, hyperparams)
+        sampled.append(len(asked))
     assert float(updated[0][1]["target_clipped"]) > 0.0
     close(updated[0], updated[1], atol=1e-6)
-    assert samplers[0] < samplers[1]
+    assert sampled == [1, 2]  # actions, and next actions
 
 
 def test_what_goes_on_is_no_single_step(make_actor, make_batch):

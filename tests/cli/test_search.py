@@ -132,7 +132,12 @@ def test_an_option_that_some_setting_uses_is_accepted(words):
         ("--head fused --grid num_atoms=9,11", "--head has no effect"),
         ("--grid head=plain,fused", "--head has no effect"),
         ("--value-range -9 9 --grid critic=quantile", "--value-range has no effect"),
-        ("--num-penalty-quantiles 2 --grid num_atoms=9,11", "quantiles has no effect"),
+        ("--num-penalty-quantiles 2 --grid num_atoms=9,11", "is 2 and has no effect"),
+        (
+            "--conservative values --critic value --risk-measure neutral "
+            "--grid num_penalty_quantiles=2,4",
+            "--num-penalty-quantiles is 2 and has no effect: give --conservative",
+        ),
         ("--sampler-steps 3 --grid actor=flow,vae", "the vae actor has no such option"),
         (
             "--conservative values --num-critics 0 --grid batch_size=8,9",

@@ -149,11 +149,13 @@ def check_effects(agents: Sequence[AgentSpec]) -> None:
             "--conservative has no effect: give --num-critics 1 or more, or leave it "
             "at None"
         )
-    penalized = any(agent.conservative for agent in agents)
-    if not penalized and any(agent.num_penalty_quantiles for agent in agents):
+    read = any(x.conservative and x.critic != "value" for x in agents)
+    given = [x.num_penalty_quantiles for x in agents if x.num_penalty_quantiles]
+    if given and not read:
         raise InputError(
-            "--num-penalty-quantiles has no effect: give --conservative, or leave it "
-            "at None"
+            f"--num-penalty-quantiles is {given[0]} and has no effect: give "
+            "--conservative and a critic of quantiles or categories, or "
+            "--num-penalty-quantiles None"
         )
 
 

@@ -40,7 +40,7 @@ class TrainingPlan:
     bc_steps: int
     """Updates of behaviour cloning before all others."""
     ood_weighted: bool
-    """Some member has an `ood_weight` above 0."""
+    """Some setting of the command has, or may get, an `ood_weight` above 0."""
     settings: Mapping[str, Any]
     """Options that a resumed run must have in common with the stored one."""
     memory: int | None
@@ -70,16 +70,17 @@ class Compiled:
     """Agents and their programs, made once for all populations of a command."""
 
     def __init__(self) -> None:
-        self.made: dict[AgentSpec, tuple[rj.Agent, rj.Agent]] = {}
+        self.made: dict[tuple[AgentSpec, bool], tuple[rj.Agent, rj.Agent]] = {}
         self.shared: dict[tuple[AgentSpec, int], populations.SharedPrograms] = {}
 
     def agents(self, plan: TrainingPlan, scaling: Scaling) -> tuple[rj.Agent, rj.Agent]:
         """Return the agent of a plan, and the one that pretrains it."""
-        if plan.agent not in self.made:
+        key = plan.agent, plan.ood_weighted
+        if key not in self.made:
             spec = policy_spec(plan.agent, scaling)
             built = build_agent(plan.agent, spec, ood_weighted=plan.ood_weighted)
-            self.made[plan.agent] = (built, build_pretraining_agent(plan.agent, spec))
-        return self.made[plan.agent]
+            self.made[key] = (built, build_pretraining_agent(plan.agent, spec))
+        return self.made[key]
 
     def has(self, agent: AgentSpec, size: int) -> bool:
         """Return whether programs of so many members are there."""
