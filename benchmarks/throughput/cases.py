@@ -44,6 +44,7 @@ class Case:
     num_risk_quantiles: int | None = None  # fractions of the actor's value; None: N
     target_steps: int = 1  # of the data, that a target sums at most
     independent_targets: bool = False
+    single_step: bool = False  # every transition ends its episode
     batch_size: int = 256  # B
     observation_dim: int = 17
     action_dim: int = 6
@@ -84,6 +85,7 @@ class Case:
             normalize_value=self.normalize_value,
             target_steps=self.target_steps,
             independent_targets=self.independent_targets,
+            single_step=self.single_step,
             micro_batch=micro_batch
             or (whole_batch if whole else fit_cache(self.width)),
         )
@@ -121,8 +123,8 @@ class Case:
             action=jax.random.uniform(keys[1], actions, minval=-1.0),
             reward=jax.random.normal(keys[2], (size,)),
             next_observation=jax.random.normal(keys[3], shape),
-            terminated=jnp.zeros(size),
-            steps=jnp.arange(size, 0.0, -1.0),
+            terminated=jnp.full(size, float(self.single_step)),
+            steps=jnp.ones(size) if self.single_step else jnp.arange(size, 0.0, -1.0),
         )
 
 
@@ -154,6 +156,7 @@ BANDIT = Case(
     num_cosines=bandit.NUM_COSINES,
     kernel_init=he_normal(),
     num_quantiles=bandit.NUM_QUANTILES,
+    single_step=True,
     batch_size=128,
     observation_dim=1,
     action_dim=bandit.ACTION_DIM,

@@ -46,6 +46,7 @@ def products(case: Case) -> list[Product]:
     in each of these five passes, and the times of a whole batch for behaviour cloning
     only. Of an actor with a student, the actor samples once and clones; the student
     has one pass for the target, 3 for the value and 3 for its distance from the actor.
+    Single steps have no pass for the target.
     The count includes all passes backward to the inputs of first layers, although
     most of these inputs need no gradient. It leaves out the embeddings of fractions and
     times, and elementwise operations.
@@ -53,7 +54,8 @@ def products(case: Case) -> list[Product]:
     batch = case.batch_size
     action, first = case.action_dim, case.actor_widths[0]
     layers = itertools.pairwise((action, *case.actor_widths, action))
-    observed, times = 5, 4 * case.sampler_steps + 3
+    targets = 0 if case.single_step else 1
+    observed, times = 4 + targets, (3 + targets) * case.sampler_steps + 3
     student: list[tuple[int, int]] = []
     if case.student_widths is not None:
         observed, times = 4, case.sampler_steps + 3
@@ -64,14 +66,18 @@ def products(case: Case) -> list[Product]:
         Product(rows=batch, inner=case.observation_dim, columns=first, times=observed),
         Product(rows=batch, inner=case.time_width, columns=first, times=3),
         *(Product(rows=batch, inner=x, columns=y, times=times) for x, y in layers),
-        *(Product(rows=batch, inner=x, columns=y, times=7) for x, y in student),
+        *(
+            Product(rows=batch, inner=x, columns=y, times=6 + targets)
+            for x, y in student
+        ),
     ]
 
 
 def critic_products(case: Case) -> list[Product]:
     """Return the matrix products of the critics."""
     batch, width, embedding = case.batch_size, case.width, case.embedding_width
-    passes, rows = 6 * case.num_critics, batch * case.num_quantiles
+    passes = (5 if case.single_step else 6) * case.num_critics
+    rows = batch * case.num_quantiles
     if case.critic != "quantile":
         pair = case.observation_dim + case.action_dim
         outputs = case.num_atoms if case.critic == "categorical" else 1

@@ -46,8 +46,8 @@ def draw_noise(config: AgentConfig, batch: Transition, key: Key) -> Noise:
     keys = jax.random.split(key, 5)
     tau_key, target_key, candidate_key, action_key, bc_key = keys
     actor, dtype = config.actor, batch.reward.dtype
-    num_risk, num_penalty = config.num_risk_quantiles, config.num_penalty_quantiles
-    size = config.num_quantiles
+    size, num_risk = config.num_quantiles, config.num_risk_quantiles
+    num_penalty = None if config.conservative is None else config.num_penalty_quantiles
     sizes = size, size, num_risk or size, num_penalty or 0
     drawn = random_numbers.uniform(tau_key, (sum(sizes),), dtype)
     target, critic, risk, penalty = jnp.split(drawn, np.cumsum(sizes)[:-1])

@@ -44,8 +44,9 @@ def program_of(agent, case):
         dataclasses.replace(TINY, sampler_steps=UNROLLED_STEPS + 2),  # extrapolated
         dataclasses.replace(with_flow(TINY), sampler_steps=3),
         dataclasses.replace(with_flow(TINY), sampler_steps=3, num_risk_quantiles=1),
+        dataclasses.replace(with_flow(TINY), sampler_steps=3, single_step=True),
     ],
-    ids=["diffusion", "flow", "fewer-fractions"],
+    ids=["diffusion", "flow", "fewer-fractions", "single-steps"],
 )
 def test_flop_by_hand_agree_with_xla(case):
     counted = operation_counts.count_by_xla(case)

@@ -53,7 +53,7 @@ def make_datasets(folder, episodes):
         minari.create_dataset_from_buffers(PLAIN, episodes, **spaces)
 
 
-def build_toy(agent, spec):
+def build_toy(agent, spec, *, ood_weighted):
     """An agent that acts as a true one does, and compiles in a tenth of the time.
 
     Its actor drifts at its learning rate, on the rewards of the batches.
@@ -103,7 +103,7 @@ def toys():
     with pytest.MonkeyPatch.context() as patch:
         for module in (checkpoints, agents, evaluator):
             patch.setattr(module, "build_actor", build_actor)
-        toy = kept(build_toy, lambda agent, spec: actor_key(spec))
+        toy = kept(build_toy, lambda agent, spec, **options: actor_key(spec))
         patch.setattr(training, "build_agent", toy)
         programs = kept(running.Programs, programs_key)
         patch.setattr(running, "Programs", programs)
