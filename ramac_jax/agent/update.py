@@ -127,7 +127,7 @@ def batch_targets(
     """Targets [B, E or 1, M] of a batch, at a' ~ pi(s') of the target actor.
 
     Those of single steps are the rewards, clipped. The second value is the number of
-    rows of a micro-batch, None for all of them.
+    rows of a micro-batch; None: the batch stays whole.
     """
     size = len(batch.reward)
     if config.single_step:

@@ -67,20 +67,19 @@ def training_plan(options: TrainOptions) -> TrainingPlan:
 
 
 class Compiled:
-    """Agents and their programs, made once for all populations of a command."""
+    """Agents and their programs, which the populations of one command share."""
 
     def __init__(self) -> None:
-        self.made: dict[tuple[AgentSpec, bool], tuple[rj.Agent, rj.Agent]] = {}
+        self.made: dict[AgentSpec, tuple[rj.Agent, rj.Agent]] = {}
         self.shared: dict[tuple[AgentSpec, int], populations.SharedPrograms] = {}
 
     def agents(self, plan: TrainingPlan, scaling: Scaling) -> tuple[rj.Agent, rj.Agent]:
         """Return the agent of a plan, and the one that pretrains it."""
-        key = plan.agent, plan.ood_weighted
-        if key not in self.made:
+        if plan.agent not in self.made:
             spec = policy_spec(plan.agent, scaling)
             built = build_agent(plan.agent, spec, ood_weighted=plan.ood_weighted)
-            self.made[key] = (built, build_pretraining_agent(plan.agent, spec))
-        return self.made[key]
+            self.made[plan.agent] = (built, build_pretraining_agent(plan.agent, spec))
+        return self.made[plan.agent]
 
     def has(self, agent: AgentSpec, size: int) -> bool:
         """Return whether programs of so many members are there."""
