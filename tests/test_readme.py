@@ -1,5 +1,6 @@
 """The README: its blocks run, its paths and numbers are those of the repository."""
 
+import json
 import re
 from pathlib import Path
 
@@ -41,16 +42,23 @@ def test_commands_exist():
     assert len(used) >= 4 and used <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("agent", re.findall(r"^\| `([\w-]+)`.*\d \[", README, re.M))
-def test_the_table_of_results_is_that_of_the_study(agent):
-    results = (ROOT / "experiments/comparison/results/comparison.md").read_text()
-    hopper = results.partition("## hopper-medium-expert")[2]
-    (row,) = re.findall(rf"^\| {agent} \| .* \|$", hopper.partition("Out of")[0], re.M)
-    mean, cvar, risky = [cell.strip() for cell in row.split("|")[2:5]]
-    (shown,) = re.findall(rf"^\| `{agent}`.*\d \[.*$", README, re.M)
-    cells = [cell.strip().replace("**", "") for cell in shown.split("|")[2:5]]
-    assert cells[:2] == [mean, cvar]
-    numbers = [
-        [float(x) for x in re.findall(r"-?[\d.]+", c)] for c in (cells[2], risky)
-    ]
-    assert numbers[0] == pytest.approx(numbers[1], abs=0.05)
+TABLE = re.findall(r"^\| `([\w-]+)`.*?\| (.*\d \[.*) \|$", README, re.M)
+
+
+def shown(figures):
+    """A row's figures of one task as the table shows them."""
+    mean, cvar, risky = (figures[name] for name in ("mean", "cvar", "risky_share"))
+    values = (mean["value"], cvar["value"], cvar["low"], cvar["high"])
+    yield "{:.0f}, {:.0f} [{:.0f}, {:.0f}]".format(*values)
+    yield f"{100.0 * risky['value']:.1f}"
+
+
+@pytest.mark.parametrize(("agent", "cells"), TABLE, ids=[agent for agent, _ in TABLE])
+def test_the_table_of_results_is_that_of_the_study(agent, cells):
+    found = []
+    for folder in (".", "walker2d-medium-expert"):
+        path = ROOT / "experiments/locomotion/results" / folder / "comparison.json"
+        rows = json.loads(path.read_text())["rows"]
+        (figures,) = (x["figures"] for x in rows if x["agent"] == agent)
+        found += shown(figures)
+    assert cells.replace("**", "").split(" | ") == found

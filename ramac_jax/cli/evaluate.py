@@ -19,10 +19,12 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
+from ramac_jax.acting import ActingOptions
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
 from ramac_jax.cli.reporting.evaluation import print_summary
-from ramac_jax.cli.runs.calibration import compare_critics
+from ramac_jax.cli.runs.acting import acting_of
+from ramac_jax.cli.runs.calibration import compare_critics, notes_on_critics
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.frontier import (
     Frontier,
@@ -36,6 +38,7 @@ from ramac_jax.cli.runs.stored import check_record, read_record, seeds_of
 from ramac_jax.errors import InputError, first_line
 from ramac_jax.evaluation import Environments, Episodes
 from ramac_jax.export import ExportedPolicy, is_exported, load_exported
+from ramac_jax.export.card import numbers_of
 from ramac_jax.export.reader import RECORD as EXPORT
 from ramac_jax.policy import Policy, load_policy
 from ramac_jax.policy.hub import HUB, local_folder
@@ -83,14 +86,22 @@ def choose_protocol(
     return make_protocol(task, spec, options.horizon, **others)
 
 
-def open_policy(folder: Path) -> tuple[Policy | ExportedPolicy, dict[str, Any]]:
-    """Return the policy of a run or of an export, and the record of its run."""
+def open_policy(
+    folder: Path,
+) -> tuple[Policy | ExportedPolicy, dict[str, Any], ActingOptions]:
+    """Return the policy of a run or of an export, its run's record, and how it acts.
+
+    It acts as in the evaluations of the run; an export, as its card says.
+    """
     if is_exported(folder):
         exported = load_exported(folder)
         check_record(exported.record["run"], folder / EXPORT)
-        return exported, dict(exported.record["run"])
+        temperature, level = numbers_of(exported.record)
+        acting = ActingOptions(temperature, exported.num_candidates, level)
+        return exported, dict(exported.record["run"]), acting
     record = read_run(folder)
-    return load_policy(folder), record
+    acting = acting_of(record.get("evaluation"), folder / "run.json")
+    return load_policy(folder), record, acting
 
 
 def play_all(
@@ -98,13 +109,14 @@ def play_all(
     seeds: Sequence[int],
     protocol: EvaluationProtocol,
     options: EvaluateOptions,
+    settings: Sequence[ActingOptions],
 ) -> tuple[EvaluationProtocol, Episodes, Frontier | None]:
     """Play the reported episodes, and before them those that select a setting.
 
     Returns the protocol with its acting options, the reported episodes and, of several
     settings, what each earned.
     """
-    settings, frontier = acting_settings(options, policy), None
+    frontier = None
     selection = selection_of(options, protocol)
     if len(settings) > 1:
         selection.check_episodes(policy.population, "--seed")
@@ -127,9 +139,13 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
     if options.run.startswith(HUB) and options.out is None:
         raise InputError(f"{options.run} is on the hub: give --out for the results")
     source = local_folder(options.run)
-    policy, record = open_policy(source)
-    if isinstance(policy, ExportedPolicy) and options.num_candidates == 1:
-        options = dataclasses.replace(options, num_candidates=policy.num_candidates)
+    policy, record, acting = open_policy(source)
+    settings = acting_settings(options, policy, acting)
+    if any(x.num_candidates > 1 and x.temperature == 0.0 for x in settings):
+        console.warn(
+            "at temperature 0 all candidates are one action: give --temperatures above "
+            "0"
+        )
     protocol = choose_protocol(options, record, source)
     seeds = seeds_of(record, policy.population)
     if record.get("selection"):
@@ -139,9 +155,10 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         )
     folder = options.out or source
     folders.check_writable(folder)
-    protocol, episodes, frontier = play_all(policy, seeds, protocol, options)
-    calibrated = None
+    protocol, episodes, frontier = play_all(policy, seeds, protocol, options, settings)
+    calibrated, notes = None, []
     if isinstance(policy, Policy):
+        notes = notes_on_critics(policy, protocol)
         calibrated = compare_critics(policy, episodes, protocol)
     summary = write_evaluation(
         folder,
@@ -153,7 +170,7 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         calibrated=calibrated,
         frontier=frontier,
     )
-    print_summary(summary, protocol, folder, calibrated, frontier)
+    print_summary(summary, protocol, folder, calibrated, frontier, notes)
 
 
 def main(argv: Sequence[str]) -> None:

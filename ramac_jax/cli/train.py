@@ -30,7 +30,7 @@ from ramac_jax.cli.reporting.figures.runs import draw_learning
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.runs.acting import words_of
 from ramac_jax.cli.runs.agents import fit_to_data, policy_spec, with_critic
-from ramac_jax.cli.runs.calibration import Calibrated, compare_critics
+from ramac_jax.cli.runs.calibration import compare_critics, notes_on_critics
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS, METRICS
 from ramac_jax.cli.runs.data import load_data
 from ramac_jax.cli.runs.dry_run import rehearse
@@ -44,7 +44,7 @@ from ramac_jax.cli.runs.training import train_members, training_plan
 from ramac_jax.data.loading import OfflineDataset
 from ramac_jax.devices import first_host_first, is_first_host, on_every_host
 from ramac_jax.evaluation import Episodes
-from ramac_jax.policy import PolicySpec, load_policy, save_policy
+from ramac_jax.policy import Policy, PolicySpec, load_policy, save_policy
 
 
 def fit(
@@ -125,8 +125,7 @@ def write_outcome(
     print_losses(trained)
     if evaluator is not None and episodes is not None:
         policy = load_policy(out / "checkpoint")
-        calibrated = compare_critics(policy, episodes, evaluator.protocol)
-        write_scores(out, evaluator.protocol, episodes, record, calibrated)
+        write_scores(out, evaluator.protocol, episodes, record, policy)
 
 
 def write_scores(
@@ -134,9 +133,10 @@ def write_scores(
     protocol: EvaluationProtocol,
     episodes: Episodes,
     record: dict[str, Any],
-    calibrated: Calibrated | None,
+    policy: Policy,
 ) -> None:
     """Write and print the evaluation at the end of a run."""
+    calibrated = compare_critics(policy, episodes, protocol)
     summary = write_evaluation(
         out,
         episodes,
@@ -146,7 +146,8 @@ def write_scores(
         run=record,
         calibrated=calibrated,
     )
-    print_summary(summary, protocol, out, calibrated)
+    notes = notes_on_critics(policy, protocol)
+    print_summary(summary, protocol, out, calibrated, more_notes=notes)
 
 
 def repeating_command(folder: Path, protocol: EvaluationProtocol) -> str:

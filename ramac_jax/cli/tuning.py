@@ -69,9 +69,12 @@ class Tuning(NamedTuple):
         }
 
     def distance(self, setting: dict[str, float]) -> tuple[float, float]:
-        """How far a setting is from the preset, which acts at temperature 1."""
-        preset = getattr(self.plan.options.hyperparams, self.weight)
-        return abs(setting["value"] - preset), abs(setting["temperature"] - 1.0)
+        """How far a setting is from the preset."""
+        options = self.plan.options
+        return (
+            abs(setting["value"] - getattr(options.hyperparams, self.weight)),
+            abs(setting["temperature"] - options.evaluation.acting_temperature),
+        )
 
 
 def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
@@ -80,13 +83,14 @@ def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
     if weight is None:
         weight, factors = "bc_weight", (1.0,)
     middle = getattr(plan.options.hyperparams, weight)
+    preset_temperature = plan.options.evaluation.acting_temperature
     last = FIRST_TUNING_SEED + arguments.tune_seeds
     return Tuning(
         plan=plan,
         out=arguments.out / FOLDER / plan.task / plan.agent,
         weight=weight,
         values=tuple(float(f"{factor * middle:.6g}") for factor in factors),
-        temperatures=arguments.tune_temperatures,
+        temperatures=arguments.tune_temperatures or (preset_temperature,),
         seeds=tuple(range(FIRST_TUNING_SEED, last)),
         episodes=arguments.tune_episodes,
     )
@@ -128,7 +132,7 @@ def with_setting(tuning: Tuning, setting: dict[str, float]) -> Plan:
     words: dict[str, float] = {}
     if tuning.plan.weight is not None:
         words[tuning.weight] = setting["value"]
-    if tuning.temperatures != (1.0,):
+    if setting["temperature"] != tuning.plan.options.evaluation.acting_temperature:
         words["acting_temperature"] = setting["temperature"]
     return tuning.plan.changed(**words)
 

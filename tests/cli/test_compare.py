@@ -80,16 +80,16 @@ def test_one_row_for_each_agent_and_task(out):
 
 
 def test_agents_are_compared_as_they_act(tiny, tmp_path):
-    acting = ["--acting-temperature", "0"]
+    acting = ["--acting-temperature", "0.5"]
     compare.main([*BASE, "--agents", "bc-flow", *acting, "--out", str(tmp_path)])
     (row,) = read(tmp_path)["rows"]
-    assert (row["agent"], row["acting"]) == ("bc-flow", "temperature 0")
+    assert (row["agent"], row["acting"]) == ("bc-flow", "temperature 0.5")
     record = json.loads((tmp_path / TASK / "bc-flow" / "run.json").read_text())
-    assert record["options"]["acting_temperature"] == 0.0
-    assert record["evaluation"]["acting"]["temperature"] == 0.0
+    assert record["options"]["acting_temperature"] == 0.5
+    assert record["evaluation"]["acting"]["temperature"] == 0.5
     for name in ("comparison.md", "report.md"):
-        assert "| bc-flow, temperature 0 |" in (tmp_path / name).read_text()
-    with pytest.raises(rj.InputError, match="acting_temperature 0.0, not 1.0"):
+        assert "| bc-flow, temperature 0.5 |" in (tmp_path / name).read_text()
+    with pytest.raises(rj.InputError, match="acting_temperature 0.5, not 0.0"):
         compare.main([*BASE, "--agents", "bc-flow", "--out", str(tmp_path)])
 
 
@@ -118,10 +118,10 @@ def test_tables_and_figures_are_written(out):
 
 def test_the_figure_shows_the_numbers_of_the_table():
     numbers = {"mean": Interval(7.0, 6.0, 8.0), "cvar": Interval(3.0, 1.0, 5.0)}
-    rows = [Row(TASK, "radac", numbers, 2, acting="temperature 0")]
+    rows = [Row(TASK, "radac", numbers, 2, acting="temperature 0.5")]
     (axis,) = comparison.draw(rows, 0.1).axes
     assert [line.get_xydata().tolist()[0] for line in axis.lines][0] == [3.0, 7.0]
-    assert [x.get_text() for x in axis.texts] == ["radac, temperature 0"]
+    assert [x.get_text() for x in axis.texts] == ["radac, temperature 0.5"]
     assert "mean over seeds" in axis.get_xlabel()
 
 
@@ -177,8 +177,12 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
         (f"--tasks {TASK} --level 5", "--level is 5: give one above 0"),
         ("--tasks", "--tasks names none"),
         (
-            f"--tasks {TASK} --agents radac bc-vae --acting-num-candidates 4",
+            f"--tasks {TASK} --agents bc-vae --acting-num-candidates 4",
             f"^bc-vae on {TASK}: --acting-num-candidates is 4, and behaviour cloning",
+        ),
+        (
+            f"--tasks {TASK} --agents radac --acting-num-candidates 4",
+            f"^radac on {TASK}: .* at temperature 0 all candidates are one action",
         ),
         (
             "--tasks bandit --acting-temperature 0",

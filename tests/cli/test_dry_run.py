@@ -20,7 +20,7 @@ def of_train(words):
     return [*words[:place], *words[place + 2 :]]
 
 
-RANKED = ["--num-critics", "1", "--acting-num-candidates", "4"]
+RANKED = "--num-critics 1 --acting-num-candidates 4 --acting-temperature 1".split()
 TO_TASK, TO_PLAIN = of_train(ON_TASK), of_train(ON_PLAIN)
 
 
@@ -77,7 +77,7 @@ def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets)
     )
     assert evaluation == (
         f"evaluation: 3 episodes per seed of 6 steps in ramac_jax/{TASK}-v5 at the "
-        "end, 2 every 2 updates"
+        "end, 2 every 2 updates, acting with temperature 0"
     )
     assert contents(sweep_datasets) == before
 
@@ -107,7 +107,7 @@ def test_a_comparison_describes_its_runs(tmp_path, capsys):
     assert lines[0] == f"{out / 'bandit'} (radac): to be trained"
     assert "which would be made from mujoco/hopper/medium-v0" in lines[1]
     assert lines[2] == (
-        f"{out / 'hopper-medium-expert' / 'radac'}: 3 seeds, 16,000 updates, to be "
+        f"{out / 'hopper-medium-expert' / 'radac'}: 3 seeds, 4,000 updates, to be "
         "trained"
     )
 
@@ -119,6 +119,10 @@ def test_a_comparison_describes_its_runs(tmp_path, capsys):
         (
             [*TO_PLAIN, "--acting-num-candidates", "4"],
             "4, and behaviour cloning has no critics to rank the candidates: give 1",
+        ),
+        (
+            [*TO_PLAIN, *RANKED, "--acting-temperature", "0"],
+            "4, and at temperature 0 all candidates are one action: give --acting-temp",
         ),
         (
             [*TO_PLAIN, "--acting-risk-level", ".5"],

@@ -151,6 +151,39 @@ def test_a_run_without_critics_is_played_at_any_temperature(run):
         evaluate.main([str(run), *ASKED, "--num-candidates", "2"])
 
 
+def record_acting(run, acting):
+    """Say in run.json how the agents acted in the evaluations of their run."""
+    path = run / "run.json"
+    record = json.loads(path.read_text()) | {"evaluation": {"acting": acting}}
+    path.write_text(json.dumps(record))
+
+
+def test_agents_act_as_in_the_evaluations_of_their_run(run, tmp_path, capsys):
+    ranking = ActingOptions(0.5, 3, 0.9, 2.0)._asdict()
+    record_acting(run, ranking)
+    evaluate.main([str(run), *ASKED])
+    assert read(run)["settings"]["acting"] == ranking
+    assert "all candidates are one action" not in capsys.readouterr().err
+    evaluate.main([str(run), *ASKED, "--temperatures", "0"])
+    assert read(run)["settings"]["acting"] == ranking | {"temperature": 0.0}
+    assert "all candidates are one action" in flat(capsys.readouterr().err)
+    evaluate.main([str(run), *ASKED, "--num-candidates", "1"])
+    assert read(run)["settings"]["acting"] == ActingOptions(0.5)._asdict()
+    evaluate.main([str(run), *ASKED, "--num-candidates", "1", "--temperatures", "1"])
+    assert "acting" not in read(run)["settings"]
+
+
+@pytest.mark.parametrize(
+    "acting",
+    [3, {}, {"temperature": 1.0}, ActingOptions(temperature="cold")._asdict()],
+)
+def test_damaged_acting_options_of_a_run_are_refused(run, acting):
+    record_acting(run, acting)
+    with pytest.raises(rj.InputError, match=r"run.json is damaged: acting is"):
+        evaluate.main([str(run), *ASKED])
+    assert not (run / "evaluation.json").exists()
+
+
 def setting(tail):
     figures = {"pooled_cvar": {"value": tail}, "mean": {"value": -(tail or 0.0)}}
     return Setting(AS_TRAINED, figures, [])

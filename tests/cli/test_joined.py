@@ -111,7 +111,7 @@ def test_a_dry_run_says_what_is_joined(tmp_path, capsys):
         (["--bc-steps", "10"], "made with bc_steps 20, not 10"),
         (["--level", "0.2"], r"made with level 0.1, not 0.2"),
         (["--tune-factors", "1", "3"], r"tune_factors \[1.0\], not \[1.0, 3.0\]"),
-        (["--acting-temperature", "0"], "acting_temperature 1.0, not 0.0"),
+        (["--acting-temperature", "0"], "acting_temperature None, not 0.0"),
         (["--agents", "bc-flow"], "has none of the rows asked for: do not join it"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
         ({"rows": {}}, "is no record of a comparison: join another folder"),
         ({"rows": [3]}, "is no record of a comparison: join another folder"),
         ({"options": None}, "options is None"),
-        ({"options": {}}, "made with acting_temperature None, not 1.0"),
+        ({"options": {}}, "made with acting_num_candidates None, not 1"),
         ({"false_positive_rates": {}}, "false_positive_rates of .* is None"),
         (
             {"false_positive_rates": {TASK: RATES | {"nearest": "x"}}},

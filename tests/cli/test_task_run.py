@@ -49,7 +49,7 @@ def folder(tmp_path_factory, leaning_hopper):
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "radac"
-    train.main([*BASE, "--out", str(out)])
+    train.main([*BASE, "--acting-temperature", "1", "--out", str(out)])
     return out
 
 
@@ -154,6 +154,16 @@ def test_what_the_critics_predict_stands_beside_what_episodes_gave(run, tmp_path
     evaluate.main([str(run), *words])
     again = json.loads((tmp_path / "evaluation.json").read_text())["calibration"]
     assert again == found
+
+
+def test_critics_are_not_compared_with_agents_that_act_otherwise(run, tmp_path, capsys):
+    """They predict the policy that was trained; the summary says how to play it."""
+    words = ["--episodes", "2", "--horizon", "6", "--temperatures", "0"]
+    evaluate.main([str(run), *words, "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    assert record["calibration"] is None
+    assert not (tmp_path / results.CALIBRATION).exists()
+    assert "evaluate with --temperatures 1" in capsys.readouterr().out
 
 
 def test_everything_that_was_promised_is_there(run):

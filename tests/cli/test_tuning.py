@@ -176,7 +176,7 @@ def test_where_all_settings_diverge_that_of_the_preset_is_taken(
     tuned = tuning.tune(asked)
     assert "all settings diverge" in capsys.readouterr().err
     assert tuned.options.hyperparams.risk_weight == WEIGHT
-    assert tuned.options.evaluation.acting_temperature == 1.0
+    assert tuned.options.evaluation.acting_temperature == 0.0
 
 
 def test_a_task_that_is_compared_again_hides_no_other(out):

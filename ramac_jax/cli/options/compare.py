@@ -13,7 +13,7 @@ from ramac_jax.cli.bandit.settings import RISK_LEVEL
 from ramac_jax.cli.options import bandit, train
 from ramac_jax.cli.options.checks import check_options
 from ramac_jax.cli.options.command import CommandOptions, parse_flat
-from ramac_jax.cli.options.evaluation import ActingFlags
+from ramac_jax.cli.options.evaluation import ActingFlags, CandidateFlags
 from ramac_jax.cli.options.presets import PRESETS
 from ramac_jax.cli.options.sections import choices
 from ramac_jax.errors import check_names
@@ -35,7 +35,7 @@ interrupted comparison; with more agents, it trains only these."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments(CommandOptions, ActingFlags):
+class Arguments(CommandOptions, CandidateFlags):
     """The command line."""
 
     out: Path
@@ -58,6 +58,9 @@ class Arguments(CommandOptions, ActingFlags):
     """Episodes per seed of the final evaluation."""
     level: float = RISK_LEVEL
     """Level of the reported CVaR."""
+    acting_temperature: float | None = None
+    """Factor on the noise of the sampler in evaluations; 0: deterministic, 1: as
+    trained. None: that of the preset."""
     workers: int = 0
     """Processes that step the simulators; for robots in batches, the most threads. 0:
     this process, with a thread for each core."""
@@ -65,8 +68,8 @@ class Arguments(CommandOptions, ActingFlags):
     """Tune each agent on a robot first: factors on its preset's risk weight, of CODAC
     and CQL on the conservative weight; cloning has neither. Of all factors and
     --tune-temperatures one pair is selected by CVaR, on other seeds and episodes."""
-    tune_temperatures: tuple[float, ...] = (1.0,)
-    """Acting temperatures to select from as well."""
+    tune_temperatures: tuple[float, ...] = ()
+    """Acting temperatures to select from as well; none: --acting-temperature."""
     tune_seeds: int = 1
     """Seeds of each weight that is tried."""
     tune_episodes: int = 50
@@ -75,7 +78,7 @@ class Arguments(CommandOptions, ActingFlags):
     @property
     def tunes(self) -> bool:
         """Whether the agents are tuned before they are trained."""
-        return (self.tune_factors, self.tune_temperatures) != ((1.0,), (1.0,))
+        return (self.tune_factors, self.tune_temperatures) != ((1.0,), ())
 
     @property
     def lasting(self) -> dict[str, Any]:
@@ -179,7 +182,8 @@ def check_tuning(arguments: Arguments) -> None:
     """Raise `InputError` for settings that cannot be tried."""
     for name in ("tune_factors", "tune_temperatures"):
         values, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
-        if not values or len({f"{x:.6g}" for x in values}) < len(values):
+        lacking = not values and name == "tune_factors"
+        if lacking or len({f"{x:.6g}" for x in values}) < len(values):
             raise rj.InputError(
                 f"{option} must have one value or more, each once in six digits"
             )
@@ -190,7 +194,7 @@ def check_tuning(arguments: Arguments) -> None:
             f"--num-seeds is {arguments.num_seeds}: seeds from {FIRST_TUNING_SEED:,} "
             "on tune"
         )
-    if arguments.acting_temperature != 1.0 and arguments.tune_temperatures != (1.0,):
+    if arguments.acting_temperature is not None and arguments.tune_temperatures:
         raise rj.InputError(
             "--acting-temperature and --tune-temperatures exclude each other: give one"
         )
@@ -221,11 +225,12 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
 
 
 def changed_flags(arguments: Arguments) -> dict[str, Any]:
-    """Return the acting options that differ from those of training."""
+    """Return the acting options that were given."""
+    names = {x.name for x in dataclasses.fields(ActingFlags)}
     return {
         x.name: getattr(arguments, x.name)
-        for x in dataclasses.fields(ActingFlags)
-        if getattr(arguments, x.name) != x.default
+        for x in dataclasses.fields(arguments)
+        if x.name in names and getattr(arguments, x.name) != x.default
     }
 
 

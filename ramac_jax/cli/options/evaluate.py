@@ -13,8 +13,9 @@ from ramac_jax.cli.options.words import read_words
 
 DESCRIPTION = """Play episodes of a trained run in its environment.
 
-Several temperatures, risk levels or softmax temperatures make several settings. One of
-them is selected on episodes of their own, and reported on the others."""
+Agents act as they did in the evaluations of their run, but for the options that are
+given. Several temperatures, risk levels or softmax temperatures make several settings.
+One of them is selected on episodes of their own, and reported on the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +37,15 @@ class EvaluateOptions:
     workers: int = 0
     """Processes that step the simulators; for robots in batches, the most threads. 0:
     this process, with a thread for each core."""
-    temperatures: tuple[float, ...] = (1.0,)
+    temperatures: tuple[float, ...] | None = None
     """Factors on the noise of the sampler, each played; 0: deterministic, 1: as
     trained."""
-    num_candidates: int = 1
+    num_candidates: int | None = None
     """Actions drawn at each step; of the typical half the critics choose one. An export
     has those that it was made with."""
     risk_levels: tuple[float, ...] | None = None
-    """Levels of the agent's risk measure that rank the candidates, each played; None:
-    the level of training."""
-    softmax_temperatures: tuple[float, ...] = (0.0,)
+    """Levels of the agent's risk measure that rank the candidates, each played."""
+    softmax_temperatures: tuple[float, ...] | None = None
     """Temperatures, each played: a candidate is drawn from the softmax of the critics'
     values over it, in their unit; 0: the best is taken."""
     select: Annotated[

@@ -9,12 +9,9 @@ MEASURES = ("cvar", "mean")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ActingFlags:
-    """How agents act in evaluations; `ramac_jax.acting.ActingOptions`."""
+class CandidateFlags:
+    """How agents choose among several actions in evaluations."""
 
-    acting_temperature: float = 1.0
-    """Factor on the noise of the sampler in evaluations; 0: deterministic, 1: as
-    trained."""
     acting_num_candidates: int = 1
     """Actions drawn at each step of an evaluation; of the typical half the critics
     choose one."""
@@ -23,6 +20,15 @@ class ActingFlags:
     acting_softmax_temperature: float = 0.0
     """Draw a candidate from the softmax of the critics' values over this temperature,
     in their unit; 0: take the best."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActingFlags(CandidateFlags):
+    """How agents act in evaluations; `ramac_jax.acting.ActingOptions`."""
+
+    acting_temperature: float = 1.0
+    """Factor on the noise of the sampler in evaluations; 0: deterministic, 1: as
+    trained."""
 
 
 @dataclasses.dataclass(frozen=True)

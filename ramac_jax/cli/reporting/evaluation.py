@@ -1,6 +1,6 @@
 """Tables of one evaluation, for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def print_summary(
     folder: Path,
     calibrated: Calibrated | None = None,
     frontier: Frontier | None = None,
+    more_notes: Sequence[str] = (),
 ) -> None:
     """Print the figures with their intervals, the notes, and where the files are.
 
@@ -40,7 +41,7 @@ def print_summary(
             value, _, interval = bracketed(figure).partition(" ")
             table.add_row(title(name, protocol.level), value, interval or "-")
     output = Console()
-    files, notes = list(FILES), list(summary["notes"])
+    files, notes = list(FILES), [*summary["notes"], *more_notes]
     if frontier is not None:
         output.print(frontier_table(frontier))
         files += FRONTIER

@@ -1,14 +1,33 @@
 """The acting options of a command: what they mean, and in a few words."""
 
-from ramac_jax.acting import AS_TRAINED, ActingOptions, check_number, describe
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ramac_jax.acting import (
+    AS_TRAINED,
+    ActingOptions,
+    check_number,
+    describe,
+    recorded_options,
+)
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.evaluation import ActingFlags
-from ramac_jax.errors import InputError
+from ramac_jax.cli.runs.stored import fits
+from ramac_jax.errors import InputError, show
 from ramac_jax.hyperparams import WEIGHT
 from ramac_jax.registry import RISK_MEASURES
 
 OF_CANDIDATES = ("risk_level", "softmax_temperature")
 """Options that need several candidates."""
+NUMBER = int | float
+RECORDED = {
+    "temperature": NUMBER,
+    "num_candidates": int,
+    "risk_level": NUMBER | None,
+    "softmax_temperature": NUMBER,
+}
+"""What the settings of an evaluation hold of acting."""
 
 
 def acting_options(flags: ActingFlags, risk_level: float) -> ActingOptions:
@@ -25,6 +44,26 @@ def acting_options(flags: ActingFlags, risk_level: float) -> ActingOptions:
     return acting
 
 
+def acting_of(settings: Mapping[str, Any] | None, path: Path) -> ActingOptions:
+    """Return how agents acted in the evaluations of their run.
+
+    Args:
+      settings: of the evaluations; None: there were none.
+      path: of the file that holds them.
+
+    Raises `InputError` where they are damaged.
+    """
+    acting = (settings or {}).get("acting")
+    if acting is None:
+        return AS_TRAINED
+    if not (fits(acting, RECORDED) and acting.keys() == RECORDED.keys()):
+        raise InputError(
+            f"{path} is damaged: acting is {show(acting)}; restore the file, or give "
+            "another run"
+        )
+    return recorded_options({"acting": acting})
+
+
 def check_flags(flags: ActingFlags, agent: AgentSpec) -> None:
     """Raise `InputError` for acting options by which an agent cannot act."""
     count = flags.acting_num_candidates
@@ -39,6 +78,11 @@ def check_flags(flags: ActingFlags, agent: AgentSpec) -> None:
         raise InputError(
             f"--acting-num-candidates is {count}, and behaviour cloning has no critics "
             "to rank the candidates: give 1"
+        )
+    elif flags.acting_temperature == 0.0:
+        raise InputError(
+            f"--acting-num-candidates is {count}, and at temperature 0 all candidates "
+            "are one action: give --acting-temperature 1"
         )
     check_number("--acting-temperature", flags.acting_temperature, WEIGHT)
     softmax_temperature = flags.acting_softmax_temperature

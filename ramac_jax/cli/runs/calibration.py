@@ -25,16 +25,32 @@ def compare_critics(
 ) -> Calibrated | None:
     """Compare the critics of agents with their episodes.
 
-    Returns None where no episode was played to its end, for agents without critics that
-    know the tail of returns of one known discount, and for agents that did not act as
-    they were trained: critics predict the returns of that policy.
+    Returns None where no episode was played to its end, for agents whose critics
+    predict no law of returns, and for agents that did not act as trained: critics
+    predict the returns of that policy.
     """
-    spec = policy.spec.critic
-    if policy.critic is None or spec is None or spec.discount is None:
+    if not predicts_law(policy) or protocol.acting != AS_TRAINED:
         return None
-    if protocol.acting != AS_TRAINED:
-        return None
-    if spec.name == "value" or episodes.failed.all():
+    if episodes.failed.all():
         return None
     found = calibrate(policy, episodes)
     return Calibrated(found, summarise_calibration(found, protocol.level))
+
+
+def predicts_law(policy: Policy) -> bool:
+    """Whether critics know the law of returns, of one known discount."""
+    spec = policy.spec.critic
+    if policy.critic is None or spec is None or spec.discount is None:
+        return False
+    return spec.name != "value"
+
+
+def notes_on_critics(policy: Policy, protocol: EvaluationProtocol) -> list[str]:
+    """Say how to compare critics whose agents did not act as they were trained."""
+    if not predicts_law(policy) or protocol.acting == AS_TRAINED:
+        return []
+    return [
+        "critics predict the returns of agents that act as they were trained: ramac "
+        "evaluate with --temperatures 1, --num-candidates 1 and another --out compares "
+        "both"
+    ]

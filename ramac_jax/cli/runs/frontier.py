@@ -94,14 +94,24 @@ class Frontier(NamedTuple):
 
 
 def acting_settings(
-    options: EvaluateOptions, policy: Policy | ExportedPolicy
+    options: EvaluateOptions, policy: Policy | ExportedPolicy, of_run: ActingOptions
 ) -> list[ActingOptions]:
     """Return every combination of the acting options.
+
+    Args:
+      options: of the command.
+      policy: that acts.
+      of_run: how it acted in the evaluations of its run, which counts where the command
+        gives nothing.
 
     Raises `InputError` for options by which the policy cannot act, for those that
     choose among candidates where there is one, and for a value that occurs twice.
     """
-    count, levels = options.num_candidates, options.risk_levels
+    count = options.num_candidates
+    if count is None:
+        count = of_run.num_candidates
+    if count == 1:
+        of_run = ActingOptions(of_run.temperature)
     for name in LISTS:
         values = getattr(options, name)
         flag = f"--{name.replace('_', '-')}"
@@ -114,7 +124,9 @@ def acting_settings(
     settings = [
         ActingOptions(temperature, count, level, softmax_temperature)
         for temperature, level, softmax_temperature in itertools.product(
-            options.temperatures, levels or (None,), options.softmax_temperatures
+            options.temperatures or (of_run.temperature,),
+            options.risk_levels or (of_run.risk_level,),
+            options.softmax_temperatures or (of_run.softmax_temperature,),
         )
     ]
     resolved = [policy.resolve(each) for each in settings]

@@ -22,6 +22,7 @@ KINDS: Mapping[str, Any] = {
     "resumed": [str],
     "options": {},
     "hyperparams": {},
+    "evaluation": dict | None,
     "policies": [{"name": str, "diverged": [], "seeds": []}],
     "detection": {},
 }
