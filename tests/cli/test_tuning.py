@@ -20,7 +20,7 @@ pytestmark = [
 ]
 TUNE = "--tune-factors 0.5 2 --tune-temperatures 0 1 --tune-episodes 2".split()
 WORDS = [*BASE, "--agents", "bc-flow", "radac", "--bc-steps", "2", *TUNE]
-WEIGHT = 0.01
+WEIGHT = 0.03
 
 
 @pytest.fixture(scope="module")
