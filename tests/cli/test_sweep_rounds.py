@@ -199,8 +199,9 @@ def test_two_objectives_a_limit_and_widths_of_two_programs(tmp_path):
 
 def test_a_search_in_which_every_setting_is_too_risky_selects_none(tmp_path, capsys):
     words = "--sampler random --trials 2 --max-risky 0 --eval-every None"
-    ranges = ["--range", "actor_learning_rate=0.3..0.5"]
-    sweep.main([*ON_TASK, *words.split(), *ranges, "--out", str(tmp_path)])
+    others = "--acting-temperature 1 --range actor_learning_rate=0.3..0.5"
+    given = [*words.split(), *others.split()]
+    sweep.main([*ON_TASK, *given, "--out", str(tmp_path)])
     assert not any(x["feasible"] for x in record_of(tmp_path)["trials"])
     assert not (tmp_path / "best").exists()
     assert "risky steps of 0 or less" in (tmp_path / "report.md").read_text()

@@ -112,7 +112,7 @@ def test_a_tuned_comparison_is_resumed_without_trying_again(out, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--tune-factors", "1", "2"], r"values \[0.005, 0.02\], not \[0.01, 0.02\]"),
+        (["--tune-factors", "1", "2"], r"values \[0.015, 0.06\], not \[0.03, 0.06\]"),
         (["--tune-seeds", "2"], r"has seeds \[1000\], not"),
         (["--num-steps", "6"], "has options .* give another --out"),
         (["--level", "0.3"], "has options .* give another --out"),
