@@ -67,6 +67,9 @@ def test_the_acting_options_of_the_evaluations_are_described(tmp_path, capsys):
     lines = rehearse(train.main, tmp_path / "out", capsys, *words)
     described = "acting with temperature 0.5, best of 4 at level 0.3"
     assert lines[-2].startswith("evaluation: ") and lines[-2].endswith(described)
+    assert "calibration.png" not in lines[-1]
+    lines = rehearse(train.main, tmp_path / "out", capsys, *TO_PLAIN, *RANKED[-2:])
+    assert "calibration.png" in lines[-1]
 
 
 def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):

@@ -7,16 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 
 import ramac_jax as rj
-from ramac_jax.acting import describe
+from ramac_jax.acting import AS_TRAINED, describe
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
+from ramac_jax.cli.runs.acting import acting_options
 from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import RunFolder
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
 from ramac_jax.cli.runs.recording import LOGS
+from ramac_jax.cli.runs.results import CALIBRATION
 from ramac_jax.cli.runs.sinks import FOLDERS
 from ramac_jax.data.loading import OfflineDataset
 
@@ -147,10 +149,13 @@ def describe_evaluation(
 
 
 def describe_output(options: TrainOptions, folder: RunFolder, resumes: bool) -> str:
-    """Return what the run would write, without the files of sinks that are off."""
+    """Return what the run would write, without files that its options leave out."""
     logging = values_of(options.logging)
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
+    acting = acting_options(options.evaluation, options.hyperparams.risk_level)
+    if acting != AS_TRAINED:
+        left_out.add(CALIBRATION)
     names = [name for name in folder.layout.names if name not in left_out]
     text = f"{folder.out}: {', '.join(names)}"
     if resumes:
