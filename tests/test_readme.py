@@ -45,6 +45,10 @@ def test_commands_exist():
 TABLE = re.findall(r"^\| `([\w-]+)`.*?\| (.*\d \[.*) \|$", README, re.M)
 
 
+def test_the_table_of_results_is_found():
+    assert {"radac", "neutral", "rafmac"} < {agent for agent, _ in TABLE}
+
+
 def shown(figures):
     """A row's figures of one task as the table shows them."""
     mean, cvar, risky = (figures[name] for name in ("mean", "cvar", "risky_share"))

@@ -18,6 +18,7 @@ from ramac_jax.cli.options.compare import (
     Plan,
     to_argv,
 )
+from ramac_jax.cli.options.presets import agent_settings
 from ramac_jax.cli.options.sweep import parse as parse_sweep
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.evaluator import figures_of
@@ -79,18 +80,19 @@ class Tuning(NamedTuple):
 
 def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
     """Return the settings that the agent of a plan tries."""
-    weight, factors = plan.weight, arguments.tune_factors
-    if weight is None:
-        weight, factors = "bc_weight", (1.0,)
-    middle = getattr(plan.options.hyperparams, weight)
-    preset_temperature = plan.options.evaluation.acting_temperature
+    options, weight = plan.options, plan.weight or "bc_weight"
+    values: tuple[float, ...] = (getattr(options.hyperparams, weight),)
+    if plan.weight is not None and arguments.tune_factors:
+        middle = agent_settings(plan.agent)[weight]
+        values = tuple(float(f"{x * middle:.6g}") for x in arguments.tune_factors)
+    temperatures = arguments.tune_temperatures
     last = FIRST_TUNING_SEED + arguments.tune_seeds
     return Tuning(
         plan=plan,
         out=arguments.out / FOLDER / plan.task / plan.agent,
         weight=weight,
-        values=tuple(float(f"{factor * middle:.6g}") for factor in factors),
-        temperatures=arguments.tune_temperatures or (preset_temperature,),
+        values=values,
+        temperatures=temperatures or (options.evaluation.acting_temperature,),
         seeds=tuple(range(FIRST_TUNING_SEED, last)),
         episodes=arguments.tune_episodes,
     )

@@ -67,9 +67,21 @@ def test_the_acting_options_of_the_evaluations_are_described(tmp_path, capsys):
     lines = rehearse(train.main, tmp_path / "out", capsys, *words)
     described = "acting with temperature 0.5, best of 4 at level 0.3"
     assert lines[-2].startswith("evaluation: ") and lines[-2].endswith(described)
-    assert "calibration.png" not in lines[-1]
-    lines = rehearse(train.main, tmp_path / "out", capsys, *TO_PLAIN, *RANKED[-2:])
-    assert "calibration.png" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        ("--num-critics 1", True),
+        ("--num-critics 1 --acting-temperature 0", False),
+        ("--num-critics 0", False),
+        ("--num-critics 1 --critic value --risk-measure neutral", False),
+    ],
+)
+def test_the_calibration_is_listed_where_it_is_drawn(words, drawn, tmp_path, capsys):
+    words = [*TO_PLAIN, *RANKED[-2:], *words.split()]
+    output = rehearse(train.main, tmp_path / "out", capsys, *words)[-1]
+    assert ("calibration.png" in output) == drawn
 
 
 def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):

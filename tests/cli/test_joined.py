@@ -110,7 +110,7 @@ def test_a_dry_run_says_what_is_joined(tmp_path, capsys):
         (["--num-steps", "6"], "made with num_steps 4, not 6"),
         (["--bc-steps", "10"], "made with bc_steps 20, not 10"),
         (["--level", "0.2"], r"made with level 0.1, not 0.2"),
-        (["--tune-factors", "1", "3"], r"tune_factors \[1.0\], not \[1.0, 3.0\]"),
+        (["--tune-factors", "1", "3"], r"tune_factors \[\], not \[1.0, 3.0\]"),
         (["--acting-temperature", "0"], "acting_temperature None, not 0.0"),
         (["--agents", "bc-flow"], "has none of the rows asked for: do not join it"),
     ],

@@ -64,10 +64,11 @@ class Arguments(CommandOptions, CandidateFlags):
     workers: int = 0
     """Processes that step the simulators; for robots in batches, the most threads. 0:
     this process, with a thread for each core."""
-    tune_factors: tuple[float, ...] = (1.0,)
-    """Tune each agent on a robot first: factors on its preset's risk weight, of CODAC
-    and CQL on the conservative weight; cloning has neither. Of all factors and
-    --tune-temperatures one pair is selected by CVaR, on other seeds and episodes."""
+    tune_factors: tuple[float, ...] = ()
+    """Tune each agent on a robot first: factors on the risk weight that its presets
+    share before any task is tuned, of CODAC and CQL on the conservative weight; cloning
+    has neither. Of all factors and --tune-temperatures one pair is selected by CVaR, on
+    other seeds and episodes; none: the weight of the preset."""
     tune_temperatures: tuple[float, ...] = ()
     """Acting temperatures to select from as well; none: --acting-temperature."""
     tune_seeds: int = 1
@@ -78,7 +79,7 @@ class Arguments(CommandOptions, CandidateFlags):
     @property
     def tunes(self) -> bool:
         """Whether the agents are tuned before they are trained."""
-        return (self.tune_factors, self.tune_temperatures) != ((1.0,), ())
+        return bool(self.tune_factors or self.tune_temperatures)
 
     @property
     def lasting(self) -> dict[str, Any]:
@@ -182,11 +183,8 @@ def check_tuning(arguments: Arguments) -> None:
     """Raise `InputError` for settings that cannot be tried."""
     for name in ("tune_factors", "tune_temperatures"):
         values, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
-        lacking = not values and name == "tune_factors"
-        if lacking or len({f"{x:.6g}" for x in values}) < len(values):
-            raise rj.InputError(
-                f"{option} must have one value or more, each once in six digits"
-            )
+        if len({f"{x:.6g}" for x in values}) < len(values):
+            raise rj.InputError(f"{option} must have each value once in six digits")
         if not all(math.isfinite(x) and x >= 0.0 for x in values):
             raise rj.InputError(f"{option} must have finite values of 0 or more")
     if arguments.tunes and arguments.num_seeds > FIRST_TUNING_SEED:

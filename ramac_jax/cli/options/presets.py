@@ -23,6 +23,9 @@ def tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+TUNED = read_table("tasks.toml")
+
+
 def part_options(config: AgentEntry) -> dict[str, Any]:
     """Return the options of `ramac train` that build an agent from its parts."""
     if config.critic is None:
@@ -37,23 +40,30 @@ def part_options(config: AgentEntry) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def agent_settings(agent: str) -> dict[str, Any]:
+    """Return the settings of an agent of robots that all tasks share."""
+    config = ROBOT_AGENTS[agent]
+    common: dict[str, Any] = TUNED["all"]
+    return common | part_options(config) | tuples(config.robots)
+
+
 def read_presets() -> dict[str, dict[str, Any]]:
     """Read every preset by its name, published/NAME or TASK/AGENT.
 
     The settings of TASK/AGENT are those of all agents, of the agent, of the task, and
     of the agent on the task; each overrides the ones before.
     """
-    published, tuned = read_table("published.toml"), read_table("tasks.toml")
+    published = read_table("published.toml")
     common = published.pop("all")
+    agents = {agent: agent_settings(agent) for agent in ROBOT_AGENTS}
     presets = {
         f"{PUBLISHED}/{name}": common | settings for name, settings in published.items()
     }
-    for task, of_task in tuned["tasks"].items():
+    for task, of_task in TUNED["tasks"].items():
         general = {k: v for k, v in of_task.items() if k not in ROBOT_AGENTS}
-        for agent, config in ROBOT_AGENTS.items():
-            of_agent = part_options(config) | tuples(config.robots)
+        for agent in ROBOT_AGENTS:
             both = of_task.get(agent, {})
-            presets[f"{task}/{agent}"] = tuned["all"] | of_agent | general | both
+            presets[f"{task}/{agent}"] = agents[agent] | general | both
         if (original := standard_task(TASKS[task]).name) in published:
             presets[f"{PUBLISHED}/{task}"] = common | published[original]
     return presets

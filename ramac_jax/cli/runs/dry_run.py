@@ -153,8 +153,10 @@ def describe_output(options: TrainOptions, folder: RunFolder, resumes: bool) -> 
     logging = values_of(options.logging)
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    acting = acting_options(options.evaluation, options.hyperparams.risk_level)
-    if acting != AS_TRAINED:
+    agent, hyperparams = options.agent, options.hyperparams
+    acting = acting_options(options.evaluation, hyperparams.risk_level)
+    reads_law = agent.num_critics and agent.critic != "value"
+    if acting != AS_TRAINED or not reads_law:
         left_out.add(CALIBRATION)
     names = [name for name in folder.layout.names if name not in left_out]
     text = f"{folder.out}: {', '.join(names)}"
