@@ -303,6 +303,7 @@ class Critic(NamedTuple):
     (OOD); None: `quantiles`."""
     ood_loss: OODLossFn | None = None
     """Loss of sampled OOD actions, times `ood_weight`; None: no class of them."""
+    mean_only: bool = False  # every quantile is the mean, so that one says all
 
     @property
     def acting_quantiles(self) -> QuantilesFn:

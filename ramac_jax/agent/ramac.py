@@ -57,7 +57,8 @@ def ramac_agent(
       actor: the policy that learns and acts.
       critic: the value of its actions, and the loss by which the critic learns.
       risk_measure: one of `ramac_jax.risk`, or a function `(tau, level) -> tau`.
-      num_quantiles: N, fractions drawn per update, shared by the batch.
+      num_quantiles: N, fractions drawn per update, shared by the batch. A critic of
+        means alone is read at one, whatever this and the next numbers of fractions say.
       num_risk_quantiles: fractions of the actor's value, one from each of as many equal
         strata (`random_numbers.stratified`); None: N free draws, as in the paper.
       conservative: penalty on critics that value candidate actions above the data's,
@@ -113,6 +114,8 @@ def ramac_agent(
         num_penalty_quantiles=num_penalty_quantiles,
         target_steps=target_steps,
     )
+    if critic.mean_only:
+        num_quantiles, num_risk_quantiles, num_penalty_quantiles = 1, None, None
     if single_step and target_steps > 1:
         raise InputError(
             f"single_step is True and target_steps is {target_steps}: give 1"

@@ -26,4 +26,5 @@ def constant_critic() -> Critic:
         shape = (*params.shape, *observation.shape[:-1], *tau.shape)
         return jnp.zeros(shape, params.dtype)
 
-    return Critic(init=init, quantiles=quantiles, loss=quantile_loss(quantiles))
+    loss = quantile_loss(quantiles)
+    return Critic(init=init, quantiles=quantiles, loss=loss, mean_only=True)

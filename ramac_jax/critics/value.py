@@ -40,5 +40,8 @@ def value_critic(num_critics: int = 2, *, widths: Sequence[int] = (256, 256)) ->
         return jnp.broadcast_to(values, (*values.shape[:-1], tau.shape[0]))
 
     return Critic(
-        init=init, quantiles=quantiles, loss=quantile_loss(quantiles, squared_error)
+        init=init,
+        quantiles=quantiles,
+        loss=quantile_loss(quantiles, squared_error),
+        mean_only=True,
     )

@@ -158,7 +158,7 @@ def test_cloning_and_then_sampling_gives_the_action_of_each_state(
     observation = jnp.stack([side, side, side], axis=-1)
     action = jnp.stack([0.5 * side, 0.1 - 0.6 * side], axis=-1)
     data = rj.Transition(observation, action, side, observation, 0.0 * side)
-    agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
+    agent = rj.ramac_agent(actor, rj.constant_critic())
     hyperparams = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit

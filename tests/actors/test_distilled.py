@@ -46,7 +46,7 @@ def test_the_teacher_learns_by_cloning_alone(case):
 def test_a_trained_student_acts_as_its_teacher_from_the_same_noise(make_batch):
     teacher = flow_actor(2, num_steps=4, widths=(16,), time_width=4)
     actor, batch = distilled_actor(teacher, 2, widths=(32, 32)), make_batch(256)
-    agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
+    agent = rj.ramac_agent(actor, rj.constant_critic())
     hyperparams = rj.Hyperparams(actor_learning_rate=5e-3, decay_steps=1000.0)
     state = agent.init(KEY, batch)
     noise = actor.draw_noise(batch.observation, KEY)

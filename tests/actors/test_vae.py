@@ -63,7 +63,7 @@ def test_it_learns_both_modes_of_its_data():
     action = jnp.where(jnp.arange(512) % 2, 0.6, -0.6)[:, None]
     column, row = jnp.zeros((512, 1)), jnp.zeros(512)
     data = rj.Transition(column, action, row, column, row)
-    agent = rj.ramac_agent(actor, rj.constant_critic(), num_quantiles=1)
+    agent = rj.ramac_agent(actor, rj.constant_critic())
     hyperparams = rj.Hyperparams(actor_learning_rate=1e-2, decay_steps=1500.0)
 
     @jax.jit

@@ -206,6 +206,36 @@ def test_a_critic_without_the_class_takes_no_ood_actions(make_actor):
         rj.ramac_agent(make_actor("flow"), rj.value_critic(), ood_actions=True)
 
 
+@pytest.mark.parametrize("conservative", [None, rj.losses.value_gap])
+def test_a_critic_of_means_is_read_at_one_fraction(
+    conservative, make_actor, make_batch, close
+):
+    batch, after, asked = make_batch(), [], []
+    means = SINGLE["value"]
+
+    def quantiles(params, observation, action, tau):
+        asked.append(tau.shape)
+        return means.quantiles(params, observation, action, tau)
+
+    loss = rj.quantile_loss(quantiles, rj.losses.squared_error)
+    for mean_only in (True, False):
+        asked.clear()
+        agent = rj.ramac_agent(
+            make_actor("flow"),
+            means._replace(quantiles=quantiles, loss=loss, mean_only=mean_only),
+            num_quantiles=4,
+            num_risk_quantiles=3,
+            num_penalty_quantiles=2,
+            conservative=conservative,
+        )
+        state = agent.init(KEY, batch)
+        hyperparams = STEADY._replace(conservative_weight=0.5)
+        after.append(jax.jit(agent.update)(state, batch, KEY, hyperparams))
+        wanted = {(4,), (3,)} | ({(2,)} if conservative else set())
+        assert set(asked) == ({(1,)} if mean_only else wanted)
+    close(*after)
+
+
 @pytest.mark.parametrize("critic", SINGLE)
 @pytest.mark.parametrize("independent_targets", [False, True])
 def test_single_steps_update_as_steps_that_end_and_sample_nothing_for_it(

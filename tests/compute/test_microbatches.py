@@ -129,15 +129,15 @@ def test_an_update_in_micro_batches_is_the_update(critic, normalize, make_batch,
 
 
 @pytest.mark.parametrize(
-    ("critic", "values"),
+    ("critic", "values", "risk"),
     [
-        (rj.iqn_critic(width=8, embedding_width=8, num_cosines=4), 5),
-        (rj.categorical_critic(-1.0, 1.0, widths=(8,), num_atoms=7), 7),
-        (rj.value_critic(widths=(8,)), 5),
+        (rj.iqn_critic(width=8, embedding_width=8, num_cosines=4), 5, 3),
+        (rj.categorical_critic(-1.0, 1.0, widths=(8,), num_atoms=7), 7, 3),
+        (rj.value_critic(widths=(8,)), 1, 1),
     ],
 )
 def test_micro_batches_are_sized_by_the_values_of_a_target(
-    critic, values, make_actor, make_batch
+    critic, values, risk, make_actor, make_batch
 ):
     asked, batch = [], make_batch()
 
@@ -154,4 +154,4 @@ def test_micro_batches_are_sized_by_the_values_of_a_target(
     )
     state = jax.eval_shape(agent.init, KEY, batch)
     jax.eval_shape(agent.update, state, batch, KEY, rj.Hyperparams())
-    assert asked == [(8, values), (8, 3)]  # of the critics, of the actor's value
+    assert asked == [(8, values), (8, risk)]  # of the critics, of the actor's value

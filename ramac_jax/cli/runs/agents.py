@@ -98,7 +98,7 @@ def build_pretraining_agent(agent: AgentSpec, spec: PolicySpec) -> rj.Agent:
 
 def build_cloning_agent(actor: rj.Actor) -> rj.Agent:
     """Build an agent that only clones the behaviour."""
-    return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral, num_quantiles=1)
+    return rj.ramac_agent(actor, rj.constant_critic(), rj.risk.neutral)
 
 
 def fit_to_data(
