@@ -151,6 +151,8 @@ def test_the_radius_is_an_option_of_perturbed_actors_alone(make_batch):
         ("--actor flow --radius 0.05", "--radius is 0.05, and the flow actor has no "),
         ("--critic quantile --value-range -1 1", "--value-range has no effect: give"),
         ("--head fused", "--head has no effect: give --critic quantile, or leave it"),
+        ("--critic quantile --ood-weight .1", "--ood-weight has no effect: give"),
+        ("--num-critics 0 --ood-weight .1", "--ood-weight has no effect: give"),
         ("--num-critics 0 --conservative values", "--conservative has no effect: give"),
     ],
 )

@@ -116,6 +116,7 @@ def test_a_precision_must_suit_every_actor_that_it_meets():
     "words",
     [
         "--value-range -9 9 --grid critic=categorical,quantile",
+        "--ood-weight .1 --grid critic=categorical,quantile",
         "--head fused --grid critic=quantile",
         "--actor vae --sampler-steps 3 --grid actor=flow,diffusion",
         "--conservative values --num-critics 0 --grid num_critics=1,2",
@@ -131,6 +132,8 @@ def test_an_option_that_some_setting_uses_is_accepted(words):
     [
         ("--head fused --grid num_atoms=9,11", "--head has no effect"),
         ("--grid head=plain,fused", "--head has no effect"),
+        ("--critic quantile --grid ood_weight=0,.1", "--ood-weight has no effect"),
+        ("--grid critic=quantile --ood-weight .1", "--ood-weight has no effect"),
         ("--value-range -9 9 --grid critic=quantile", "--value-range has no effect"),
         ("--num-penalty-quantiles 2 --grid num_atoms=9,11", "is 2 and has no effect"),
         (

@@ -44,7 +44,8 @@ def check_options(options: TrainOptions) -> None:
 
     check_run(options)
     check_agent(options.agent)
-    check_effects([options.agent])
+    ood_weighted = options.hyperparams.ood_weight > 0.0
+    check_effects([options.agent], ood_weighted=ood_weighted)
     check_weights(options.agent, options.hyperparams)
     check_flags(options.evaluation, options.agent)
 
@@ -132,9 +133,20 @@ def check_actor_options(agent: AgentSpec) -> None:
             )
 
 
-def check_effects(agents: Sequence[AgentSpec]) -> None:
-    """Raise `InputError` for an option that has no effect on any agent of a command."""
+def check_effects(agents: Sequence[AgentSpec], *, ood_weighted: bool) -> None:
+    """Raise `InputError` for an option that has no effect on any agent of a command.
+
+    Args:
+      agents: of the command.
+      ood_weighted: some `ood_weight` is above 0.
+    """
     critics = {agent.critic for agent in agents}
+    having_class = any(x.num_critics and x.critic == "categorical" for x in agents)
+    if ood_weighted and not having_class:
+        raise InputError(
+            "--ood-weight has no effect: give --critic categorical and --num-critics 1 "
+            "or more, or leave it at 0"
+        )
     if "categorical" not in critics and any(x.value_range for x in agents):
         raise InputError(
             "--value-range has no effect: give --critic categorical, or leave it at "

@@ -208,11 +208,10 @@ def make_search(options: SweepOptions) -> Search:
     hyperparams = settings_of(space, options.hyperparams)
     found = [make_variant(options, changes) for changes in variants(space)]
     check_levels(options, hyperparams)
-    check_effects([variant.agent for variant in found])
     each = len(np.asarray(hyperparams.discount))
     size = each * len(found) if search.sampler is None else search.batch
     selection.check_episodes(size * options.training.num_seeds)
-    return Search(
+    made = Search(
         variants=found,
         variant=np.repeat(np.arange(len(found)), each),
         hyperparams=jax.tree.map(lambda x: np.tile(x, len(found)), hyperparams),
@@ -220,6 +219,8 @@ def make_search(options: SweepOptions) -> Search:
         selection=selection,
         space=space,
     )
+    check_effects([x.agent for x in found], ood_weighted=made.ood_weighted)
+    return made
 
 
 def make_variant(options: SweepOptions, changes: dict[str, Any]) -> Variant:
