@@ -9,15 +9,12 @@ from experiments import run, study
 from ramac_jax import InputError
 from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.main import COMMANDS
-from ramac_jax.cli.options import bandit, compare, evaluate, report, sweep, train
-from ramac_jax.cli.options.checks import check_options
+from ramac_jax.cli.options import bandit, compare, evaluate, sweep
 from ramac_jax.cli.runs.search import make_search
 
 CHECKS = {
     "bandit": bandit.check,
-    "train": check_options,
     "sweep": make_search,
-    "report": report.check,
     "evaluate": lambda options: None,
     "compare": lambda options: (
         compare.check_arguments(options),
@@ -27,9 +24,7 @@ CHECKS = {
 }
 PARSERS = {
     "bandit": bandit.parse,
-    "train": train.parse,
     "sweep": sweep.parse,
-    "report": report.parse,
     "evaluate": evaluate.parse,
     "compare": compare.parse,
 }
@@ -75,31 +70,19 @@ def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
         assert f"| {AGENTS[policy['name']].title} | {' | '.join(cells)} |" in text
 
 
-def test_the_scores_of_the_sweep_readme_are_those_of_its_report():
-    folder = study.FOLDER / "sweep"
-    text = (folder / "README.md").read_text()
-    report = (folder / "results" / "report.md").read_text()
-    shown = [x.strip("| ").split(" | ") for x in text.splitlines() if x[:3] == "| 0"]
-    ranked = [x.strip("| ").split(" | ") for x in report.splitlines()[2:6]]
-    assert len(shown) == len(ranked)
-    for (name, *numbers), (_, setting, *expected, risky, _) in zip(
-        shown, ranked, strict=True
-    ):
-        assert setting.endswith(f"risk_weight={name.partition(',')[0]}")
-        assert numbers == [*expected, risky.partition(" ")[0]]
-
-
 def test_folders_without_settings_are_no_studies():
     folders = {x.parent.name for x in study.FOLDER.glob("*/README.md")}
     assert folders == set(study.STUDIES)
 
 
-def test_a_report_reads_the_folders_of_earlier_steps(tmp_path):
-    *runs, last = study.read_study("hopper", tmp_path)
-    folders = [words[words.index("--out") + 1] for _, words in runs]
-    assert last.command == "report"
-    assert sorted(last.words[: len(runs)]) == sorted(folders)
-    assert len(set(folders)) == len(runs)
+def test_a_step_reads_the_folders_of_earlier_steps(tmp_path):
+    lines = study.read_study("ablations", tmp_path)
+    folders = [x.words[-1] for x in lines if x.command == "sweep"]
+    reading = [x.words[0] for x in lines if x.command == "evaluate"]
+    tasks = ("hopper-medium-expert", "walker2d-medium-expert")
+    assert reading == [str(tmp_path / task / "risk-level/best") for task in tasks]
+    assert {str(Path(x).parent) for x in reading} < set(folders)
+    assert len(set(folders)) == len(folders)
 
 
 def test_a_step_repeats_for_every_combination():
@@ -149,8 +132,8 @@ def test_a_malformed_study_is_refused(text, message, tmp_path, monkeypatch):
 
 
 def test_an_unknown_study_is_refused(tmp_path):
-    with pytest.raises(InputError, match="unknown study 'hoper': did you mean hopper"):
-        study.read_study("hoper", tmp_path)
+    with pytest.raises(InputError, match="unknown study 'bandid': did you mean bandit"):
+        study.read_study("bandid", tmp_path)
 
 
 @pytest.fixture
@@ -185,42 +168,43 @@ def commands(monkeypatch):
 
 def test_the_runner_resumes_where_it_was_interrupted(commands, tmp_path, capsys):
     executed, failing = commands
-    words = ["hopper", "--out", str(tmp_path)]
-    failing.add(str(tmp_path / "hopper-medium-replay" / "rafmac"))
+    words = ["ablations", "--out", str(tmp_path)]
+    tasks = ("hopper-medium-expert", "walker2d-medium-expert")
+    broken = ("sweep", str(tmp_path / tasks[1] / "bc-weight"))
+    failing.add(broken[1])
     with pytest.raises(SystemExit) as ended:
         run.main(words)
     assert ended.value.code == 1
-    assert len(executed) == 11 and executed[-1] == ("report", str(tmp_path / "report"))
+    assert len(executed) == 12
+    assert executed[-1] == ("sweep", str(tmp_path / tasks[1] / "paper-critic"))
     failing.clear()
     executed.clear()
     with pytest.raises(SystemExit) as ended:
         run.main(words)
     assert ended.value.code == 0
-    assert executed == [
-        ("train", str(tmp_path / "hopper-medium-replay" / "rafmac")),
-        ("report", str(tmp_path / "report")),
-    ]
+    read_again = [("evaluate", str(tmp_path / x / "temperature")) for x in tasks]
+    assert executed == [broken, *read_again]
     assert capsys.readouterr().out.count("finished already") == 9
 
 
 def test_a_dry_run_prints_the_commands_and_runs_none(commands, capsys):
     with pytest.raises(SystemExit) as ended:
-        run.main(["sweep", "--dry-run"])
+        run.main(["ablations", "--dry-run"])
     assert ended.value.code == 0
     assert not commands[0]
-    assert capsys.readouterr().out.startswith(
-        "ramac sweep --task hopper-medium-replay "
-    )
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 12
+    assert printed[0].startswith("ramac sweep --preset radac ")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "STUDY"),
-        (["hopper", "--foo"], "Unrecognized options: --foo"),
-        (["hopper", "sweep"], "Unrecognized options: sweep"),
-        (["hopper", "--out"], "--out"),
-        (["hoper"], "unknown study 'hoper': did you mean hopper"),
+        (["bandit", "--foo"], "Unrecognized options: --foo"),
+        (["bandit", "sweep"], "Unrecognized options: sweep"),
+        (["bandit", "--out"], "--out"),
+        (["bandid"], "unknown study 'bandid': did you mean bandit"),
     ],
 )
 def test_malformed_words_of_the_runner_are_one_line(words, message):
