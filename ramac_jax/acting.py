@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ramac_jax import losses
 from ramac_jax.compute import random_numbers
-from ramac_jax.errors import InputError, check_counts
+from ramac_jax.errors import InputError, check_counts, show
 from ramac_jax.hyperparams import ANY, WEIGHT, Range
 from ramac_jax.types import Actor, Array, Critic, Key, Params, RiskMeasureFn, Scalar
 
@@ -271,7 +271,7 @@ def check_number(name: str, value: Any, allowed: Range) -> None:
         return
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is {value!r}: give a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name} is {show(value)}: give a number") from None
     if number not in allowed:
         raise InputError(f"{name} is {number:g}: it must be {allowed}")

@@ -80,7 +80,7 @@ def ramac_agent(
       ood_actions: sample actions out of distribution in each update, and teach a
         categorical critic their class with the weight `Hyperparams.ood_weight`. Without
         them an update has one pass of the critics less, and the weight no effect:
-        `train_population` refuses one above 0.
+        `train_population` refuses one above 0 where the critics have the class.
       single_step: take every transition for the end of its episode, as in a contextual
         bandit: a target is the reward, and no update samples next actions.
         `train_population` refuses other data; `update` and `make_train`, whose data may

@@ -156,8 +156,8 @@ def describe_comparison(
             tuning = tuning_of(plan, arguments)
             tuned = read_tuned(tuning)
             state = "selected" if tuned else "to be tried"
-            settings = len(tuning.values) * len(tuning.temperatures)
-            lines.append(f"{tuning.out}: {settings} settings, {state}")
+            if tuning.num_settings > 1:
+                lines.append(f"{tuning.out}: {tuning.num_settings} settings, {state}")
             plan = tuned or plan
         training = plan.options.training
         state = "finished" if train.is_finished(plan.options) else "to be trained"

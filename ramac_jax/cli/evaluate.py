@@ -19,7 +19,7 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
-from ramac_jax.acting import ActingOptions
+from ramac_jax.acting import AS_TRAINED, ActingOptions
 from ramac_jax.cli import console, folders
 from ramac_jax.cli.options.evaluate import EvaluateOptions, parse
 from ramac_jax.cli.reporting.evaluation import print_summary
@@ -88,10 +88,11 @@ def choose_protocol(
 
 def open_policy(
     folder: Path,
-) -> tuple[Policy | ExportedPolicy, dict[str, Any], ActingOptions]:
+) -> tuple[Policy | ExportedPolicy, dict[str, Any], ActingOptions | None]:
     """Return the policy of a run or of an export, its run's record, and how it acts.
 
-    It acts as in the evaluations of the run; an export, as its card says.
+    It acts as in the evaluations of the run; an export, as its card says. None: nothing
+    says how.
     """
     if is_exported(folder):
         exported = load_exported(folder)
@@ -100,8 +101,7 @@ def open_policy(
         acting = ActingOptions(temperature, exported.num_candidates, level)
         return exported, dict(exported.record["run"]), acting
     record = read_run(folder)
-    acting = acting_of(record.get("evaluation"), folder / "run.json")
-    return load_policy(folder), record, acting
+    return load_policy(folder), record, acting_of(record, folder / "run.json")
 
 
 def play_all(
@@ -140,11 +140,11 @@ def execute(options: EvaluateOptions, argv: Sequence[str]) -> None:
         raise InputError(f"{options.run} is on the hub: give --out for the results")
     source = local_folder(options.run)
     policy, record, acting = open_policy(source)
-    settings = acting_settings(options, policy, acting)
-    if any(x.num_candidates > 1 and x.temperature == 0.0 for x in settings):
+    settings = acting_settings(options, policy, acting or AS_TRAINED)
+    if acting is None and options.temperatures is None:
         console.warn(
-            "at temperature 0 all candidates are one action: give --temperatures above "
-            "0"
+            f"{source} does not say how its agents act, so they act as trained, at "
+            "temperature 1: --temperatures sets another"
         )
     protocol = choose_protocol(options, record, source)
     seeds = seeds_of(record, policy.population)

@@ -15,6 +15,7 @@ from ramac_jax.cli.runs.exports import describe_evaluation, describe_run, hashes
 from ramac_jax.cli.runs.stored import seeds_of
 from ramac_jax.errors import InputError
 from ramac_jax.export import ExportOptions, export_policy
+from ramac_jax.export.card import acts_alike, describe_program
 from ramac_jax.export.folder import FORMATS, check_request
 from ramac_jax.policy import load_policy
 
@@ -62,7 +63,7 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
     about = {
         "hashes": hashes(run, record),
         "evaluation": describe_evaluation(run, member),
-        "run": describe_run(record, seeds[member]),
+        "run": describe_run(record, seeds[member], run / "run.json"),
     }
     written = export_policy(policy, arguments.out, options, about)
     print_export(arguments.out, written)
@@ -77,6 +78,12 @@ def print_export(out: Path, record: Mapping[str, Any]) -> None:
         print(
             f"{name}: largest difference {difference:.2g} on {record['parity_inputs']} "
             f"random inputs{noted}; {size / 1024:.0f} KiB"
+        )
+    evaluation = record["evaluation"]
+    if evaluation is not None and not acts_alike(evaluation, record["acting"]):
+        print(
+            f"note: the program {describe_program(record)}, and the figures of its "
+            "README are those of another way to act"
         )
     if record["ood_threshold"] is None:
         print(

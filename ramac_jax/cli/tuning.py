@@ -69,6 +69,22 @@ class Tuning(NamedTuple):
             },
         }
 
+    @property
+    def num_settings(self) -> int:
+        """How many settings are tried."""
+        return len(self.values) * len(self.temperatures)
+
+    @property
+    def trials(self) -> dict[str, Any]:
+        """Options of the `ramac sweep` that trains every setting."""
+        return self.plan.words | {
+            "num_seeds": len(self.seeds),
+            "seed": self.seeds[0],
+            "episodes": 0,
+            "out": self.out,
+            "grid": f"{self.weight}={','.join(map(repr, self.values))}",
+        }
+
     def distance(self, setting: dict[str, float]) -> tuple[float, float]:
         """How far a setting is from the preset."""
         options = self.plan.options
@@ -101,14 +117,16 @@ def tuning_of(plan: Plan, arguments: Arguments) -> Tuning:
 def read_tuned(tuning: Tuning) -> Plan | None:
     """Return the plan with the selected setting; None before it is selected.
 
-    A single setting needs no trial. Raises `InputError` where others were tried, where
-    the agent is trained already with the weight of its preset, and for a damaged file.
+    The single setting of an agent without critics needs no trial. Raises `InputError`
+    where others were tried, or these with other options or presets, where the agent is
+    trained already with the weight of its preset, and for a damaged file.
     """
-    if len(tuning.values) * len(tuning.temperatures) == 1:
+    if tuning.num_settings == 1:
         (value,), (temperature,) = tuning.values, tuning.temperatures
         return with_setting(tuning, {"value": value, "temperature": temperature})
     path = tuning.out / RECORD
     if not path.exists():
+        check_trials(tuning)
         trained = tuning.plan.options.output.out
         if (trained / "run.json").exists():
             raise InputError(
@@ -121,12 +139,20 @@ def read_tuned(tuning: Tuning) -> Plan | None:
             raise InputError(
                 f"{path} has {name} {record.get(name)}, not {value}: give another --out"
             )
+    check_trials(tuning)
     try:
         return with_setting(tuning, record["selected"])
     except (KeyError, TypeError):
         raise InputError(
             f"{path} is damaged, it names no setting: remove it to try all again"
         ) from None
+
+
+def check_trials(tuning: Tuning) -> None:
+    """Raise `InputError` where the agents on trial, trained or not, are of others."""
+    folder = run_folder(parse_sweep(to_argv(tuning.trials)), sweep.LAYOUT)
+    if not folder.is_finished() and folder.held():
+        folder.check()
 
 
 def with_setting(tuning: Tuning, setting: dict[str, float]) -> Plan:
@@ -168,14 +194,7 @@ def tune(tuning: Tuning) -> Plan:
 
 def train_settings(tuning: Tuning) -> list[tuple[int, int]]:
     """Train the agents; return the setting and the seed of each in its checkpoint."""
-    words = tuning.plan.words | {
-        "num_seeds": len(tuning.seeds),
-        "seed": tuning.seeds[0],
-        "episodes": 0,
-        "out": tuning.out,
-        "grid": f"{tuning.weight}={','.join(map(repr, tuning.values))}",
-    }
-    argv = to_argv(words)
+    argv = to_argv(tuning.trials)
     options = parse_sweep(argv)
     if not sweep.is_finished(options):
         folder = run_folder(options, sweep.LAYOUT)

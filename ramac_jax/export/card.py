@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ramac_jax.acting import ActingOptions, describe, recorded_options
+from ramac_jax.acting import describe, recorded_options
 
 LICENSE = "apache-2.0"
 TAGS = ("reinforcement-learning", "offline-reinforcement-learning", "risk", "jax")
@@ -78,7 +78,7 @@ def sections(record: Mapping[str, Any]) -> str:
     """Return the sections of a card that a plain README lacks."""
     return "\n\n".join(
         [
-            evaluation_section(record["evaluation"], record["acting"], record["run"]),
+            evaluation_section(record),
             data_section(record),
             "## Load\n\nWith ramac_jax, with every option of acting: "
             '`ramac_jax.load_policy("hf://OWNER/NAME")`.',
@@ -87,12 +87,9 @@ def sections(record: Mapping[str, Any]) -> str:
     )
 
 
-def evaluation_section(
-    evaluation: Mapping[str, Any] | None,
-    acting: Mapping[str, Any],
-    run: Mapping[str, Any],
-) -> str:
+def evaluation_section(record: Mapping[str, Any]) -> str:
     """Return the figures of an evaluation with their intervals."""
+    evaluation, acting, run = (record[x] for x in ("evaluation", "acting", "run"))
     if evaluation is None:
         return "## Evaluation\n\nThe run holds no evaluation of this policy."
     settings = evaluation["settings"]
@@ -113,10 +110,9 @@ def evaluation_section(
     )
     if not acts_alike(evaluation, acting):
         text += (
-            " The exported program takes the best typical one of "
-            f"{acting['num_candidates']} instead: the figures are those of another way "
-            "to act."
+            f" The exported program {describe_program(record)} instead: the figures "
         )
+        text += "are those of another way to act."
     chosen = [x for x in (evaluation.get("selection"), run.get("selection")) if x]
     text += "".join(f" {x if isinstance(x, str) else x['sentence']}" for x in chosen)
     warnings = [f"- {note}" for note in evaluation.get("notes", [])]
@@ -132,13 +128,27 @@ def acts_alike(evaluation: Mapping[str, Any], acting: Mapping[str, Any]) -> bool
 
 
 def numbers_of(record: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Return the temperature and level that were evaluated, or those of training."""
+    """Return the temperature and the level at which the program acts like its run.
+
+    They are those of the evaluation; of a run without one, those of its options. Where
+    the program has candidates and the run acts at temperature 0, at which all of them
+    are one action, it is 1.
+    """
     evaluation, acting = record["evaluation"], record["acting"]
-    options = ActingOptions(risk_level=acting["risk_level"])
-    if evaluation is not None and acts_alike(evaluation, acting):
-        options = recorded_options(evaluation["settings"])
-    level = acting["risk_level"] if options.risk_level is None else options.risk_level
-    return float(options.temperature), None if level is None else float(level)
+    options = recorded_options(evaluation["settings"] if evaluation else record["run"])
+    temperature, level = float(options.temperature), options.risk_level
+    if acting["num_candidates"] > 1 and not temperature:
+        temperature = 1.0
+    level = acting["risk_level"] if level is None else level
+    return temperature, None if level is None else float(level)
+
+
+def describe_program(record: Mapping[str, Any]) -> str:
+    """Return in a few words how the program acts."""
+    temperature, count = numbers_of(record)[0], record["acting"]["num_candidates"]
+    if count == 1:
+        return f"takes one action at temperature {temperature:g}"
+    return f"takes the best typical one of {count} at temperature {temperature:g}"
 
 
 def data_section(record: Mapping[str, Any]) -> str:

@@ -76,12 +76,29 @@ def test_the_acting_options_of_the_evaluations_are_described(tmp_path, capsys):
         ("--num-critics 1 --acting-temperature 0", False),
         ("--num-critics 0", False),
         ("--num-critics 1 --critic value --risk-measure neutral", False),
+        ("--num-critics 1 --episodes 0", False),
     ],
 )
 def test_the_calibration_is_listed_where_it_is_drawn(words, drawn, tmp_path, capsys):
-    words = [*TO_PLAIN, *RANKED[-2:], *words.split()]
+    words = [*TO_TASK, *RANKED[-2:], *words.split()]
     output = rehearse(train.main, tmp_path / "out", capsys, *words)[-1]
     assert ("calibration.png" in output) == drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out"),
+    [
+        ([], set()),
+        (["--eval-every", "None"], {"evaluations.csv"}),
+        (["--episodes", "0"], {"evaluations.csv", "episodes.csv", "evaluation.json"}),
+    ],
+)
+def test_files_of_evaluations_are_listed_where_they_are_written(
+    words, left_out, tmp_path, capsys
+):
+    output = rehearse(train.main, tmp_path / "out", capsys, *TO_TASK, *words)[-1]
+    files = {"evaluations.csv", "episodes.csv", "evaluation.json"}
+    assert files - {*output.split(": ")[-1].split(", ")} == left_out
 
 
 def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):

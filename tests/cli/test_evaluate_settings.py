@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 
 import jax
@@ -19,8 +20,8 @@ from ramac_jax.cli.runs.selection import SELECTION_SEED, SelectionEpisodes
 ASKED = ["--episodes", "3", "--horizon", "30", "--seed", "50"]
 TO_SELECT = ["--episodes", "2", "--horizon", "30", "--seed", str(SELECTION_SEED)]
 NAMES = ("temperature", "num_candidates", "risk_level")
-SETTINGS = [(0.0, 3, 0.1), (0.0, 3, 0.9), (1.0, 3, 0.1), (1.0, 3, 0.9)]
-GRID = "--temperatures 0 1 --risk-levels .1 .9 --num-candidates 3".split()
+SETTINGS = [(0.5, 3, 0.1), (0.5, 3, 0.9), (1.0, 3, 0.1), (1.0, 3, 0.9)]
+GRID = "--temperatures .5 1 --risk-levels .1 .9 --num-candidates 3".split()
 SELECTING = ["--selection-episodes", "2"]
 
 
@@ -68,11 +69,23 @@ def test_every_combination_plays_the_episodes_to_select_on(selected, tmp_path):
     means = [float(row["mean"]) for row in rows]
     first = record["frontier"][0]
     assert np.mean(means[:2]) == pytest.approx(first["mean"]["value"])
-    assert means[0] == pytest.approx(means[2])  # without noise all candidates are one
     assert means[4] != means[6]
     other = alone(selected, tmp_path, SETTINGS[3], *TO_SELECT)
     for figure in ("mean", "pooled_cvar"):
         assert record["frontier"][3][figure] == other["summary"][figure]
+
+
+def test_all_candidates_at_temperature_0_are_one_setting(run, tmp_path, capsys):
+    words = ["--temperatures", "0", *GRID[2:], *SELECTING]
+    evaluate.main([str(run), *ASKED, *words])
+    record, rows = read(run), table(run / "frontier.csv")
+    found = [tuple(x[name] for name in NAMES) for x in record["frontier"]]
+    assert found == [(0.0, 1, None), *SETTINGS[2:]]
+    assert [x["risk_level"] for x in rows[::2]] == ["", "0.1", "0.9"]
+    assert "│ 0 │ 1 │ - │" in flat(capsys.readouterr().out)
+    alone = ["--temperatures", "0", "--out", str(tmp_path)]
+    evaluate.main([str(run), *TO_SELECT, *alone])
+    assert read(tmp_path)["summary"]["mean"] == record["frontier"][0]["mean"]
 
 
 def test_the_best_tail_is_reported_on_other_episodes(selected, tmp_path):
@@ -163,10 +176,9 @@ def test_agents_act_as_in_the_evaluations_of_their_run(run, tmp_path, capsys):
     record_acting(run, ranking)
     evaluate.main([str(run), *ASKED])
     assert read(run)["settings"]["acting"] == ranking
-    assert "all candidates are one action" not in capsys.readouterr().err
-    evaluate.main([str(run), *ASKED, "--temperatures", "0"])
-    assert read(run)["settings"]["acting"] == ranking | {"temperature": 0.0}
-    assert "all candidates are one action" in flat(capsys.readouterr().err)
+    assert "act as trained" not in capsys.readouterr().err
+    with pytest.raises(rj.InputError, match="best of 3 candidates is asked for, and"):
+        evaluate.main([str(run), *ASKED, "--temperatures", "0"])
     evaluate.main([str(run), *ASKED, "--num-candidates", "1"])
     assert read(run)["settings"]["acting"] == ActingOptions(0.5)._asdict()
     evaluate.main([str(run), *ASKED, "--num-candidates", "1", "--temperatures", "1"])
@@ -175,13 +187,36 @@ def test_agents_act_as_in_the_evaluations_of_their_run(run, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "acting",
-    [3, {}, {"temperature": 1.0}, ActingOptions(temperature="cold")._asdict()],
+    [
+        3,
+        {},
+        {"temperature": 1.0},
+        ActingOptions(temperature="cold")._asdict(),
+        ActingOptions(temperature=-1.0)._asdict(),
+        ActingOptions(temperature=10**400)._asdict(),
+        ActingOptions(softmax_temperature=math.nan)._asdict(),
+        ActingOptions(num_candidates=0)._asdict(),
+        ActingOptions()._asdict() | {"more": 1},
+    ],
 )
 def test_damaged_acting_options_of_a_run_are_refused(run, acting):
     record_acting(run, acting)
     with pytest.raises(rj.InputError, match=r"run.json is damaged: acting is"):
         evaluate.main([str(run), *ASKED])
     assert not (run / "evaluation.json").exists()
+
+
+def test_agents_act_by_the_options_of_a_run_without_evaluations(run, capsys):
+    path = run / "run.json"
+    record = json.loads(path.read_text()) | {"evaluation": None}
+    options = {f"acting_{x}": y for x, y in ActingOptions(0.5)._asdict().items()}
+    path.write_text(json.dumps(record | {"options": options}))
+    evaluate.main([str(run), *ASKED])
+    assert read(run)["settings"]["acting"]["temperature"] == 0.5
+    path.write_text(json.dumps(record | {"options": {}}))
+    evaluate.main([str(run), *ASKED])
+    assert "acting" not in read(run)["settings"]
+    assert "so they act as trained, at temperature 1" in flat(capsys.readouterr().err)
 
 
 def setting(tail):

@@ -8,6 +8,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli import compare
+from ramac_jax.cli.options.presets import PRESETS
 from ramac_jax.cli.reporting import comparison
 from ramac_jax.cli.runs.comparison import Row, figures_over_seeds, kinds_of_score
 from ramac_jax.cli.runs.joined import read_joined
@@ -23,7 +24,15 @@ LEVEL, RATES = 0.1, {"nearest": 0.06, "density": 0.01}
 def score(agent, seed, **changed):
     words = {"task": TASK, "agent": agent, "commit": None, "data_sha256": "abc"}
     numbers = dict.fromkeys(kinds_of_score(LEVEL).keys() - words.keys(), 1)
-    known = {"seed": seed, "mean": 10.0 + seed, "cvar_0.1": 5.0}
+    preset = PRESETS[f"{TASK}/{agent}"]
+    known = {
+        "seed": seed,
+        "mean": 10.0 + seed,
+        "cvar_0.1": 5.0,
+        "temperature": preset["acting_temperature"],
+        "risk_weight": preset["risk_weight"],
+        "conservative_weight": preset["conservative_weight"],
+    }
     return words | numbers | known | {"bc_updates": 20, "updates": 4} | changed
 
 
@@ -120,6 +129,31 @@ def test_rows_of_other_options_are_refused(tmp_path, words, message):
     with pytest.raises(rj.InputError, match=message):
         join([folder], *words, out=out)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "message"),
+    [
+        ("", {"temperature": 1.0}, "radac on .* with temperature 1, and here it is 0:"),
+        ("", {"risk_weight": 0.7}, "with risk_weight 0.7, and here it is 0.1:"),
+        ("--tune-factors 1 3", {"temperature": 1.0}, "with temperature 1, and here"),
+        ("--tune-factors 1 3", {"risk_weight": 0.7}, None),
+        ("--tune-temperatures 0 1", {"temperature": 1.0}, None),
+        ("--tune-temperatures 0 1", {"temperature": 0.5}, "0.5, and here it is 0 or 1"),
+        ("--tune-temperatures 0 1", {"risk_weight": 0.7}, "with risk_weight 0.7, and"),
+    ],
+)
+def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
+    """The options are the same, as they leave these settings to the preset."""
+    words = [*BASE, *words.split(), "--agents", "radac"]
+    options = compare.parse([*words, "--out", "any"]).lasting
+    folder = write(tmp_path / "half", [row("radac", **changed)], options=options)
+    arguments = compare.parse([*words, "--join", folder, "--out", str(tmp_path / "o")])
+    if message is None:
+        assert read_joined(arguments, compare.make_plans(arguments)).rows
+        return
+    with pytest.raises(rj.InputError, match=message):
+        read_joined(arguments, compare.make_plans(arguments))
 
 
 @pytest.mark.parametrize(

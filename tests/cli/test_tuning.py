@@ -123,6 +123,16 @@ def test_a_tuned_comparison_is_resumed_without_trying_again(out, monkeypatch):
         (["--tune-episodes", "0"], "--tune-episodes is 0: give 1 or more"),
         (["--num-seeds", "1001"], "--num-seeds is 1001: seeds from 1,000 on tune"),
         (["--acting-temperature", "0.5"], "exclude each other"),
+        (["--acting-num-candidates", "4"], "--tune-temperatures has 0, at which all"),
+        (["--agents", "bc-flow"], "--tune-factors has no effect, as behaviour cloning"),
+        (
+            ["--tune-factors", "1", "--tune-temperatures"],
+            "name one setting, so that nothing is selected",
+        ),
+        (
+            ["--tune-factors", "--tune-temperatures"],
+            "--tune-episodes is 2 and nothing is tuned: give --tune-factors or",
+        ),
     ],
 )
 def test_other_settings_are_refused(out, words, message):
@@ -148,16 +158,48 @@ def test_a_damaged_record_is_refused(out, tmp_path, damage):
         compare.main([*WORDS, "--agents", "radac", "--out", str(tmp_path)])
 
 
-def test_a_single_setting_needs_no_trial(tiny, tmp_path):
+def test_the_single_setting_of_cloning_needs_no_trial(tiny, tmp_path):
     words = ["--agents", "bc-flow", "radac", "--out", str(tmp_path)]
-    arguments = compare.parse([*BASE, *words, "--tune-factors", "0.5"])
-    cloned, tuned = (
+    arguments = compare.parse([*BASE, *words, "--tune-factors", "0.5", "2"])
+    cloned, untried = (
         tuning.read_tuned(tuning.tuning_of(plan, arguments))
         for plan in compare.make_plans(arguments)
     )
     assert cloned.options.hyperparams.bc_weight == 1.0
-    assert tuned.options.hyperparams.risk_weight == 0.5 * WEIGHT
+    assert untried is None
     assert not list(tmp_path.iterdir())
+
+
+def test_temperatures_of_ranked_candidates_are_tuned(tiny, tmp_path):
+    words = ["--agents", "radac", "--out", str(tmp_path), "--acting-num-candidates"]
+    arguments = compare.parse([*BASE, *words, "4", "--tune-temperatures", "0.5", "1"])
+    compare.check_arguments(arguments)
+    (plan,) = compare.make_plans(arguments)
+    tried = tuning.tuning_of(plan, arguments)
+    assert tried.temperatures == (0.5, 1.0)
+    selected = tuning.with_setting(tried, {"value": 0.1, "temperature": 1.0})
+    assert selected.options.evaluation.acting_temperature == 1.0
+
+
+def test_a_tuning_by_another_preset_is_refused(out, monkeypatch):
+    preset = presets.PRESETS[f"{TASK}/radac"]
+    changed = preset | {"critic_learning_rate": 0.5}
+    monkeypatch.setitem(presets.PRESETS, f"{TASK}/radac", changed)
+    message = r"holds a run with .*critic_learning_rate 0.003, not 0.5"
+    with pytest.raises(rj.InputError, match=message):
+        compare.main([*WORDS, "--out", str(out), "--dry-run"])
+
+
+def test_an_interrupted_tuning_of_other_settings_is_refused_at_once(out, tmp_path):
+    folder = tmp_path / "tuning" / TASK / "radac"
+    folder.mkdir(parents=True)
+    record = read(out / "tuning" / TASK / "radac" / "sweep.json")
+    record |= {"status": "interrupted"}
+    (folder / "sweep.json").write_text(json.dumps(record))
+    words = [*WORDS, "--agents", "radac", "--out", str(tmp_path), "--dry-run"]
+    compare.main(words)
+    with pytest.raises(rj.InputError, match="holds a run with options.grid"):
+        compare.main([*words, "--tune-factors", "0.5", "3"])
 
 
 def test_where_all_settings_diverge_that_of_the_preset_is_taken(

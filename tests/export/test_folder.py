@@ -118,7 +118,25 @@ def test_a_card_claims_no_figures_of_another_way_to_act(folder, change):
     assert "model-index" not in card.front_matter(record)
     assert "are those of another way to act" in card.sections(record)
     assert "Selected among 2." in card.sections(record)
+    assert card.numbers_of(record) == (0.5, 0.2)
+
+
+def test_candidates_are_not_drawn_at_temperature_0(folder):
+    record = json.loads((folder / "policy.json").read_text())
+    record["evaluation"]["settings"]["acting"] |= {"temperature": 0.0}
+    assert card.numbers_of(record)[0] == 1.0
+    record["acting"]["num_candidates"] = 1
+    assert card.numbers_of(record)[0] == 0.0
+    assert "takes one action at temperature 0 instead" in card.sections(record)
+
+
+def test_without_an_evaluation_the_program_acts_as_its_run_would(folder):
+    record = json.loads((folder / "policy.json").read_text())
+    record["evaluation"] = None
     assert card.numbers_of(record) == (1.0, record["acting"]["risk_level"])
+    acting = {"temperature": 0.25, "num_candidates": 5, "risk_level": 0.3}
+    record["run"]["acting"] = acting | {"softmax_temperature": 0.0}
+    assert card.numbers_of(record) == (0.25, 0.3)
 
 
 def test_a_card_shows_bounds_that_are_unknown_and_what_not_to_trust(folder):

@@ -27,6 +27,7 @@ SCORES, PROFILES = "scores.csv", "profiles.png"  # of seeds; not for the bandit 
 FILES = (PAGE, LATEX, RECORD, SCORES, PROFILES)
 PLACES = ("out", "tasks", "agents", "join", "workers")
 """Options that change no number of an agent's row."""
+OF_TUNING = ("tune_seeds", "tune_episodes")
 FIRST_TUNING_SEED = 1_000
 """First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
@@ -187,6 +188,24 @@ def check_tuning(arguments: Arguments) -> None:
             raise rj.InputError(f"{option} must have each value once in six digits")
         if not all(math.isfinite(x) and x >= 0.0 for x in values):
             raise rj.InputError(f"{option} must have finite values of 0 or more")
+    several = max(len(arguments.tune_factors), len(arguments.tune_temperatures)) > 1
+    if arguments.tunes and not several:
+        raise rj.InputError(
+            "--tune-factors and --tune-temperatures name one setting, so that nothing "
+            "is selected: give one of them two values or more"
+        )
+    for field in dataclasses.fields(arguments):
+        value = getattr(arguments, field.name)
+        if field.name in OF_TUNING and value != field.default and not arguments.tunes:
+            raise rj.InputError(
+                f"--{field.name.replace('_', '-')} is {value} and nothing is tuned: "
+                "give --tune-factors or --tune-temperatures as well"
+            )
+    if arguments.acting_num_candidates > 1 and 0.0 in arguments.tune_temperatures:
+        raise rj.InputError(
+            "--tune-temperatures has 0, at which all candidates are one action: leave "
+            "it out, or --acting-num-candidates"
+        )
     if arguments.tunes and arguments.num_seeds > FIRST_TUNING_SEED:
         raise rj.InputError(
             f"--num-seeds is {arguments.num_seeds}: seeds from {FIRST_TUNING_SEED:,} "
@@ -219,6 +238,8 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
     if arguments.bc_steps is not None and preset["bc_steps"]:
         words["bc_steps"] = arguments.bc_steps
     words |= changed_flags(arguments)
+    if arguments.acting_num_candidates > 1 and arguments.tune_temperatures:
+        words["acting_temperature"] = arguments.tune_temperatures[0]
     return Plan(task, agent, read_options(task, agent, words), words)
 
 
@@ -233,14 +254,24 @@ def changed_flags(arguments: Arguments) -> dict[str, Any]:
 
 
 def make_plans(arguments: Arguments) -> list[Plan]:
-    """Return the runs of every agent on every task of a robot."""
+    """Return the runs of every agent on every task of a robot.
+
+    Raises `InputError` for invalid options, and for factors that no agent has a weight
+    for.
+    """
     names = dict.fromkeys(arguments.agents or ROBOT_AGENTS)
-    return [
+    plans = [
         make_plan(arguments, task, agent)
         for task in dict.fromkeys(arguments.tasks)
         for agent in names
         if task != BANDIT
     ]
+    if arguments.tune_factors and not any(plan.weight for plan in plans):
+        raise rj.InputError(
+            "--tune-factors has no effect, as behaviour cloning has no weight: give "
+            "--tune-temperatures alone"
+        )
+    return plans
 
 
 def bandit_options(arguments: Arguments) -> bandit.Arguments | None:

@@ -71,7 +71,8 @@ def frontier_table(frontier: Frontier) -> Table:
     for name in (*(x.replace("_", " ") for x in varied), *figures, ""):
         table.add_column(name, justify="right")
     for index, setting in enumerate(frontier.settings):
-        options = [f"{getattr(setting.acting, x):g}" for x in varied]
+        values = [getattr(setting.acting, x) for x in varied]
+        options = ["-" if x is None else f"{x:g}" for x in values]
         cells = [bracketed(setting.figures[x]) for x in shown]
         mark = "*" if index == frontier.selected else ""
         table.add_row(*map(escape, (*options, *cells, mark)))

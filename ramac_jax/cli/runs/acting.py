@@ -1,5 +1,6 @@
 """The acting options of a command: what they mean, and in a few words."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from ramac_jax.acting import (
     ActingOptions,
     check_number,
     describe,
-    recorded_options,
 )
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.evaluation import ActingFlags
@@ -44,24 +44,38 @@ def acting_options(flags: ActingFlags, risk_level: float) -> ActingOptions:
     return acting
 
 
-def acting_of(settings: Mapping[str, Any] | None, path: Path) -> ActingOptions:
-    """Return how agents acted in the evaluations of their run.
+def acting_of(record: Mapping[str, Any], path: Path) -> ActingOptions | None:
+    """Return how the agents of a run acted in its evaluations.
+
+    Of a run without evaluations, how its options let them act; None where the record
+    says neither.
 
     Args:
-      settings: of the evaluations; None: there were none.
-      path: of the file that holds them.
+      record: of the run.
+      path: of the file that holds it.
 
-    Raises `InputError` where they are damaged.
+    Raises `InputError` where the record is damaged.
     """
-    acting = (settings or {}).get("acting")
-    if acting is None:
-        return AS_TRAINED
-    if not (fits(acting, RECORDED) and acting.keys() == RECORDED.keys()):
+    if (evaluation := record.get("evaluation")) is not None:
+        acting = evaluation.get("acting", AS_TRAINED._asdict())
+    elif "acting_temperature" in (options := record.get("options", {})):
+        acting = {x: options.get(f"acting_{x}") for x in ActingOptions._fields}
+    else:
+        return None
+    whole = fits(acting, RECORDED) and acting.keys() == RECORDED.keys()
+    if not (whole and is_sound(ActingOptions(**acting))):
         raise InputError(
             f"{path} is damaged: acting is {show(acting)}; restore the file, or give "
             "another run"
         )
-    return recorded_options({"acting": acting})
+    return ActingOptions(**acting)
+
+
+def is_sound(acting: ActingOptions) -> bool:
+    """Whether the numbers of recorded options are in their ranges."""
+    factors = acting.temperature, acting.softmax_temperature
+    largest = sys.float_info.max
+    return acting.num_candidates >= 1 and all(0.0 <= x <= largest for x in factors)
 
 
 def check_flags(flags: ActingFlags, agent: AgentSpec) -> None:

@@ -42,7 +42,12 @@ def predicts_law(policy: Policy) -> bool:
     spec = policy.spec.critic
     if policy.critic is None or spec is None or spec.discount is None:
         return False
-    return spec.name != "value"
+    return knows_law(1, spec.name)
+
+
+def knows_law(num_critics: int, critic: str | None) -> bool:
+    """Whether there are critics, and know more of a return than its mean."""
+    return num_critics > 0 and critic != "value"
 
 
 def notes_on_critics(policy: Policy, protocol: EvaluationProtocol) -> list[str]:
@@ -51,6 +56,6 @@ def notes_on_critics(policy: Policy, protocol: EvaluationProtocol) -> list[str]:
         return []
     return [
         "critics predict the returns of agents that act as they were trained: ramac "
-        "evaluate with --temperatures 1, --num-candidates 1 and another --out compares "
-        "both"
+        "evaluate RUN --temperatures 1 --num-candidates 1 --out OTHER compares both, "
+        f"with --horizon {protocol.horizon} in these episodes"
     ]

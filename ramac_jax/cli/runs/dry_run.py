@@ -11,14 +11,15 @@ from ramac_jax.acting import AS_TRAINED, describe
 from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
-from ramac_jax.cli.runs.acting import acting_options
 from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
+from ramac_jax.cli.runs.calibration import knows_law
+from ramac_jax.cli.runs.csv_tables import EVALUATIONS
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
 from ramac_jax.cli.runs.folder import RunFolder
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
 from ramac_jax.cli.runs.recording import LOGS
-from ramac_jax.cli.runs.results import CALIBRATION
+from ramac_jax.cli.runs.results import CALIBRATION, FILES
 from ramac_jax.cli.runs.sinks import FOLDERS
 from ramac_jax.data.loading import OfflineDataset
 
@@ -56,7 +57,7 @@ def rehearse(
     lines += [
         f"training: {describe_training(options)}",
         f"evaluation: {describe_evaluation(options, protocol)}",
-        f"output: {describe_output(options, folder, resumes)}",
+        f"output: {describe_output(options, folder, resumes, protocol)}",
     ]
     print("\n".join(["dry run: nothing is trained or written", *lines]))
 
@@ -148,15 +149,23 @@ def describe_evaluation(
     return text
 
 
-def describe_output(options: TrainOptions, folder: RunFolder, resumes: bool) -> str:
+def describe_output(
+    options: TrainOptions,
+    folder: RunFolder,
+    resumes: bool,
+    protocol: EvaluationProtocol | None,
+) -> str:
     """Return what the run would write, without files that its options leave out."""
-    logging = values_of(options.logging)
+    logging, agent = values_of(options.logging), options.agent
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    agent, hyperparams = options.agent, options.hyperparams
-    acting = acting_options(options.evaluation, hyperparams.risk_level)
-    reads_law = agent.num_critics and agent.critic != "value"
-    if acting != AS_TRAINED or not reads_law:
+    if protocol is None or options.evaluation.eval_every is None:
+        left_out.add(EVALUATIONS)
+    if protocol is None:
+        left_out |= {*FILES, CALIBRATION}
+    elif protocol.acting != AS_TRAINED or not knows_law(
+        agent.num_critics, agent.critic
+    ):
         left_out.add(CALIBRATION)
     names = [name for name in folder.layout.names if name not in left_out]
     text = f"{folder.out}: {', '.join(names)}"

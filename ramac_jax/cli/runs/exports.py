@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from ramac_jax.cli.runs.acting import acting_of
 from ramac_jax.cli.runs.results import EVALUATION, read_evaluation
 from ramac_jax.errors import InputError
 from ramac_jax.evaluation import summarise
@@ -37,9 +38,17 @@ def hashes(run: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     return {"checkpoint": checkpoint.hexdigest(), "datasets": datasets}
 
 
-def describe_run(record: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the fields of run.json that an export repeats, for one seed."""
+def describe_run(record: Mapping[str, Any], seed: int, path: Path) -> dict[str, Any]:
+    """Return what an export repeats of run.json, for one seed.
+
+    Args:
+      record: of the run.
+      seed: of the agent.
+      path: of run.json.
+    """
     kept = {name: record[name] for name in RUN_FIELDS if name in record}
+    if (acting := acting_of(record, path)) is not None:
+        kept["acting"] = acting._asdict()
     return kept | {"seeds": [seed]}
 
 

@@ -98,6 +98,8 @@ def acting_settings(
 ) -> list[ActingOptions]:
     """Return every combination of the acting options.
 
+    At temperature 0 all candidates are one action, so that all settings there are one.
+
     Args:
       options: of the command.
       policy: that acts.
@@ -105,7 +107,8 @@ def acting_settings(
         gives nothing.
 
     Raises `InputError` for options by which the policy cannot act, for those that
-    choose among candidates where there is one, and for a value that occurs twice.
+    choose among candidates where there is one, or at temperature 0 alone, and for a
+    value that occurs twice.
     """
     count = options.num_candidates
     if count is None:
@@ -130,7 +133,18 @@ def acting_settings(
         )
     ]
     resolved = [policy.resolve(each) for each in settings]
-    return settings if count == 1 else resolved
+    if count == 1:
+        return settings
+    if not any(each.temperature for each in settings):
+        raise InputError(
+            f"the best of {count} candidates is asked for, and at temperature 0 all of "
+            "them are one action: give --temperatures above 0"
+        )
+    if isinstance(policy, ExportedPolicy):  # the number of its candidates is fixed
+        return resolved
+    return [
+        *dict.fromkeys(x if x.temperature else ActingOptions(0.0) for x in resolved)
+    ]
 
 
 def selection_of(

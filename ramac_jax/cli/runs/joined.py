@@ -56,7 +56,9 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
             raise InputError(f"{path} has none of the rows asked for: do not join it")
         rates = read_rates(record, {x["task"] for x in entries}, path) | rates
         for entry in entries:
-            row = read_row(entry, path, asked[entry["task"], entry["agent"]])
+            plan = asked[entry["task"], entry["agent"]]
+            row = read_row(entry, path, plan)
+            check_settings(row, path, plan, arguments)
             name = f"{row.agent} on {row.task}"
             if (row.task, row.agent) in rows:
                 raise InputError(f"{path} has {name} again: join one row of each agent")
@@ -143,6 +145,35 @@ def read_row(entry: Mapping[str, Any], path: Path, plan: Plan) -> Row:
         num_episodes=entry["num_episodes"],
         scores=scores,
     )
+
+
+def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> None:
+    """Raise `InputError` where agents act or learn by other settings than here.
+
+    Options that leave a setting to the preset are the same in every version of the
+    library, and presets are not. What was tuned may be anything that was tried.
+
+    Args:
+      row: of the other comparison.
+      path: of its comparison.json.
+      plan: of the agent.
+      arguments: of this comparison.
+    """
+    temperature = plan.options.evaluation.acting_temperature
+    wanted = {"temperature": arguments.tune_temperatures or (temperature,)}
+    if plan.weight is not None:
+        for name in ("risk_weight", "conservative_weight"):
+            wanted[name] = (getattr(plan.options.hyperparams, name),)
+        if arguments.tune_factors:
+            del wanted[plan.weight]
+    for name, values in wanted.items():
+        found = next((x[name] for x in row.scores if x[name] not in values), None)
+        if found is not None:
+            raise InputError(
+                f"{path} has {row.agent} on {row.task} with {name} {found:g}, and "
+                f"here it is {' or '.join(f'{x:g}' for x in values)}: another version "
+                "of the presets made it, do not join it"
+            )
 
 
 def is_finite(value: Any) -> bool:
