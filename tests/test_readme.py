@@ -43,10 +43,18 @@ def test_commands_exist():
 
 
 TABLE = re.findall(r"^\| `([\w-]+)`.*?\| (.*\d \[.*) \|$", README, re.M)
+TASKS = re.findall(r"([\w-]+-medium-[a-z]+)(?:: mean, CVaR)? \| risky, %", README)
+RESULTS = json.loads(
+    (ROOT / "experiments/locomotion/results/comparison.json").read_text()
+)["rows"]
 
 
-def test_the_table_of_results_is_found():
-    assert {"radac", "neutral", "rafmac"} < {agent for agent, _ in TABLE}
+def test_the_table_of_results_has_every_task_of_the_study():
+    assert set(TASKS) == {x["task"] for x in RESULTS}
+    assert [agent for agent, _ in TABLE] == [
+        *("radac", "neutral", "rafmac", "diffusion-ql", "fql"),
+        *("bc-diffusion", "bc-vae"),
+    ]
 
 
 def shown(figures):
@@ -59,9 +67,16 @@ def shown(figures):
 
 @pytest.mark.parametrize(("agent", "cells"), TABLE, ids=[agent for agent, _ in TABLE])
 def test_the_table_of_results_is_that_of_the_study(agent, cells):
-    path = ROOT / "experiments/locomotion/results/comparison.json"
-    rows = json.loads(path.read_text())["rows"]
-    figures = {x["task"]: x["figures"] for x in rows if x["agent"] == agent}
-    tasks = ("hopper-medium-expert", "hopper-medium-replay", "walker2d-medium-expert")
-    found = [cell for task in tasks for cell in shown(figures[task])]
+    figures = {x["task"]: x["figures"] for x in RESULTS if x["agent"] == agent}
+    found = [cell for task in TASKS for cell in shown(figures[task])]
     assert cells.replace("**", "").split(" | ") == found
+
+
+@pytest.mark.parametrize("place", range(len(TASKS)), ids=TASKS)
+def test_the_best_figures_of_the_table_are_bold(place):
+    cells = [cells.split(" | ")[2 * place] for _, cells in TABLE]
+    for part in (0, 1):  # the mean, the CVaR
+        values = [cell.split(", ")[part].split(" [")[0] for cell in cells]
+        best = max(float(x.strip("*")) for x in values)
+        bold = [float(x.strip("*")) for x in values if x.startswith("**")]
+        assert bold and set(bold) == {best}
