@@ -79,12 +79,8 @@ def print_export(out: Path, record: Mapping[str, Any]) -> None:
             f"{name}: largest difference {difference:.2g} on {record['parity_inputs']} "
             f"random inputs{noted}; {size / 1024:.0f} KiB"
         )
-    evaluation = record["evaluation"]
-    if evaluation is not None and not acts_alike(evaluation, record["acting"]):
-        print(
-            f"note: the program {describe_program(record)}, and the figures of its "
-            "README are those of another way to act"
-        )
+    if not acts_alike(record):
+        print(f"note: the program {describe_program(record)}, unlike the run's agent")
     if record["ood_threshold"] is None:
         print(
             "note: the run recorded no scale of its observations, so that ood_score "

@@ -70,6 +70,7 @@ LAYOUT = Layout(
     record="sweep.json",
     files=(METRICS, EVALUATIONS, "agents.csv", "report.md", *FIGURES, *STUDY),
     folders=("agents", "best", POPULATION, LOGS, *sinks.FOLDERS),
+    of_evaluations=(EVALUATIONS, "agents.csv", "report.md", *FIGURES, "best"),
 )
 
 

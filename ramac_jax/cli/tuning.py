@@ -76,11 +76,18 @@ class Tuning(NamedTuple):
 
     @property
     def trials(self) -> dict[str, Any]:
-        """Options of the `ramac sweep` that trains every setting."""
+        """Options of the `ramac sweep` that trains every setting.
+
+        They name the weight, the temperature and the episodes that this tuning does not
+        read, so that a preset may change these.
+        """
         return self.plan.words | {
             "num_seeds": len(self.seeds),
             "seed": self.seeds[0],
             "episodes": 0,
+            "eval_episodes": self.episodes,
+            "acting_temperature": self.temperatures[0],
+            self.weight: self.values[0],
             "out": self.out,
             "grid": f"{self.weight}={','.join(map(repr, self.values))}",
         }

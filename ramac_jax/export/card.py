@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ramac_jax.acting import describe, recorded_options
+from ramac_jax.acting import ActingOptions, describe, recorded_options
 
 LICENSE = "apache-2.0"
 TAGS = ("reinforcement-learning", "offline-reinforcement-learning", "risk", "jax")
@@ -34,7 +34,7 @@ def front_matter(record: Mapping[str, Any]) -> str:
         *(f"- {tag}" for tag in [*TAGS, acting["actor"]]),
     ]
     evaluation = record["evaluation"]
-    if evaluation is not None and acts_alike(evaluation, acting):
+    if evaluation is not None and acts_alike(record):
         name, env = (
             run.get("preset") or acting["actor"],
             evaluation["settings"]["env_id"],
@@ -89,7 +89,7 @@ def sections(record: Mapping[str, Any]) -> str:
 
 def evaluation_section(record: Mapping[str, Any]) -> str:
     """Return the figures of an evaluation with their intervals."""
-    evaluation, acting, run = (record[x] for x in ("evaluation", "acting", "run"))
+    evaluation, run = record["evaluation"], record["run"]
     if evaluation is None:
         return "## Evaluation\n\nThe run holds no evaluation of this policy."
     settings = evaluation["settings"]
@@ -108,11 +108,11 @@ def evaluation_section(record: Mapping[str, Any]) -> str:
         f"{settings['env_id']}, with {how}; CVaR at level "
         f"{settings['level']:g}."
     )
-    if not acts_alike(evaluation, acting):
+    if not acts_alike(record):
         text += (
             f" The exported program {describe_program(record)} instead: the figures "
+            "are those of another way to act."
         )
-        text += "are those of another way to act."
     chosen = [x for x in (evaluation.get("selection"), run.get("selection")) if x]
     text += "".join(f" {x if isinstance(x, str) else x['sentence']}" for x in chosen)
     warnings = [f"- {note}" for note in evaluation.get("notes", [])]
@@ -120,22 +120,27 @@ def evaluation_section(record: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def acts_alike(evaluation: Mapping[str, Any], acting: Mapping[str, Any]) -> bool:
-    """Whether the program can act as the agent did in the evaluation."""
-    options = recorded_options(evaluation["settings"])
-    same_number = options.num_candidates == acting["num_candidates"]
-    return same_number and not options.softmax_temperature
+def acting_of_run(record: Mapping[str, Any]) -> ActingOptions:
+    """Return how the agent acted in its evaluation, or else how its run acts."""
+    evaluation = record["evaluation"]
+    return recorded_options(evaluation["settings"] if evaluation else record["run"])
+
+
+def acts_alike(record: Mapping[str, Any]) -> bool:
+    """Whether the program acts as the agent does in its run."""
+    options = acting_of_run(record)
+    same_number = options.num_candidates == record["acting"]["num_candidates"]
+    same_noise = float(options.temperature) == numbers_of(record)[0]
+    return bool(same_number and same_noise and not options.softmax_temperature)
 
 
 def numbers_of(record: Mapping[str, Any]) -> tuple[float, float | None]:
     """Return the temperature and the level at which the program acts like its run.
 
-    They are those of the evaluation; of a run without one, those of its options. Where
-    the program has candidates and the run acts at temperature 0, at which all of them
-    are one action, it is 1.
+    Where the program has candidates and the run acts at temperature 0, at which all of
+    them are one action, the temperature is 1.
     """
-    evaluation, acting = record["evaluation"], record["acting"]
-    options = recorded_options(evaluation["settings"] if evaluation else record["run"])
+    options, acting = acting_of_run(record), record["acting"]
     temperature, level = float(options.temperature), options.risk_level
     if acting["num_candidates"] > 1 and not temperature:
         temperature = 1.0

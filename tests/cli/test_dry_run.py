@@ -5,6 +5,7 @@ import pytest
 from ramac_jax import InputError
 from ramac_jax.cli import compare, sweep, train
 from ramac_jax.cli.bandit import command as bandit
+from ramac_jax.cli.runs import dry_run
 from tests.cli.sweeps import ON_PLAIN, ON_TASK, SOURCE, contents, exit_status
 
 pytestmark = [
@@ -99,6 +100,26 @@ def test_files_of_evaluations_are_listed_where_they_are_written(
     output = rehearse(train.main, tmp_path / "out", capsys, *TO_TASK, *words)[-1]
     files = {"evaluations.csv", "episodes.csv", "evaluation.json"}
     assert files - {*output.split(": ")[-1].split(", ")} == left_out
+
+
+def test_a_sweep_without_evaluations_ranks_nothing(tmp_path, capsys):
+    words = [*ON_TASK, "--grid", "actor_learning_rate=.1,.2", "--episodes"]
+    for episodes in ("0", "2"):
+        lines = rehearse(sweep.main, tmp_path / "out", capsys, *words, episodes)
+        output = next(x for x in lines if x.startswith("output: "))
+        assert ("report.md" in output) == (episodes == "2")
+        assert "agents" in output
+
+
+def test_the_evaluation_in_the_environment_of_absent_data_is_unknown(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(dry_run.DataPlan, "missing", lambda plan: ["made/absent-v0"])
+    lines = rehearse(train.main, tmp_path / "out", capsys, *TO_PLAIN, "--episodes", "3")
+    assert lines[-2] == (
+        "evaluation: in the environment of the data, which are not here yet"
+    )
+    assert "evaluation.json" in lines[-1]
 
 
 def test_a_dataset_that_is_missing_is_not_made(tmp_path, capsys, sweep_datasets):

@@ -210,9 +210,11 @@ def test_agents_act_by_the_options_of_a_run_without_evaluations(run, capsys):
     path = run / "run.json"
     record = json.loads(path.read_text()) | {"evaluation": None}
     options = {f"acting_{x}": y for x, y in ActingOptions(0.5)._asdict().items()}
-    path.write_text(json.dumps(record | {"options": options}))
-    evaluate.main([str(run), *ASKED])
-    assert read(run)["settings"]["acting"]["temperature"] == 0.5
+    for name in (None, "acting_softmax_temperature"):  # an older version had fewer
+        options.pop(name, None)
+        path.write_text(json.dumps(record | {"options": options}))
+        evaluate.main([str(run), *ASKED])
+        assert read(run)["settings"]["acting"]["temperature"] == 0.5
     path.write_text(json.dumps(record | {"options": {}}))
     evaluate.main([str(run), *ASKED])
     assert "acting" not in read(run)["settings"]

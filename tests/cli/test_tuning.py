@@ -190,6 +190,18 @@ def test_a_tuning_by_another_preset_is_refused(out, monkeypatch):
         compare.main([*WORDS, "--out", str(out), "--dry-run"])
 
 
+def test_a_preset_may_take_what_its_study_selected(out, monkeypatch):
+    """The trials read neither the weight nor the temperature of the preset."""
+    preset = presets.PRESETS[f"{TASK}/radac"]
+    changed = preset | {"risk_weight": 0.7, "acting_temperature": 0.5}
+    monkeypatch.setitem(presets.PRESETS, f"{TASK}/radac", changed)
+    arguments = compare.parse([*WORDS, "--out", str(out)])
+    (plan,) = (x for x in compare.make_plans(arguments) if x.agent == "radac")
+    found = read(out / "tuning" / TASK / "radac" / "tuning.json")["selected"]
+    tuned = tuning.read_tuned(tuning.tuning_of(plan, arguments))
+    assert tuned.options.hyperparams.risk_weight == found["value"]
+
+
 def test_an_interrupted_tuning_of_other_settings_is_refused_at_once(out, tmp_path):
     folder = tmp_path / "tuning" / TASK / "radac"
     folder.mkdir(parents=True)

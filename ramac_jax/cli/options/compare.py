@@ -27,7 +27,6 @@ SCORES, PROFILES = "scores.csv", "profiles.png"  # of seeds; not for the bandit 
 FILES = (PAGE, LATEX, RECORD, SCORES, PROFILES)
 PLACES = ("out", "tasks", "agents", "join", "workers")
 """Options that change no number of an agent's row."""
-OF_TUNING = ("tune_seeds", "tune_episodes")
 FIRST_TUNING_SEED = 1_000
 """First seed of the agents that tune; those that are reported have lower seeds."""
 DESCRIPTION = """Train several agents on several tasks, and compare their returns, their
@@ -194,12 +193,12 @@ def check_tuning(arguments: Arguments) -> None:
             "--tune-factors and --tune-temperatures name one setting, so that nothing "
             "is selected: give one of them two values or more"
         )
-    for field in dataclasses.fields(arguments):
-        value = getattr(arguments, field.name)
-        if field.name in OF_TUNING and value != field.default and not arguments.tunes:
+    for name in ("tune_seeds", "tune_episodes"):
+        value = getattr(arguments, name)
+        if value != getattr(Arguments, name) and not arguments.tunes:
             raise rj.InputError(
-                f"--{field.name.replace('_', '-')} is {value} and nothing is tuned: "
-                "give --tune-factors or --tune-temperatures as well"
+                f"--{name.replace('_', '-')} is {value} and nothing is tuned: give "
+                "--tune-factors or --tune-temperatures as well"
             )
     if arguments.acting_num_candidates > 1 and 0.0 in arguments.tune_temperatures:
         raise rj.InputError(

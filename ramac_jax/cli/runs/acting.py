@@ -59,7 +59,10 @@ def acting_of(record: Mapping[str, Any], path: Path) -> ActingOptions | None:
     if (evaluation := record.get("evaluation")) is not None:
         acting = evaluation.get("acting", AS_TRAINED._asdict())
     elif "acting_temperature" in (options := record.get("options", {})):
-        acting = {x: options.get(f"acting_{x}") for x in ActingOptions._fields}
+        acting = {
+            name: options.get(f"acting_{name}", value)
+            for name, value in AS_TRAINED._asdict().items()
+        }
     else:
         return None
     whole = fits(acting, RECORDED) and acting.keys() == RECORDED.keys()

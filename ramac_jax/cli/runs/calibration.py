@@ -56,6 +56,5 @@ def notes_on_critics(policy: Policy, protocol: EvaluationProtocol) -> list[str]:
         return []
     return [
         "critics predict the returns of agents that act as they were trained: ramac "
-        "evaluate RUN --temperatures 1 --num-candidates 1 --out OTHER compares both, "
-        f"with --horizon {protocol.horizon} in these episodes"
+        "evaluate RUN --temperatures 1 --num-candidates 1 --out OTHER compares both"
     ]

@@ -16,10 +16,10 @@ from ramac_jax.cli.runs.calibration import knows_law
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
-from ramac_jax.cli.runs.folder import RunFolder
+from ramac_jax.cli.runs.folder import Layout, RunFolder
 from ramac_jax.cli.runs.protocol import EvaluationProtocol, find_protocol
 from ramac_jax.cli.runs.recording import LOGS
-from ramac_jax.cli.runs.results import CALIBRATION, FILES
+from ramac_jax.cli.runs.results import CALIBRATION
 from ramac_jax.cli.runs.sinks import FOLDERS
 from ramac_jax.data.loading import OfflineDataset
 
@@ -54,10 +54,15 @@ def rehearse(
     if dataset is not None:
         check_environment(protocol, agents[0], dataset)
     lines += [f"agent: {describe_agent(agent, dataset)}" for agent in agents]
+    evaluation = describe_evaluation(options, protocol)
+    left_out = left_out_files(options, folder.layout, protocol)
+    if dataset is None and options.data.task is None and options.evaluation.episodes:
+        evaluation = "in the environment of the data, which are not here yet"
+        left_out -= {*folder.layout.of_evaluations}
     lines += [
         f"training: {describe_training(options)}",
-        f"evaluation: {describe_evaluation(options, protocol)}",
-        f"output: {describe_output(options, folder, resumes, protocol)}",
+        f"evaluation: {evaluation}",
+        f"output: {describe_output(folder, resumes, left_out)}",
     ]
     print("\n".join(["dry run: nothing is trained or written", *lines]))
 
@@ -149,24 +154,24 @@ def describe_evaluation(
     return text
 
 
-def describe_output(
-    options: TrainOptions,
-    folder: RunFolder,
-    resumes: bool,
-    protocol: EvaluationProtocol | None,
-) -> str:
-    """Return what the run would write, without files that its options leave out."""
+def left_out_files(
+    options: TrainOptions, layout: Layout, protocol: EvaluationProtocol | None
+) -> set[str]:
+    """Return the files and folders of a layout that a run does not write."""
     logging, agent = values_of(options.logging), options.agent
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    if protocol is None or options.evaluation.eval_every is None:
+    if options.evaluation.eval_every is None:
         left_out.add(EVALUATIONS)
     if protocol is None:
-        left_out |= {*FILES, CALIBRATION}
-    elif protocol.acting != AS_TRAINED or not knows_law(
-        agent.num_critics, agent.critic
-    ):
+        return left_out | {*layout.of_evaluations}
+    if protocol.acting != AS_TRAINED or not knows_law(agent.num_critics, agent.critic):
         left_out.add(CALIBRATION)
+    return left_out
+
+
+def describe_output(folder: RunFolder, resumes: bool, left_out: set[str]) -> str:
+    """Return what the run would write, without what is left out."""
     names = [name for name in folder.layout.names if name not in left_out]
     text = f"{folder.out}: {', '.join(names)}"
     if resumes:

@@ -36,6 +36,8 @@ class Layout(NamedTuple):
     """File that says how to repeat the run, and its status."""
     files: tuple[str, ...]
     folders: tuple[str, ...]
+    of_evaluations: tuple[str, ...]
+    """Those that a run without evaluations does not write."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,6 +49,7 @@ TRAIN = Layout(
     record="run.json",
     files=(METRICS, EVALUATIONS, "learning.png", *results.FILES, results.CALIBRATION),
     folders=("checkpoint", POPULATION, LOGS, *sinks.FOLDERS),
+    of_evaluations=(EVALUATIONS, *results.FILES, results.CALIBRATION),
 )
 
 

@@ -140,11 +140,10 @@ def acting_settings(
             f"the best of {count} candidates is asked for, and at temperature 0 all of "
             "them are one action: give --temperatures above 0"
         )
+    still: ActingOptions | None = ActingOptions(0.0)
     if isinstance(policy, ExportedPolicy):  # the number of its candidates is fixed
-        return resolved
-    return [
-        *dict.fromkeys(x if x.temperature else ActingOptions(0.0) for x in resolved)
-    ]
+        still = next((x for x in resolved if not x.temperature), None)
+    return [*dict.fromkeys(x if x.temperature else still or x for x in resolved)]
 
 
 def selection_of(

@@ -151,7 +151,7 @@ def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> No
     """Raise `InputError` where agents act or learn by other settings than here.
 
     Options that leave a setting to the preset are the same in every version of the
-    library, and presets are not. What was tuned may be anything that was tried.
+    library, and presets are not. A tuned weight may be any: its row says which.
 
     Args:
       row: of the other comparison.
@@ -171,8 +171,7 @@ def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> No
         if found is not None:
             raise InputError(
                 f"{path} has {row.agent} on {row.task} with {name} {found:g}, and "
-                f"here it is {' or '.join(f'{x:g}' for x in values)}: another version "
-                "of the presets made it, do not join it"
+                f"here it is {' or '.join(f'{x:g}' for x in values)}: do not join it"
             )
 
 
