@@ -52,9 +52,9 @@ UNITS = Scaling(jnp.zeros(3), jnp.ones(3), -jnp.ones(2), jnp.ones(2))
 def test_an_agent_by_name_learns(name, make_batch, distance, monkeypatch):
     built = {}
 
-    def ramac_agent(actor, critic, risk_measure, num_quantiles, **options):
+    def ramac_agent(actor, critic, risk_measure, *num_quantiles, **options):
         built.update(options, risk_measure=risk_measure)
-        return wire(actor, critic, risk_measure, num_quantiles, **options)
+        return wire(actor, critic, risk_measure, *num_quantiles, **options)
 
     wire = rj.ramac_agent
     monkeypatch.setattr(agents.rj, "ramac_agent", ramac_agent)
