@@ -163,7 +163,7 @@ def test_critics_are_not_compared_with_agents_that_act_otherwise(run, tmp_path, 
     record = json.loads((tmp_path / "evaluation.json").read_text())
     assert record["calibration"] is None
     assert not (tmp_path / results.CALIBRATION).exists()
-    assert "evaluate with --temperatures 1" in capsys.readouterr().out
+    assert "ramac evaluate RUN --temperatures 1" in capsys.readouterr().out
 
 
 def test_everything_that_was_promised_is_there(run):
