@@ -124,7 +124,6 @@ def test_a_tuned_comparison_is_resumed_without_trying_again(out, monkeypatch):
         (["--num-seeds", "1001"], "--num-seeds is 1001: seeds from 1,000 on tune"),
         (["--acting-temperature", "0.5"], "exclude each other"),
         (["--acting-num-candidates", "4"], "--tune-temperatures has 0, at which all"),
-        (["--agents", "bc-flow"], "--tune-factors has no effect, as behaviour cloning"),
         (
             ["--tune-factors", "1", "--tune-temperatures"],
             "name one setting, so that nothing is selected",
@@ -167,6 +166,11 @@ def test_the_single_setting_of_cloning_needs_no_trial(tiny, tmp_path):
     )
     assert cloned.options.hyperparams.bc_weight == 1.0
     assert untried is None
+    # A share of a comparison may clone alone: its rows are joined under one option.
+    arguments = compare.parse(
+        [*BASE, *words, "--tune-factors", "2", "3", "--agents", "bc-flow"]
+    )
+    assert [x.agent for x in compare.make_plans(arguments)] == ["bc-flow"]
     assert not list(tmp_path.iterdir())
 
 

@@ -253,24 +253,14 @@ def changed_flags(arguments: Arguments) -> dict[str, Any]:
 
 
 def make_plans(arguments: Arguments) -> list[Plan]:
-    """Return the runs of every agent on every task of a robot.
-
-    Raises `InputError` for invalid options, and for factors that no agent has a weight
-    for.
-    """
+    """Return the runs of every agent on every task of a robot."""
     names = dict.fromkeys(arguments.agents or ROBOT_AGENTS)
-    plans = [
+    return [
         make_plan(arguments, task, agent)
         for task in dict.fromkeys(arguments.tasks)
         for agent in names
         if task != BANDIT
     ]
-    if arguments.tune_factors and not any(plan.weight for plan in plans):
-        raise rj.InputError(
-            "--tune-factors has no effect, as behaviour cloning has no weight: give "
-            "--tune-temperatures alone"
-        )
-    return plans
 
 
 def bandit_options(arguments: Arguments) -> bandit.Arguments | None:
