@@ -156,7 +156,7 @@ def read_tuned(tuning: Tuning) -> Plan | None:
 
 
 def check_trials(tuning: Tuning) -> None:
-    """Raise `InputError` where the agents on trial, trained or not, are of others."""
+    """Raise `InputError` where the folder holds trials by other options or presets."""
     folder = run_folder(parse_sweep(to_argv(tuning.trials)), sweep.LAYOUT)
     if not folder.is_finished() and folder.held():
         folder.check()
