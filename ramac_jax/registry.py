@@ -19,6 +19,8 @@ class Entry(NamedTuple):
     """Keyword arguments that JSON can hold, and their defaults."""
     takes_dtype: bool = False
     """Whether it has a keyword `dtype`, that its networks compute in."""
+    mean_only: bool = False
+    """`Critic.mean_only` of a critic: it knows no more of a return than its mean."""
 
     def load(self) -> Any:
         """Import the module and return the function."""
@@ -91,6 +93,7 @@ CRITICS = {
     "value": Entry(
         "ramac_jax.critics.value:value_critic",
         {"num_critics": 2, "widths": (256, 256)},
+        mean_only=True,
     ),
 }
 """Builders `(num_critics, **options) -> Critic`; of a categorical one

@@ -28,6 +28,13 @@ def test_the_schema_of_a_builder_is_its_signature(name):
     assert entry.takes_dtype == ("dtype" in inspect.signature(builder).parameters)
 
 
+@pytest.mark.parametrize("name", registry.CRITICS)
+def test_an_entry_knows_whether_a_critic_knows_no_more_than_means(name):
+    entry = registry.CRITICS[name]
+    bounds = (-1.0, 1.0) if name == "categorical" else ()
+    assert entry.load()(*bounds).mean_only == entry.mean_only
+
+
 @pytest.mark.parametrize("name", registry.RISK_MEASURES)
 def test_a_risk_measure_knows_its_levels(name):
     measure = registry.RISK_MEASURES[name].load()

@@ -107,6 +107,13 @@ def ramac_agent(
     check_kind("micro_batch", micro_batch)
     if conservative is not None:
         check_kind("conservative", conservative)
+    for name, flag in (
+        ("normalize_value", normalize_value),
+        ("independent_targets", independent_targets),
+        ("ood_actions", ood_actions),
+        ("single_step", single_step),
+    ):
+        check_kind(name, flag, bool)
     check_counts(
         num_quantiles=num_quantiles,
         num_risk_quantiles=num_risk_quantiles,

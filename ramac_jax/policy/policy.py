@@ -71,11 +71,14 @@ class Policy:
 
     def rule(self, num_candidates: int = 1) -> ActingRule:
         """Return the static parts of the policy that takes one of C actions."""
+        num_quantiles = (self.spec.critic or CriticSpec()).num_quantiles
+        if self.critic is not None and self.critic.mean_only:
+            num_quantiles = 1
         return ActingRule(
             actor=self.actor,
             critic=self.critic,
             risk_measure=self.risk_measure,
-            num_quantiles=(self.spec.critic or CriticSpec()).num_quantiles,
+            num_quantiles=num_quantiles,
             num_candidates=num_candidates,
         )
 

@@ -236,6 +236,14 @@ def test_a_critic_of_means_is_read_at_one_fraction(
     close(*after)
 
 
+@pytest.mark.parametrize(
+    "name", ["normalize_value", "independent_targets", "ood_actions", "single_step"]
+)
+def test_a_word_is_no_flag(make_actor, name):
+    with pytest.raises(rj.InputError, match=f"{name} is of type str .'no'.: give one"):
+        rj.ramac_agent(make_actor("flow"), rj.iqn_critic(), **{name: "no"})
+
+
 @pytest.mark.parametrize("critic", SINGLE)
 @pytest.mark.parametrize("independent_targets", [False, True])
 def test_single_steps_update_as_steps_that_end_and_sample_nothing_for_it(

@@ -91,6 +91,7 @@ def test_the_calibration_is_listed_where_it_is_drawn(words, drawn, tmp_path, cap
     [
         ([], set()),
         (["--eval-every", "None"], {"evaluations.csv"}),
+        (["--num-steps", "4", "--eval-every", "5"], {"evaluations.csv"}),
         (["--episodes", "0"], {"evaluations.csv", "episodes.csv", "evaluation.json"}),
     ],
 )

@@ -1,5 +1,6 @@
 """Checkpoints act and resume as before they were saved; damage is refused."""
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -111,6 +112,13 @@ def test_critics_of_ones_own_are_given_to_rank(flow, tmp_path):
         checkpoints.load_policy(tmp_path / "own", critic=rj.value_critic())
     with pytest.raises(rj.InputError, match=r"of your own: give critic=\.\.\."):
         checkpoints.build_critic(own.critic)
+
+
+def test_critics_of_means_rank_at_one_fraction(flow):
+    policy = checkpoints.load_policy(flow[0])
+    means = policy.critic._replace(mean_only=True)
+    assert policy.rule(5).num_quantiles == CRITIC.num_quantiles > 1
+    assert dataclasses.replace(policy, critic=means).rule(5).num_quantiles == 1
 
 
 @pytest.mark.parametrize(

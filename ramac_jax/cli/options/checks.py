@@ -111,9 +111,9 @@ def check_agent(agent: AgentSpec) -> None:
                 f"--value-range is {low:g} {high:g}: give finite returns, the lower "
                 "one first"
             )
-    if agent.critic == "value" and agent.risk_measure != "neutral":
+    if CRITICS[agent.critic].mean_only and agent.risk_measure != "neutral":
         raise InputError(
-            "--critic value knows no risk, and --risk-measure is "
+            f"--critic {agent.critic} knows no risk, and --risk-measure is "
             f"{agent.risk_measure}: give --risk-measure neutral, or another critic"
         )
     check_actor_options(agent)
@@ -161,7 +161,7 @@ def check_effects(agents: Sequence[AgentSpec], *, ood_weighted: bool) -> None:
             "--conservative has no effect: give --num-critics 1 or more, or leave it "
             "at None"
         )
-    read = any(x.conservative and x.critic != "value" for x in agents)
+    read = any(x.conservative and not CRITICS[x.critic].mean_only for x in agents)
     given = [x.num_penalty_quantiles for x in agents if x.num_penalty_quantiles]
     if given and not read:
         raise InputError(

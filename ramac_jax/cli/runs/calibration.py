@@ -42,12 +42,7 @@ def predicts_law(policy: Policy) -> bool:
     spec = policy.spec.critic
     if policy.critic is None or spec is None or spec.discount is None:
         return False
-    return knows_law(1, spec.name)
-
-
-def knows_law(num_critics: int, critic: str | None) -> bool:
-    """Whether there are critics, and know more of a return than its mean."""
-    return num_critics > 0 and critic != "value"
+    return not policy.critic.mean_only
 
 
 def notes_on_critics(policy: Policy, protocol: EvaluationProtocol) -> list[str]:

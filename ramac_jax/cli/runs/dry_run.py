@@ -12,7 +12,6 @@ from ramac_jax.cli.options.agent import AgentSpec
 from ramac_jax.cli.options.sections import values_of
 from ramac_jax.cli.options.train import TrainOptions
 from ramac_jax.cli.runs.agents import build_agent, fit_to_data, policy_spec
-from ramac_jax.cli.runs.calibration import knows_law
 from ramac_jax.cli.runs.csv_tables import EVALUATIONS
 from ramac_jax.cli.runs.data import DataPlan, load_data, plan_data
 from ramac_jax.cli.runs.evaluator import open_evaluator
@@ -22,6 +21,7 @@ from ramac_jax.cli.runs.recording import LOGS
 from ramac_jax.cli.runs.results import CALIBRATION
 from ramac_jax.cli.runs.sinks import FOLDERS
 from ramac_jax.data.loading import OfflineDataset
+from ramac_jax.registry import CRITICS
 
 
 def rehearse(
@@ -144,11 +144,9 @@ def describe_evaluation(
         f"{protocol.episodes} episodes per seed of {protocol.horizon} steps in "
         f"{protocol.env.id} at the end"
     )
-    if evaluation["eval_every"] is not None:
-        text += (
-            f", {evaluation['eval_episodes']} every {evaluation['eval_every']:,} "
-            "updates"
-        )
+    every = evaluation["eval_every"]
+    if every is not None and every <= options.training.num_steps:
+        text += f", {evaluation['eval_episodes']} every {every:,} updates"
     if acting := describe(protocol.acting):
         text += f", acting with {acting}"
     return text
@@ -159,13 +157,15 @@ def left_out_files(
 ) -> set[str]:
     """Return the files and folders of a layout that a run does not write."""
     logging, agent = values_of(options.logging), options.agent
+    knows_law = agent.num_critics and not CRITICS[agent.critic].mean_only
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    if options.evaluation.eval_every is None:
+    every = options.evaluation.eval_every
+    if every is None or every > options.training.num_steps:
         left_out.add(EVALUATIONS)
     if protocol is None:
         return left_out | {*layout.of_evaluations}
-    if protocol.acting != AS_TRAINED or not knows_law(agent.num_critics, agent.critic):
+    if protocol.acting != AS_TRAINED or not knows_law:
         left_out.add(CALIBRATION)
     return left_out
 
