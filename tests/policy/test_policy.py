@@ -1,9 +1,6 @@
 """Checkpoints act and resume as before they were saved; damage is refused."""
 
-import dataclasses
-import json
 import pickle
-import shutil
 import subprocess
 import sys
 
@@ -14,8 +11,7 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax import policy as checkpoints
-from ramac_jax import policy_record, storage
-from ramac_jax.actors.perturbed import perturbed_actor
+from ramac_jax import storage
 from ramac_jax.normalization import normalize_observation, unscale_action
 from ramac_jax.population import checkpoints as training
 from ramac_jax.population.history import EMPTY
@@ -74,69 +70,6 @@ def test_a_restored_policy_ranks_bit_for_bit_as_the_agent(saved):
     assert not np.array_equal(found, first)
 
 
-def edited(folder, target, change):
-    """Copy a checkpoint and change the fields of its policy.json."""
-    copy = shutil.copytree(folder, target)
-    fields = json.loads((copy / "policy.json").read_text())
-    del fields["checksum"]
-    change(fields)
-    fields["checksum"] = policy_record.text_checksum(fields)
-    (copy / "policy.json").write_text(json.dumps(fields))
-    return copy
-
-
-def test_a_checkpoint_that_describes_no_critics_acts_and_ranks_nothing(flow, tmp_path):
-    older = edited(flow[0], tmp_path / "older", lambda fields: fields.pop("critic"))
-    policy, key = checkpoints.load_policy(older), jax.random.key(7)
-    assert policy.critic is None and policy.critic_params is None
-    whole = checkpoints.load_policy(flow[0])
-    np.testing.assert_array_equal(policy(OBSERVATION, key), whole(OBSERVATION, key))
-    with pytest.raises(rj.InputError, match="5 and there are no critics to rank"):
-        policy(OBSERVATION, key, num_candidates=5, risk_level=0.1)
-    given = checkpoints.load_policy(older, critic=checkpoints.build_critic(CRITIC))
-    assert given(OBSERVATION, key, num_candidates=5, risk_level=0.1).shape == (2, 2)
-
-
-def test_critics_of_ones_own_are_given_to_rank(flow, tmp_path):
-    _, spec, states = flow
-    own = spec._replace(critic=CRITIC._replace(name=None, options={}))
-    checkpoints.save_policy(tmp_path / "own", states, own)
-    key, options = jax.random.key(7), {"num_candidates": 9}
-    with pytest.raises(rj.InputError, match="9 and there are no critics to rank"):
-        checkpoints.load_policy(tmp_path / "own")(OBSERVATION, key, **options)
-    critic = checkpoints.build_critic(CRITIC)
-    found = checkpoints.load_policy(tmp_path / "own", critic=critic)
-    expected = checkpoints.load_policy(flow[0])(OBSERVATION, key, **options)
-    np.testing.assert_array_equal(found(OBSERVATION, key, **options), expected)
-    with pytest.raises(rj.InputError, match="and the critic do not fit: "):
-        checkpoints.load_policy(tmp_path / "own", critic=rj.value_critic())
-    with pytest.raises(rj.InputError, match=r"of your own: give critic=\.\.\."):
-        checkpoints.build_critic(own.critic)
-
-
-def test_critics_of_means_rank_at_one_fraction(flow):
-    policy = checkpoints.load_policy(flow[0])
-    means = policy.critic._replace(mean_only=True)
-    assert policy.rule(5).num_quantiles == CRITIC.num_quantiles > 1
-    assert dataclasses.replace(policy, critic=means).rule(5).num_quantiles == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"name": "quantil"}, "unknown critic 'quantil': did you mean quantile"),
-        ({"risk_measure": "cvr"}, "unknown risk measure 'cvr': did you mean cvar"),
-        ({"options": {"width": 9}}, "the states and the critic do not fit: "),
-    ],
-)
-def test_critics_that_do_not_fit_are_not_saved(flow, tmp_path, changes, message):
-    _, spec, states = flow
-    other = spec._replace(critic=CRITIC._replace(**changes))
-    with pytest.raises(rj.InputError, match=message):
-        checkpoints.save_policy(tmp_path / "other", states, other)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_policy_jits_and_vmaps_over_its_members(saved):
     policy = checkpoints.load_policy(saved[0])
     key = jax.random.key(7)
@@ -173,86 +106,6 @@ def test_one_agent_is_saved_as_a_population_of_one(flow, tmp_path):
     expected = jax.tree.map(lambda x: x[1:], states)
     assert_same(policy.params, expected.actor_params)
     assert_same(checkpoints.load_states(tmp_path / "one", expected), expected)
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A checkpoint of an actor that has no registered name."""
-    actor = own_actor()
-    shapes = jax.eval_shape(actor.init, jax.random.key(0), jnp.ones(3), jnp.ones(2))
-    draw = np.random.default_rng(1)
-    params = jax.tree.map(
-        lambda x: jnp.asarray(draw.normal(size=(2, *x.shape)), x.dtype), shapes
-    )
-    states = rj.State(
-        actor_params=params,
-        target_actor_params=params,
-        critic_params={},
-        target_critic_params={},
-        actor_opt_state={},
-        critic_opt_state={},
-        step=jnp.zeros(2, jnp.int32),
-    )
-    folder = tmp_path_factory.mktemp("own") / "checkpoint"
-    checkpoints.save_policy(folder, states, checkpoints.PolicySpec(scaling=SCALING))
-    return folder, params
-
-
-def own_actor(width=8):
-    return perturbed_actor(rj.flow_actor(2, 2, widths=(8,)), widths=(width,))
-
-
-def test_an_actor_of_ones_own_is_saved_and_loaded(own):
-    folder, params = own
-    actor, key = own_actor(), jax.random.key(3)
-    policy = checkpoints.load_policy(folder, actor=actor)
-    assert policy.spec.actor is None
-    assert_same(policy.params, params)
-    scaled = normalize_observation(SCALING, jnp.asarray(OBSERVATION, jnp.float32))
-    second = jax.tree.map(lambda x: x[1], params)
-    expected = unscale_action(SCALING, actor.sample(second, scaled, key))
-    np.testing.assert_array_equal(policy(OBSERVATION, key, 1), expected)
-
-
-def test_an_actor_of_ones_own_must_be_given(own):
-    with pytest.raises(
-        rj.InputError, match=r"give load_policy\(folder, actor=\.\.\.\)"
-    ):
-        checkpoints.load_policy(own[0])
-
-
-def broken_actor():
-    def init(key, observation, action):
-        raise KeyError("no such layer")
-
-    return own_actor()._replace(init=init)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            lambda: own_actor(width=9),
-            r"actor_params/perturbation/Dense_0/bias is float32\[2, 8\] where "
-            r"float32\[2, 9\] is expected",
-        ),
-        (lambda: rj.flow_actor(2, 2, widths=(8,)), r"is nothing where float32\[2, "),
-        (lambda: own_actor()._replace(init=lambda *_: {}), "where nothing is expected"),
-        (broken_actor, "'no such layer'"),
-    ],
-)
-def test_an_actor_of_other_shapes_is_refused(own, make, message):
-    with pytest.raises(rj.InputError, match=message) as refused:
-        checkpoints.load_policy(own[0], actor=make())
-    assert str(refused.value).startswith(
-        f"checkpoint {own[0]} and the actor do not fit: "
-    )
-    assert "\n" not in str(refused.value)
-
-
-def test_an_actor_given_acts_in_place_of_a_registered_one(flow):
-    actor = rj.flow_actor(2, **OPTIONS["flow"])
-    assert checkpoints.load_policy(flow[0], actor=actor).actor is actor
 
 
 def test_states_and_options_that_do_not_fit_are_not_saved(flow, tmp_path):
