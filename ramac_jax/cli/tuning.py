@@ -20,6 +20,7 @@ from ramac_jax.cli.options.compare import (
 )
 from ramac_jax.cli.options.presets import agent_settings
 from ramac_jax.cli.options.sweep import parse as parse_sweep
+from ramac_jax.cli.runs.edges import remark_on_edge
 from ramac_jax.cli.runs.episodes import play
 from ramac_jax.cli.runs.evaluator import figures_of
 from ramac_jax.cli.runs.folder import run_folder
@@ -196,6 +197,8 @@ def tune(tuning: Tuning) -> Plan:
         selected = min(tried, key=tuning.distance)
     record = tuning.asked | {"selected": selected, "tried": tried}
     write_json(tuning.out / RECORD, record)
+    if remark := remark_on_edge(tuning.weight, tuning.values, selected["value"]):
+        console.note(f"{tuning.plan.agent} on {tuning.plan.task}: {remark}")
     return with_setting(tuning, selected)
 
 

@@ -237,6 +237,24 @@ def test_where_all_settings_diverge_that_of_the_preset_is_taken(
     assert tuned.options.evaluation.acting_temperature == 0.0
 
 
+def test_a_selected_weight_at_the_edge_of_those_tried_is_pointed_out(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    numbers = [(setting, 1000) for setting in range(3)]
+    monkeypatch.setattr(tuning, "train_settings", lambda asked: numbers)
+    found = [{"mean": 0.0, "cvar": x, "risky_share": 0.0} for x in (1.0, 2.0, 3.0)]
+    monkeypatch.setattr(tuning, "play_settings", lambda *_: {0.0: found})
+    words = ["--agents", "radac", "--tune-temperatures", "0", "--out", str(tmp_path)]
+    for factors, said in (("1 2 3", True), ("1 3 2", False)):
+        arguments = compare.parse([*WORDS, *words, "--tune-factors", *factors.split()])
+        (plan,) = compare.make_plans(arguments)
+        asked = tuning.tuning_of(plan, arguments)
+        asked.out.mkdir(parents=True, exist_ok=True)
+        tuning.tune(asked)
+        edge = f"radac on {TASK}: The best risk_weight is the largest that was tried"
+        assert (edge in capsys.readouterr().err) == said
+
+
 def test_a_task_that_is_compared_again_hides_no_other(out):
     stored = stored_tasks(compare.parse([*WORDS, "--out", str(out)]))
     assert stored == {TASK}

@@ -1,6 +1,6 @@
 """What a sweep found, and the files that say so."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ramac_jax.cli.reporting.figures.effect import are_numbers, draw_effect
 from ramac_jax.cli.reporting.figures.style import DPI
 from ramac_jax.cli.reporting.figures.sweep import draw_frontier
 from ramac_jax.cli.runs.agents import with_critic
+from ramac_jax.cli.runs.edges import remark_on_edge
 from ramac_jax.cli.runs.results import write_rows
 from ramac_jax.cli.runs.search import Search
 from ramac_jax.cli.runs.search_space import show
@@ -55,7 +56,18 @@ class Outcome(NamedTuple):
                 f"No setting has a share of risky steps of {selection.max_risky:g} or "
                 "less, so best/ is not written."
             )
+        outcome.remarks.extend(outcome.remarks_on_edges())
         return outcome
+
+    def remarks_on_edges(self) -> Iterator[str]:
+        """Yield a remark on each parameter whose best value lies at an edge."""
+        if self.best is None:
+            return
+        for name in self.search.space.names:
+            values = [self.search.value_of(x.setting, name) for x in self.ranked]
+            best = self.search.value_of(self.best.setting, name)
+            if (remark := remark_on_edge(name, values, best)) is not None:
+                yield remark
 
     @property
     def allowed(self) -> list[Ranked]:
