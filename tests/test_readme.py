@@ -44,9 +44,8 @@ def test_commands_exist():
 
 AGENTS = re.search(r"^\| task \| (`radac`.*) \|$", README, re.M)[1].split(" | ")
 TABLE = re.findall(r"^\| ([\w-]+-medium-[a-z]+) \| (.*) \|$", README, re.M)
-RESULTS = json.loads(
-    (ROOT / "experiments/locomotion/results/comparison.json").read_text()
-)["rows"]
+COMPARISONS = (ROOT / "experiments/locomotion/results").rglob("comparison.json")
+RESULTS = [x for path in COMPARISONS for x in json.loads(path.read_text())["rows"]]
 
 
 def test_the_table_of_results_has_every_task_of_the_study():

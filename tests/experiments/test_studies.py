@@ -70,6 +70,27 @@ def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
         assert f"| {AGENTS[policy['name']].title} | {' | '.join(cells)} |" in text
 
 
+def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
+    """Of the tasks that some agent has learned, as the study's README says."""
+    results = study.FOLDER / "locomotion" / "results"
+    paths = [results, results / "halfcheetah-medium-replay"]
+    texts = [(x / "comparison.json").read_text() for x in paths]
+    rows = [row for text in texts for row in json.loads(text)["rows"]]
+    tails = {(x["task"], x["agent"]): x["figures"]["cvar"]["value"] for x in rows}
+    tasks, agents = ({key[place] for key in tails} for place in (0, 1))
+    best = {task: max(tails[task, agent] for agent in agents) for task in tasks}
+    least = {x: min(tails[task, x] / best[task] for task in tasks) for x in agents}
+    assert len(tasks) == 5 and len(agents) == 12
+    ranked = sorted(least, key=least.__getitem__, reverse=True)
+    assert ranked[:5] == [
+        *("radac", "neutral", "rafmac-distilled", "diffusion-ql", "rafmac")
+    ]
+    shares = [f"{least[x]:.2f}".lstrip("0") for x in ranked]
+    text = (results.parent / "README.md").read_text()
+    for share in (*shares[:6], *shares[9:]):
+        assert f" {share} " in text.partition("## Over the tasks")[2]
+
+
 def test_folders_without_settings_are_no_studies():
     folders = {x.parent.name for x in study.FOLDER.glob("*/README.md")}
     assert folders == set(study.STUDIES)
