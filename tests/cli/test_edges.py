@@ -26,13 +26,13 @@ def test_an_edge_is_the_least_or_largest_of_three_numbers(values, best, remark):
     assert found == (remark and f"The best n is {remark} were not.")
 
 
-def outcome(grid, worth):
-    """Settings of a grid, all of whose figures are what their label is worth."""
+def outcome(grid, score):
+    """Settings of a grid, each with the score of its label as every figure."""
     words = f"--out x --dataset y --num-seeds 2 --grid {grid}"
     search = make_search(parse(words.split()))
     tried = []
     for number, label in search.labels.items():
-        figures = {name: [worth(label)] for name in COLUMNS}
+        figures = {name: [score(label)] for name in COLUMNS}
         tried.append(Tried(number, label, 1, figures, figures, [None, None]))
     return Outcome.of(search, tried)
 
