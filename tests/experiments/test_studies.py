@@ -71,7 +71,7 @@ def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
 
 
 def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
-    """Of the tasks that some agent has learned, as the study's README says."""
+    """Of five tasks: the README says that walker2d-medium-replay is left out."""
     results = study.FOLDER / "locomotion" / "results"
     paths = [results, results / "halfcheetah-medium-replay"]
     texts = [(x / "comparison.json").read_text() for x in paths]
@@ -86,9 +86,8 @@ def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
         *("radac", "neutral", "rafmac-distilled", "diffusion-ql", "rafmac")
     ]
     shares = [f"{least[x]:.2f}".lstrip("0") for x in ranked]
-    text = (results.parent / "README.md").read_text()
-    for share in (*shares[:6], *shares[9:]):
-        assert f" {share} " in text.partition("## Over the tasks")[2]
+    text = (results.parent / "README.md").read_text().partition("## Over the tasks")[2]
+    assert {*shares[:6], *shares[9:]} <= {*text.split()}
 
 
 def test_folders_without_settings_are_no_studies():

@@ -144,12 +144,20 @@ def describe_evaluation(
         f"{protocol.episodes} episodes per seed of {protocol.horizon} steps in "
         f"{protocol.env.id} at the end"
     )
-    every = evaluation["eval_every"]
-    if every is not None and every <= options.training.num_steps:
-        text += f", {evaluation['eval_episodes']} every {every:,} updates"
+    if evaluates_on_the_way(options):
+        text += (
+            f", {evaluation['eval_episodes']} every {evaluation['eval_every']:,} "
+            "updates"
+        )
     if acting := describe(protocol.acting):
         text += f", acting with {acting}"
     return text
+
+
+def evaluates_on_the_way(options: TrainOptions) -> bool:
+    """Whether agents play before the end of their training."""
+    every = options.evaluation.eval_every
+    return every is not None and every <= options.training.num_steps
 
 
 def left_out_files(
@@ -160,8 +168,7 @@ def left_out_files(
     knows_law = agent.num_critics and not CRITICS[agent.critic].mean_only
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    every = options.evaluation.eval_every
-    if every is None or every > options.training.num_steps:
+    if not evaluates_on_the_way(options):
         left_out.add(EVALUATIONS)
     if protocol is None:
         return left_out | {*layout.of_evaluations}
