@@ -26,8 +26,9 @@ def read_study(name: str, out: Path) -> list[CommandLine]:
     A step of study.toml has a command and a table of its options. A table `each` of
     lists repeats the step for every combination of their entries; `out` is the folder
     of the step under the folder of the study, which may name entries such as {task};
-    `runs` are folders of earlier steps that the command reads, named likewise. A table
-    `options` before the steps has those of every step that reads no runs.
+    `runs` are folders of earlier steps that the command reads, named likewise, and
+    `join` those whose rows a comparison takes. A table `options` before the steps has
+    those of every step that reads no runs.
 
     Args:
       name: one of `STUDIES`.
@@ -59,6 +60,8 @@ def command_lines(
         words = [str(out / x.format(**chosen)) for x in step.get("runs", ())]
         for name, value in (common | chosen | step.get("options", {})).items():
             words += option_words(name, value)
+        if "join" in step:
+            words += option_words("join", [out / x for x in step["join"]])
         folder = out / step.get("out", "").format(**chosen)
         yield CommandLine(step["command"], [*words, "--out", str(folder)])
 

@@ -98,7 +98,8 @@ def compare_robots(
             plan = read_tuned(tuning) or tune(tuning)
         if not train.is_finished(plan.options):
             train.train(plan.options, plan.argv)
-        rows.append(robot_row(plan, ood_evaluator))
+        row = robot_row(plan, ood_evaluator)
+        rows.append(row._replace(tune_factors=list(arguments.tune_factors)))
     return Comparison(rows=rows, false_positives={task: rates[task]}, complaints=[])
 
 

@@ -36,10 +36,17 @@ def score(agent, seed, **changed):
     return words | numbers | known | {"bc_updates": 20, "updates": 4} | changed
 
 
-def row(agent, **changed):
+def row(agent, factors=(), **changed):
     scores = [score(agent, seed, **changed) for seed in (0, 1)]
-    figures = figures_over_seeds(scores, LEVEL)
-    return Row(TASK, agent, figures, 2, num_episodes=3, scores=scores)
+    return Row(
+        changed.get("task", TASK),
+        agent,
+        figures_over_seeds(scores, LEVEL),
+        num_seeds=2,
+        num_episodes=3,
+        tune_factors=list(factors),
+        scores=scores,
+    )
 
 
 def write(folder, joined, **changed):
@@ -119,7 +126,6 @@ def test_a_dry_run_says_what_is_joined(tmp_path, capsys):
         (["--num-steps", "6"], "made with num_steps 4, not 6"),
         (["--bc-steps", "10"], "made with bc_steps 20, not 10"),
         (["--level", "0.2"], r"made with level 0.1, not 0.2"),
-        (["--tune-factors", "1", "3"], r"tune_factors \[\], not \[1.0, 3.0\]"),
         (["--acting-temperature", "0"], "acting_temperature None, not 0.0"),
         (["--agents", "bc-flow"], "has none of the rows asked for: do not join it"),
     ],
@@ -146,8 +152,9 @@ def test_rows_of_other_options_are_refused(tmp_path, words, message):
 def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
     """The options are the same, as they leave these settings to the preset."""
     words = [*BASE, *words.split(), "--agents", "radac"]
-    options = compare.parse([*words, "--out", "any"]).lasting
-    folder = write(tmp_path / "half", [row("radac", **changed)], options=options)
+    tuned = compare.parse([*words, "--out", "any"])
+    rows = [row("radac", tuned.tune_factors, **changed)]
+    folder = write(tmp_path / "half", rows, options=tuned.lasting)
     arguments = compare.parse([*words, "--join", folder, "--out", str(tmp_path / "o")])
     if message is None:
         assert read_joined(arguments, compare.make_plans(arguments)).rows
@@ -177,6 +184,8 @@ def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
         {"num_episodes": "a\nb"},
         {"acting": [1]},
         {"acting": "a\nb"},
+        {"tune_factors": None},
+        {"tune_factors": ["1"]},
     ],
 )
 def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
@@ -223,6 +232,61 @@ def test_folders_that_contradict_each_other_are_refused(tmp_path):
     assert not out.exists()
     with pytest.raises(rj.InputError, match="--join .* is the folder of --out"):
         join([half], out=half)
+
+
+TEMPERATURES = ["--tune-temperatures", "0", "1"]
+TUNED = compare.parse([*BASE, *TEMPERATURES, "--out", "any"]).lasting
+
+
+def test_tasks_have_weights_of_their_own(tmp_path):
+    """Those of one task are in every table."""
+    other = "hopper-medium-replay"
+    folders = [
+        write(
+            tmp_path / task,
+            [row("radac", factors, task=task)],
+            options=TUNED,
+            false_positive_rates={task: RATES},
+        )
+        for task, factors in ((TASK, [1.0, 3.0]), (other, [1.0, 30.0]))
+    ]
+    out = tmp_path / "out"
+    words = ["--tasks", TASK, other, "--agents", "radac", *TEMPERATURES]
+    join(folders, *words, out=out)
+    record = json.loads((out / "comparison.json").read_text())
+    assert [x["tune_factors"] for x in record["rows"]] == [[1.0, 3.0], [1.0, 30.0]]
+    text = (out / "comparison.md").read_text()
+    for task, tried in ((TASK, "1, 3"), (other, "1, 30")):
+        part = text.partition(f"## {task}")[2].partition("## ")[0]
+        assert f"Weights tried: {tried} times that of the presets." in part
+    assert len((out / "scores.csv").read_text().splitlines()) == 5
+
+
+def test_agents_of_one_task_try_the_same_weights(tmp_path):
+    """Whether one of them is joined, or both."""
+    halves = [
+        write(tmp_path / agent, [row(agent, factors)], options=TUNED)
+        for agent, factors in (("bc-vae", [1.0, 3.0]), ("radac", [1.0, 30.0]))
+    ]
+    out, message = tmp_path / "out", r"bc-vae has .*\[1.0, 3.0\] and radac \[1.0"
+    for folders, words in [(halves, []), (halves[:1], ["--tune-factors", "1", "2"])]:
+        with pytest.raises(rj.InputError, match=message):
+            join(folders, *TEMPERATURES, *words, out=out)
+    assert not out.exists()
+
+
+def test_factors_that_an_older_version_wrote_for_all_rows(tmp_path):
+    options = TUNED | {"tune_factors": [1.0, 3.0]}
+    rows = comparison.to_json([row(name) for name in AGENTS])
+    for entry in rows:
+        del entry["tune_factors"]
+    folder, out = (
+        write(tmp_path / "old", [], rows=rows, options=options),
+        tmp_path / "o",
+    )
+    join([folder], *TEMPERATURES, out=out)
+    record = json.loads((out / "comparison.json").read_text())
+    assert [x["tune_factors"] for x in record["rows"]] == 2 * [[1.0, 3.0]]
 
 
 def test_an_earlier_comparison_that_is_damaged_stays_as_it_is(tmp_path):

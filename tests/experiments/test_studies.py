@@ -105,6 +105,14 @@ def test_a_step_reads_the_folders_of_earlier_steps(tmp_path):
     assert len(set(folders)) == len(folders)
 
 
+def test_a_comparison_joins_those_of_earlier_steps(tmp_path):
+    *parts, joined = study.read_study("locomotion", tmp_path)
+    options = [compare.parse(words) for _, words in (*parts, joined)]
+    assert options[-1].join == tuple(x.out for x in options[:-1])
+    assert options[-1].tasks == tuple(y for x in options[:-1] for y in x.tasks)
+    assert all(x.lasting == options[-1].lasting for x in options)
+
+
 def test_a_step_repeats_for_every_combination():
     step = {
         "command": "train",

@@ -45,7 +45,7 @@ class Arguments(CommandOptions, CandidateFlags):
     join: tuple[Path, ...] = ()
     """Folders of other comparisons with the same options, copied from other computers
     for example. Agents that are scored there on a robot are not trained here; their
-    rows go into the tables."""
+    rows go into the tables. Agents of one task must have the same --tune-factors."""
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
@@ -83,8 +83,12 @@ class Arguments(CommandOptions, CandidateFlags):
 
     @property
     def lasting(self) -> dict[str, Any]:
-        """The options that an agent's row depends on, as JSON holds them."""
-        left_out = {*PLACES, *(x.name for x in dataclasses.fields(CommandOptions))}
+        """The options that all rows have in common, as JSON holds them.
+
+        Those of one task have the same --tune-factors as well; a row says which.
+        """
+        inherited = (x.name for x in dataclasses.fields(CommandOptions))
+        left_out = {*PLACES, "tune_factors", *inherited}
         values = {k: x for k, x in vars(self).items() if k not in left_out}
         return {k: list(x) if isinstance(x, tuple) else x for k, x in values.items()}
 

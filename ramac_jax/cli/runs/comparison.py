@@ -27,6 +27,7 @@ class Row(NamedTuple):
     frozen: int = 0  # seeds that diverged
     acting: str = ""  # acting options in words; "": as trained
     num_episodes: int | None = None  # of each seed; None: samples of the bandit
+    tune_factors: Sequence[float] = ()  # on the weight, of those that were tried
     scores: Sequence[dict[str, Any]] = ()  # rows of scores.csv, of the bandit none
 
 

@@ -19,7 +19,13 @@ from ramac_jax.errors import InputError, show
 
 COMPARISON = {"rows": [{"task": str, "agent": str}], "false_positive_rates": {}}
 RATES = {"nearest": float, "density": float}
-ROW = {"frozen": int, "acting": str, "num_episodes": int, "scores": [{}]}
+ROW = {
+    "frozen": int,
+    "acting": str,
+    "num_episodes": int,
+    "tune_factors": [float],
+    "scores": [{}],
+}
 """What a row says besides its task and agent; its figures follow from its scores."""
 
 
@@ -40,7 +46,7 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
 
     Raises `InputError` for the folder of --out, a folder with none of these rows, other
     options, a damaged row, a row that is joined twice, and rows of one task from
-    agents that were trained on different data.
+    agents that tried different factors or were trained on different data.
     """
     asked = {(plan.task, plan.agent): plan for plan in plans}
     rows: dict[tuple[str, str], Row] = {}
@@ -55,9 +61,10 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
         if not entries:
             raise InputError(f"{path} has none of the rows asked for: do not join it")
         rates = read_rates(record, {x["task"] for x in entries}, path) | rates
+        of_all = record["options"].get("tune_factors")  # as an older version wrote it
         for entry in entries:
             plan = asked[entry["task"], entry["agent"]]
-            row = read_row(entry, path, plan)
+            row = read_row({"tune_factors": of_all} | entry, path, plan)
             check_settings(row, path, plan, arguments)
             name = f"{row.agent} on {row.task}"
             if (row.task, row.agent) in rows:
@@ -69,6 +76,7 @@ def read_joined(arguments: Arguments, plans: Sequence[Plan]) -> Joined:
                     f"{path} has {name} from other data than another row of --join: "
                     "join one of them"
                 )
+    check_factors(rows, arguments, plans)
     return Joined(rows, rates, hashes)
 
 
@@ -143,8 +151,32 @@ def read_row(entry: Mapping[str, Any], path: Path, plan: Plan) -> Row:
         frozen=entry["frozen"],
         acting=entry["acting"],
         num_episodes=entry["num_episodes"],
+        tune_factors=entry["tune_factors"],
         scores=scores,
     )
+
+
+def check_factors(
+    rows: Mapping[tuple[str, str], Row], arguments: Arguments, plans: Sequence[Plan]
+) -> None:
+    """Raise `InputError` where agents of one task try different factors.
+
+    Args:
+      rows: that are joined, by task and agent.
+      arguments: of this comparison, which trains the other agents.
+      plans: of all agents.
+    """
+    first: dict[str, tuple[str, Sequence[float]]] = {}
+    for plan in plans:
+        row = rows.get((plan.task, plan.agent))
+        factors = list(arguments.tune_factors if row is None else row.tune_factors)
+        agent, others = first.setdefault(plan.task, (plan.agent, factors))
+        if factors != others:
+            raise InputError(
+                f"on {plan.task} {agent} has --tune-factors {show(others)} and "
+                f"{plan.agent} {show(factors)}: compare agents of one task with the "
+                "same, or leave one out"
+            )
 
 
 def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> None:
@@ -164,7 +196,7 @@ def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> No
     if plan.weight is not None:
         for name in ("risk_weight", "conservative_weight"):
             wanted[name] = (getattr(plan.options.hyperparams, name),)
-        if arguments.tune_factors:
+        if row.tune_factors:
             del wanted[plan.weight]
     for name, values in wanted.items():
         found = next((x[name] for x in row.scores if x[name] not in values), None)
