@@ -73,9 +73,8 @@ def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
 def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
     """Of five tasks: the README says that walker2d-medium-replay is left out."""
     results = study.FOLDER / "locomotion" / "results"
-    paths = [results, results / "halfcheetah-medium-replay"]
-    texts = [(x / "comparison.json").read_text() for x in paths]
-    rows = [row for text in texts for row in json.loads(text)["rows"]]
+    record = json.loads((results / "comparison.json").read_text())
+    rows = [x for x in record["rows"] if x["task"] != "walker2d-medium-replay"]
     tails = {(x["task"], x["agent"]): x["figures"]["cvar"]["value"] for x in rows}
     tasks, agents = ({key[place] for key in tails} for place in (0, 1))
     best = {task: max(tails[task, agent] for agent in agents) for task in tasks}
@@ -88,6 +87,27 @@ def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
     shares = [f"{least[x]:.2f}".lstrip("0") for x in ranked]
     text = (results.parent / "README.md").read_text().partition("## Over the tasks")[2]
     assert {*shares[:6], *shares[9:]} <= {*text.split()}
+
+
+def test_the_counted_seeds_are_those_of_the_results():
+    """Of each agent: how many of its seeds are near the best agent of their task."""
+    results = study.FOLDER / "locomotion" / "results"
+    rows = json.loads((results / "comparison.json").read_text())["rows"]
+    near = {(x["agent"], share): 0 for x in rows for share in (0.6, 0.9)}
+    for task in {x["task"] for x in rows}:
+        tails = {
+            x["agent"]: [y["cvar_0.1"] for y in x["scores"]]
+            for x in rows
+            if x["task"] == task
+        }
+        means = [sum(x) / len(x) for x in tails.values()]
+        low, span = min(means), max(means) - min(means)
+        for agent, share in near:
+            near[agent, share] += sum(x > low + share * span for x in tails[agent])
+    ours = ("radac", "neutral", "rafmac-distilled")
+    assert [near[x, 0.6] for x in ours] == [26, 22, 22]
+    assert sorted(near[x, y] for x, y in near if y == 0.6)[-4] == 19
+    assert (near["neutral", 0.9], near["radac", 0.9]) == (22, 18)
 
 
 def test_folders_without_settings_are_no_studies():
