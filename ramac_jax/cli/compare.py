@@ -26,6 +26,7 @@ from ramac_jax.cli.options.compare import (
     Plan,
     bandit_options,
     check_arguments,
+    check_search,
     make_plans,
     parse,
 )
@@ -38,6 +39,7 @@ from ramac_jax.cli.runs.comparison import (
     figures_over_seeds,
     score_columns,
     score_rows,
+    tune_factors,
 )
 from ramac_jax.cli.runs.data import find_or_make, plan_data
 from ramac_jax.cli.runs.dry_run import describe_data
@@ -48,7 +50,7 @@ from ramac_jax.cli.runs.joined import Joined, check_data, read_joined
 from ramac_jax.cli.runs.protocol import find_protocol
 from ramac_jax.cli.runs.results import read_evaluation
 from ramac_jax.cli.runs.stored import read_record
-from ramac_jax.cli.tuning import read_tuned, tune, tuning_of
+from ramac_jax.cli.tuning import read_tuned, remark_on_tuned, tune, tuning_of
 from ramac_jax.data.loading import load_datasets
 from ramac_jax.evaluation.ood_evaluator import (
     OODEvaluator,
@@ -85,6 +87,7 @@ def compare_robots(
       arguments: the command line.
     """
     rows, task, rates = [], plans[0].task, joined.false_positives
+    factors = arguments.tune_factors
     if datasets:
         ood_evaluator = make_ood_evaluator(load_datasets(datasets).transitions)
         rates = {task: ood_evaluator.false_positive_rates()}
@@ -96,10 +99,12 @@ def compare_robots(
         if arguments.tunes:
             tuning = tuning_of(plan, arguments)
             plan = read_tuned(tuning) or tune(tuning)
+            if (remark := remark_on_tuned(tuning, plan)) is not None:
+                console.note(remark)
         if not train.is_finished(plan.options):
             train.train(plan.options, plan.argv)
         row = robot_row(plan, ood_evaluator)
-        rows.append(row._replace(tune_factors=list(arguments.tune_factors)))
+        rows.append(row._replace(tune_factors=tune_factors(plan, factors)))
     return Comparison(rows=rows, false_positives={task: rates[task]}, complaints=[])
 
 
@@ -184,7 +189,8 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         check_bandit(options)
     plans = make_plans(arguments)
     joined, stored = read_joined(arguments, plans), stored_tasks(arguments)
-    own = [plan for plan in plans if joined.get(plan) is None]
+    if own := [plan for plan in plans if joined.get(plan) is None]:
+        check_search(arguments)
     for plan in own:
         if arguments.tunes:
             plan = read_tuned(tuning_of(plan, arguments)) or plan

@@ -197,9 +197,13 @@ def tune(tuning: Tuning) -> Plan:
         selected = min(tried, key=tuning.distance)
     record = tuning.asked | {"selected": selected, "tried": tried}
     write_json(tuning.out / RECORD, record)
-    if remark := remark_on_edge(tuning.weight, tuning.values, selected["value"]):
-        console.note(f"{tuning.plan.agent} on {tuning.plan.task}: {remark}")
     return with_setting(tuning, selected)
+
+
+def remark_on_tuned(tuning: Tuning, tuned: Plan) -> str | None:
+    """Say that the weight that was selected is the least or the largest one tried."""
+    best = getattr(tuned.options.hyperparams, tuning.weight)
+    return remark_on_edge(tuning.weight, tuning.values, best)
 
 
 def train_settings(tuning: Tuning) -> list[tuple[int, int]]:

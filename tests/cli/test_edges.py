@@ -1,5 +1,7 @@
 """A best value at the edge of those tried is pointed out."""
 
+import math
+
 import pytest
 
 from ramac_jax.cli.options.sweep import parse
@@ -14,7 +16,7 @@ from ramac_jax.cli.runs.tried import Tried
     ("values", "best", "remark"),
     [
         ([0.1, 0.2, 0.3], 0.3, "the largest that was tried, 0.3: larger ones"),
-        ([3, 1, 2, 1], 1, "the least that was tried, 1: lower ones"),
+        ([4, 2, 3, 2], 2, "the least that was tried, 2: lower ones"),
         ([0.1, 0.2, 0.3], 0.2, None),
         ([0.1, 0.2, 0.1], 0.2, None),  # of two values each is an edge
         (["a", "b", "c"], "c", None),
@@ -26,14 +28,33 @@ def test_an_edge_is_the_least_or_largest_of_three_numbers(values, best, remark):
     assert found == (remark and f"The best n is {remark} were not.")
 
 
-def outcome(grid, score):
-    """Settings of a grid, each with the score of its label as every figure."""
+@pytest.mark.parametrize(
+    ("name", "values", "best"),
+    [
+        ("risk_level", [0.1, 0.5, 1.0], 1.0),
+        ("risk_weight", [0.0, 0.1, 1.0], 0.0),
+        ("discount", [0.9, 0.99, 1.0], 1.0),
+        ("sampler_steps", [1, 2, 5], 1),
+    ],
+)
+def test_there_is_nothing_beyond_the_bound_of_a_parameter(name, values, best):
+    assert remark_on_edge(name, values, best) is None
+    other = max(values) if best == min(values) else min(values)
+    assert remark_on_edge(name, values, other) is not None
+
+
+def outcome(grid, score, *, stopped=()):
+    """Settings of a grid, each with the score of its label as every figure.
+
+    Those that a pruner `stopped` are reported nowhere.
+    """
     words = f"--out x --dataset y --num-seeds 2 --grid {grid}"
     search = make_search(parse(words.split()))
     tried = []
     for number, label in search.labels.items():
         figures = {name: [score(label)] for name in COLUMNS}
-        tried.append(Tried(number, label, 1, figures, figures, [None, None]))
+        reported = {} if label in stopped else figures
+        tried.append(Tried(number, label, 1, figures, reported, [None, None]))
     return Outcome.of(search, tried)
 
 
@@ -45,6 +66,21 @@ def test_a_sweep_remarks_on_each_parameter_at_an_edge():
     assert found.remarks == [
         "The best risk_weight is the largest that was tried, 3: larger ones were not."
     ]
+
+
+def test_settings_that_were_stopped_were_tried():
+    stopped = ("risk_weight=3", "risk_weight=4")
+    found = outcome(
+        "risk_weight=1,2,3,4",
+        lambda label: float(label[-1]) * (label not in stopped),
+        stopped=stopped,
+    )
+    assert found.best.label == "risk_weight=2" and found.remarks == []
+
+
+def test_a_setting_without_finite_figures_has_no_edge():
+    found = outcome("risk_weight=1,2,3", lambda label: math.nan)
+    assert found.remarks == []
 
 
 def test_no_best_setting_has_no_edge():

@@ -8,63 +8,9 @@ import pytest
 
 import ramac_jax as rj
 from ramac_jax.cli import compare
-from ramac_jax.cli.options.presets import PRESETS
 from ramac_jax.cli.reporting import comparison
-from ramac_jax.cli.runs.comparison import Row, figures_over_seeds, kinds_of_score
 from ramac_jax.cli.runs.joined import read_joined
-
-TASK, AGENTS = "hopper-medium-expert", ("bc-vae", "radac")
-SIZES = ["--num-seeds", "2", "--num-steps", "4", "--bc-steps", "20"]
-BASE = ["--tasks", TASK, "--agents", *AGENTS, *SIZES, "--episodes", "3"]
-
-
-LEVEL, RATES = 0.1, {"nearest": 0.06, "density": 0.01}
-
-
-def score(agent, seed, **changed):
-    words = {"task": TASK, "agent": agent, "commit": None, "data_sha256": "abc"}
-    numbers = dict.fromkeys(kinds_of_score(LEVEL).keys() - words.keys(), 1)
-    preset = PRESETS[f"{TASK}/{agent}"]
-    known = {
-        "seed": seed,
-        "mean": 10.0 + seed,
-        "cvar_0.1": 5.0,
-        "temperature": preset["acting_temperature"],
-        "risk_weight": preset["risk_weight"],
-        "conservative_weight": preset["conservative_weight"],
-    }
-    return words | numbers | known | {"bc_updates": 20, "updates": 4} | changed
-
-
-def row(agent, factors=(), **changed):
-    scores = [score(agent, seed, **changed) for seed in (0, 1)]
-    return Row(
-        changed.get("task", TASK),
-        agent,
-        figures_over_seeds(scores, LEVEL),
-        num_seeds=2,
-        num_episodes=3,
-        tune_factors=list(factors),
-        scores=scores,
-    )
-
-
-def write(folder, joined, **changed):
-    """Write the record of a comparison by `BASE`; return its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {
-        "command": "ramac compare",
-        "options": compare.parse([*BASE, "--out", "any"]).lasting,
-        "rows": comparison.to_json(joined),
-        "false_positive_rates": {TASK: RATES},
-    }
-    (folder / "comparison.json").write_text(json.dumps(record | changed))
-    return str(folder)
-
-
-def join(folders, *words, out):
-    """Join the folders in a comparison by `BASE` and these words."""
-    compare.main([*BASE, *words, "--join", *folders, "--out", str(out)])
+from tests.cli.comparisons import AGENTS, BASE, RATES, TASK, join, row, score, write
 
 
 def test_a_row_is_what_it_was(tmp_path):
@@ -138,32 +84,6 @@ def test_rows_of_other_options_are_refused(tmp_path, words, message):
 
 
 @pytest.mark.parametrize(
-    ("words", "changed", "message"),
-    [
-        ("", {"temperature": 1.0}, "radac on .* with temperature 1, and here it is 0:"),
-        ("", {"risk_weight": 0.7}, "with risk_weight 0.7, and here it is 0.1:"),
-        ("--tune-factors 1 3", {"temperature": 1.0}, "with temperature 1, and here"),
-        ("--tune-factors 1 3", {"risk_weight": 0.7}, None),
-        ("--tune-temperatures 0 1", {"temperature": 1.0}, None),
-        ("--tune-temperatures 0 1", {"temperature": 0.5}, "0.5, and here it is 0 or 1"),
-        ("--tune-temperatures 0 1", {"risk_weight": 0.7}, "with risk_weight 0.7, and"),
-    ],
-)
-def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
-    """The options are the same, as they leave these settings to the preset."""
-    words = [*BASE, *words.split(), "--agents", "radac"]
-    tuned = compare.parse([*words, "--out", "any"])
-    rows = [row("radac", tuned.tune_factors, **changed)]
-    folder = write(tmp_path / "half", rows, options=tuned.lasting)
-    arguments = compare.parse([*words, "--join", folder, "--out", str(tmp_path / "o")])
-    if message is None:
-        assert read_joined(arguments, compare.make_plans(arguments)).rows
-        return
-    with pytest.raises(rj.InputError, match=message):
-        read_joined(arguments, compare.make_plans(arguments))
-
-
-@pytest.mark.parametrize(
     "changed",
     [
         {"scores": []},
@@ -172,6 +92,8 @@ def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
         {"scores": [score("radac", 0), score("radac", 1000)]},
         {"scores": [score("radac", 0), score("bc-vae", 1)]},
         {"scores": [score("radac", 0), score("radac", 1, data_sha256="def")]},
+        {"scores": [score("radac", 0), score("radac", 1, risk_weight=0.7)]},
+        {"scores": [score("radac", 0), score("radac", 1, temperature=0.7)]},
         {"scores": [score("radac", 0), score("radac", 1, mean="high")]},
         {"scores": [score("radac", 0), score("radac", 1, more=1)]},
         {"scores": [score("radac", 0), {"seed": 1}]},
@@ -186,6 +108,9 @@ def test_rows_of_other_presets_are_refused(words, changed, message, tmp_path):
         {"acting": "a\nb"},
         {"tune_factors": None},
         {"tune_factors": ["1"]},
+        {"tune_factors": [1.0, 1.0]},
+        {"tune_factors": [-1.0, 2.0]},
+        {"tune_factors": [1.0, math.inf]},
     ],
 )
 def test_a_damaged_row_is_refused_in_one_line(tmp_path, changed):
@@ -232,61 +157,6 @@ def test_folders_that_contradict_each_other_are_refused(tmp_path):
     assert not out.exists()
     with pytest.raises(rj.InputError, match="--join .* is the folder of --out"):
         join([half], out=half)
-
-
-TEMPERATURES = ["--tune-temperatures", "0", "1"]
-TUNED = compare.parse([*BASE, *TEMPERATURES, "--out", "any"]).lasting
-
-
-def test_tasks_have_weights_of_their_own(tmp_path):
-    """Those of one task are in every table."""
-    other = "hopper-medium-replay"
-    folders = [
-        write(
-            tmp_path / task,
-            [row("radac", factors, task=task)],
-            options=TUNED,
-            false_positive_rates={task: RATES},
-        )
-        for task, factors in ((TASK, [1.0, 3.0]), (other, [1.0, 30.0]))
-    ]
-    out = tmp_path / "out"
-    words = ["--tasks", TASK, other, "--agents", "radac", *TEMPERATURES]
-    join(folders, *words, out=out)
-    record = json.loads((out / "comparison.json").read_text())
-    assert [x["tune_factors"] for x in record["rows"]] == [[1.0, 3.0], [1.0, 30.0]]
-    text = (out / "comparison.md").read_text()
-    for task, tried in ((TASK, "1, 3"), (other, "1, 30")):
-        part = text.partition(f"## {task}")[2].partition("## ")[0]
-        assert f"Weights tried: {tried} times that of the presets." in part
-    assert len((out / "scores.csv").read_text().splitlines()) == 5
-
-
-def test_agents_of_one_task_try_the_same_weights(tmp_path):
-    """Whether one of them is joined, or both."""
-    halves = [
-        write(tmp_path / agent, [row(agent, factors)], options=TUNED)
-        for agent, factors in (("bc-vae", [1.0, 3.0]), ("radac", [1.0, 30.0]))
-    ]
-    out, message = tmp_path / "out", r"bc-vae has .*\[1.0, 3.0\] and radac \[1.0"
-    for folders, words in [(halves, []), (halves[:1], ["--tune-factors", "1", "2"])]:
-        with pytest.raises(rj.InputError, match=message):
-            join(folders, *TEMPERATURES, *words, out=out)
-    assert not out.exists()
-
-
-def test_factors_that_an_older_version_wrote_for_all_rows(tmp_path):
-    options = TUNED | {"tune_factors": [1.0, 3.0]}
-    rows = comparison.to_json([row(name) for name in AGENTS])
-    for entry in rows:
-        del entry["tune_factors"]
-    folder, out = (
-        write(tmp_path / "old", [], rows=rows, options=options),
-        tmp_path / "o",
-    )
-    join([folder], *TEMPERATURES, out=out)
-    record = json.loads((out / "comparison.json").read_text())
-    assert [x["tune_factors"] for x in record["rows"]] == 2 * [[1.0, 3.0]]
 
 
 def test_an_earlier_comparison_that_is_damaged_stays_as_it_is(tmp_path):

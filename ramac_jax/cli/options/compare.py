@@ -45,7 +45,8 @@ class Arguments(CommandOptions, CandidateFlags):
     join: tuple[Path, ...] = ()
     """Folders of other comparisons with the same options, copied from other computers
     for example. Agents that are scored there on a robot are not trained here; their
-    rows go into the tables. Agents of one task must have the same --tune-factors."""
+    rows go into the tables. Without --tune-factors, tasks that are joined as a whole
+    may have factors of their own."""
     num_seeds: int = 3
     """Seeds of each agent."""
     num_steps: int | None = None
@@ -85,7 +86,7 @@ class Arguments(CommandOptions, CandidateFlags):
     def lasting(self) -> dict[str, Any]:
         """The options that all rows have in common, as JSON holds them.
 
-        Those of one task have the same --tune-factors as well; a row says which.
+        Each row has its own --tune-factors, those of one task the same.
         """
         inherited = (x.name for x in dataclasses.fields(CommandOptions))
         left_out = {*PLACES, "tune_factors", *inherited}
@@ -191,19 +192,6 @@ def check_tuning(arguments: Arguments) -> None:
             raise rj.InputError(f"{option} must have each value once in six digits")
         if not all(math.isfinite(x) and x >= 0.0 for x in values):
             raise rj.InputError(f"{option} must have finite values of 0 or more")
-    several = max(len(arguments.tune_factors), len(arguments.tune_temperatures)) > 1
-    if arguments.tunes and not several:
-        raise rj.InputError(
-            "--tune-factors and --tune-temperatures name one setting, so that nothing "
-            "is selected: give one of them two values or more"
-        )
-    for name in ("tune_seeds", "tune_episodes"):
-        value = getattr(arguments, name)
-        if value != getattr(Arguments, name) and not arguments.tunes:
-            raise rj.InputError(
-                f"--{name.replace('_', '-')} is {value} and nothing is tuned: give "
-                "--tune-factors or --tune-temperatures as well"
-            )
     if arguments.acting_num_candidates > 1 and 0.0 in arguments.tune_temperatures:
         raise rj.InputError(
             "--tune-temperatures has 0, at which all candidates are one action: leave "
@@ -218,6 +206,26 @@ def check_tuning(arguments: Arguments) -> None:
         raise rj.InputError(
             "--acting-temperature and --tune-temperatures exclude each other: give one"
         )
+
+
+def check_search(arguments: Arguments) -> None:
+    """Raise `InputError` for a search that has nothing to select among.
+
+    It is for agents that are trained: joined rows have been tuned already.
+    """
+    several = max(len(arguments.tune_factors), len(arguments.tune_temperatures)) > 1
+    if arguments.tunes and not several:
+        raise rj.InputError(
+            "--tune-factors and --tune-temperatures name one setting, so that nothing "
+            "is selected: give one of them two values or more"
+        )
+    for name in ("tune_seeds", "tune_episodes"):
+        value = getattr(arguments, name)
+        if value != getattr(Arguments, name) and not arguments.tunes:
+            raise rj.InputError(
+                f"--{name.replace('_', '-')} is {value} and nothing is tuned: give "
+                "--tune-factors or --tune-temperatures as well"
+            )
 
 
 def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:

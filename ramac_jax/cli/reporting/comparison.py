@@ -188,9 +188,12 @@ def page(
     for of_task in by_task(rows):
         task = of_task[0].task
         parts += [f"## {task}", markdown(of_task, level)]
-        if factors := of_task[0].tune_factors:
-            tried = ", ".join(f"{x:g}" for x in factors)
-            parts.append(f"Weights tried: {tried} times that of the presets.")
+        if tuned := [row.tune_factors for row in of_task if row.tune_factors]:
+            tried = ", ".join(f"{x:g}" for x in tuned[0])
+            parts.append(
+                f"Weights tried: {tried} times that of the agent before a task is "
+                "tuned."
+            )
         rates = ", ".join(f"{k} {x:.1%}" for k, x in false_positives[task].items())
         parts.append(f"False-positive rate on the data's own actions: {rates}.")
     parts.append(

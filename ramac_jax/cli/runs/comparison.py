@@ -27,7 +27,7 @@ class Row(NamedTuple):
     frozen: int = 0  # seeds that diverged
     acting: str = ""  # acting options in words; "": as trained
     num_episodes: int | None = None  # of each seed; None: samples of the bandit
-    tune_factors: Sequence[float] = ()  # on the weight, of those that were tried
+    tune_factors: Sequence[float] = ()  # on its weight, where it was tuned
     scores: Sequence[dict[str, Any]] = ()  # rows of scores.csv, of the bandit none
 
 
@@ -131,6 +131,11 @@ def kinds_of_score(level: float) -> dict[str, Any]:
         **dict.fromkeys((*numbers, *DETECTED, *weights), NUMBER),
         "commit": str | None,
     }
+
+
+def tune_factors(plan: Plan, factors: Sequence[float]) -> list[float]:
+    """Return the factors that an agent tries; none for an agent without a weight."""
+    return sorted(factors) if plan.weight is not None else []
 
 
 def bandit_row(policy: Mapping[str, Any]) -> Row:

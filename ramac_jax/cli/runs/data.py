@@ -53,7 +53,8 @@ def plan_data(spec: DatasetSpec) -> DataPlan:
     if not sources:
         raise InputError(
             f"the public hub has no data for {spec.task}: convert D4RL's own file with "
-            "ramac data convert, and give its id as --dataset"
+            "ramac data convert, and make the task's of it with ramac data relabel "
+            f"--task {spec.task} --source ID"
         )
     return DataPlan((facts.dataset_id,), tuple(sources))
 

@@ -13,9 +13,11 @@ from ramac_jax.cli.runs.comparison import (
     Row,
     figures_over_seeds,
     kinds_of_score,
+    tune_factors,
 )
 from ramac_jax.cli.runs.stored import fits, read_record
 from ramac_jax.errors import InputError, show
+from ramac_jax.hyperparams import WEIGHT
 
 COMPARISON = {"rows": [{"task": str, "agent": str}], "false_positive_rates": {}}
 RATES = {"nearest": float, "density": float}
@@ -27,6 +29,8 @@ ROW = {
     "scores": [{}],
 }
 """What a row says besides its task and agent; its figures follow from its scores."""
+SHARED = ("data_sha256", "temperature", "risk_weight", "conservative_weight")
+"""Columns of scores in which all seeds are equal."""
 
 
 class Joined(NamedTuple):
@@ -131,7 +135,8 @@ def read_row(entry: Mapping[str, Any], path: Path, plan: Plan) -> Row:
         and all(x | wanted == x for x in scores)
         and all(is_finite(x[name]) for x in scores for name in kinds)
         and all(0 <= x["episodes"] <= entry["num_episodes"] for x in scores)
-        and len({x["data_sha256"] for x in scores}) == 1
+        and len({tuple(x[name] for name in SHARED) for x in scores}) == 1
+        and are_factors(entry["tune_factors"])
         and entry["num_episodes"] == options.evaluation.episodes
         and 0 <= entry["frozen"] <= len(scores)
         and entry["acting"].isprintable()
@@ -151,7 +156,7 @@ def read_row(entry: Mapping[str, Any], path: Path, plan: Plan) -> Row:
         frozen=entry["frozen"],
         acting=entry["acting"],
         num_episodes=entry["num_episodes"],
-        tune_factors=entry["tune_factors"],
+        tune_factors=tune_factors(plan, entry["tune_factors"]),
         scores=scores,
     )
 
@@ -163,20 +168,29 @@ def check_factors(
 
     Args:
       rows: that are joined, by task and agent.
-      arguments: of this comparison, which trains the other agents.
-      plans: of all agents.
+      arguments: of this comparison; its factors, if any, are those of all tasks.
+      plans: of all agents. One without a weight tries no factor.
     """
-    first: dict[str, tuple[str, Sequence[float]]] = {}
+    first: dict[str, tuple[str, list[float]]] = {}
     for plan in plans:
+        if plan.weight is None:
+            continue
         row = rows.get((plan.task, plan.agent))
-        factors = list(arguments.tune_factors if row is None else row.tune_factors)
-        agent, others = first.setdefault(plan.task, (plan.agent, factors))
+        name = plan.agent if row is None else f"the joined {plan.agent}"
+        factors = sorted(arguments.tune_factors if row is None else row.tune_factors)
+        if arguments.tune_factors:
+            first[plan.task] = "this command", sorted(arguments.tune_factors)
+        other, others = first.setdefault(plan.task, (name, factors))
         if factors != others:
             raise InputError(
-                f"on {plan.task} {agent} has --tune-factors {show(others)} and "
-                f"{plan.agent} {show(factors)}: compare agents of one task with the "
-                "same, or leave one out"
+                f"on {plan.task} {other} has --tune-factors {in_words(others)} and "
+                f"{name} {in_words(factors)}: give all agents of a task the same"
             )
+
+
+def in_words(factors: Sequence[float]) -> str:
+    """Return factors as the command line has them."""
+    return " ".join(f"{x:g}" for x in factors) or "none"
 
 
 def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> None:
@@ -205,6 +219,11 @@ def check_settings(row: Row, path: Path, plan: Plan, arguments: Arguments) -> No
                 f"{path} has {row.agent} on {row.task} with {name} {found:g}, and "
                 f"here it is {' or '.join(f'{x:g}' for x in values)}: do not join it"
             )
+
+
+def are_factors(values: Sequence[float]) -> bool:
+    """Whether these are factors that `ramac compare` can try."""
+    return len({*values}) == len(values) and all(x in WEIGHT for x in values)
 
 
 def is_finite(value: Any) -> bool:

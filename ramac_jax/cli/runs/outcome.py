@@ -60,11 +60,15 @@ class Outcome(NamedTuple):
         return outcome
 
     def remarks_on_edges(self) -> Iterator[str]:
-        """Yield a remark on each parameter whose best value lies at an edge."""
-        if self.best is None:
+        """Yield a remark on each parameter whose best value lies at an edge.
+
+        There is no remark where the best setting has no finite figures.
+        """
+        sound = {x.setting for x in self.tried if x.is_sound()}
+        if self.best is None or self.best.setting not in sound:
             return
         for name in self.search.space.names:
-            values = [self.search.value_of(x.setting, name) for x in self.ranked]
+            values = [self.search.value_of(x.setting, name) for x in self.tried]
             best = self.search.value_of(self.best.setting, name)
             if (remark := remark_on_edge(name, values, best)) is not None:
                 yield remark
