@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ramac_jax import InputError
+from ramac_jax.cli.main import COMMANDS
 from ramac_jax.errors import check_names
 
 FOLDER = Path(__file__).parent
+STEP = ("command", "out", "each", "runs", "join", "options")
+"""Keys of a step."""
 STUDIES = tuple(sorted(path.parent.name for path in FOLDER.glob("*/study.toml")))
 
 
@@ -28,7 +31,7 @@ def read_study(name: str, out: Path) -> list[CommandLine]:
     of the step under the folder of the study, which may name entries such as {task};
     `runs` are folders of earlier steps that the command reads, named likewise, and
     `join` those whose rows a comparison takes. A table `options` before the steps has
-    those of every step that reads no runs.
+    those of every step that reads no runs. `STEP` are all keys.
 
     Args:
       name: one of `STUDIES`.
@@ -41,13 +44,26 @@ def read_study(name: str, out: Path) -> list[CommandLine]:
     try:
         study = tomllib.loads(path.read_text())
         common = study.get("options", {})
+        for step in study["steps"]:
+            check_step(step)
         return [
             line
             for step in study["steps"]
             for line in command_lines(step, {} if "runs" in step else common, out)
         ]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except InputError as error:
+        raise InputError(f"{path} is no study: {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no study: {error!r}") from None
+
+
+def check_step(step: dict[str, Any]) -> None:
+    """Raise `InputError` for a step with an unknown key or command, or no lists."""
+    check_names("key", step.keys(), STEP)
+    check_names("command", [str(step["command"])], COMMANDS)
+    for name in ("runs", "join"):
+        if not isinstance(step.get(name, []), list):
+            raise InputError(f"{name} is {step[name]!r}: give a list of folders")
 
 
 def command_lines(
@@ -57,11 +73,14 @@ def command_lines(
     each = step.get("each", {})
     for values in itertools.product(*each.values()):
         chosen = dict(zip(each, values, strict=True))
-        words = [str(out / x.format(**chosen)) for x in step.get("runs", ())]
+        words, joined = (
+            [str(out / x.format(**chosen)) for x in step.get(name, ())]
+            for name in ("runs", "join")
+        )
         for name, value in (common | chosen | step.get("options", {})).items():
             words += option_words(name, value)
-        if "join" in step:
-            words += option_words("join", [out / x for x in step["join"]])
+        if joined:
+            words += option_words("join", joined)
         folder = out / step.get("out", "").format(**chosen)
         yield CommandLine(step["command"], [*words, "--out", str(folder)])
 

@@ -1,13 +1,11 @@
 """The studies: their settings, and the runner that repeats them."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from experiments import run, study
 from ramac_jax import InputError
-from ramac_jax.cli.agents import AGENTS
 from ramac_jax.cli.main import COMMANDS
 from ramac_jax.cli.options import bandit, compare, evaluate, sweep
 from ramac_jax.cli.runs.search import make_search
@@ -47,67 +45,6 @@ def test_a_study_explains_its_results(name):
         assert item in text
     for link in text.split("](")[1:]:
         assert (folder / link.partition(")")[0]).is_file()
-
-
-def spread(values, factor, digits):
-    """Return the mean, the lowest and the highest value as the README writes them."""
-    mean = sum(values) / len(values)
-    numbers = [f"{factor * x:.{digits}f}" for x in (mean, min(values), max(values))]
-    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
-
-
-def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
-    folder = study.FOLDER / "bandit"
-    text = (folder / "README.md").read_text()
-    record = json.loads((folder / "results" / "bandit.json").read_text())
-    columns = [("mean", 1, 2), ("cvar", 1, 2)]
-    columns += [(name, 100, 1) for name in ("ring", "centre", "ood")]
-    for policy in record["policies"]:
-        cells = [
-            spread([seed[name] for seed in policy["seeds"]], factor, digits)
-            for name, factor, digits in columns
-        ]
-        assert f"| {AGENTS[policy['name']].title} | {' | '.join(cells)} |" in text
-
-
-def test_the_least_shares_of_the_best_cvar_are_those_of_the_results():
-    """Of five tasks: the README says that walker2d-medium-replay is left out."""
-    results = study.FOLDER / "locomotion" / "results"
-    record = json.loads((results / "comparison.json").read_text())
-    rows = [x for x in record["rows"] if x["task"] != "walker2d-medium-replay"]
-    tails = {(x["task"], x["agent"]): x["figures"]["cvar"]["value"] for x in rows}
-    tasks, agents = ({key[place] for key in tails} for place in (0, 1))
-    best = {task: max(tails[task, agent] for agent in agents) for task in tasks}
-    least = {x: min(tails[task, x] / best[task] for task in tasks) for x in agents}
-    assert len(tasks) == 5 and len(agents) == 12
-    ranked = sorted(least, key=least.__getitem__, reverse=True)
-    assert ranked[:5] == [
-        *("radac", "neutral", "rafmac-distilled", "diffusion-ql", "rafmac")
-    ]
-    shares = [f"{least[x]:.2f}".lstrip("0") for x in ranked]
-    text = (results.parent / "README.md").read_text().partition("## Over the tasks")[2]
-    assert {*shares[:6], *shares[9:]} <= {*text.split()}
-
-
-def test_the_counted_seeds_are_those_of_the_results():
-    """Of each agent: how many of its seeds are near the best agent of their task."""
-    results = study.FOLDER / "locomotion" / "results"
-    rows = json.loads((results / "comparison.json").read_text())["rows"]
-    near = {(x["agent"], share): 0 for x in rows for share in (0.6, 0.9)}
-    for task in {x["task"] for x in rows}:
-        tails = {
-            x["agent"]: [y["cvar_0.1"] for y in x["scores"]]
-            for x in rows
-            if x["task"] == task
-        }
-        means = [sum(x) / len(x) for x in tails.values()]
-        low, span = min(means), max(means) - min(means)
-        for agent, share in near:
-            near[agent, share] += sum(x > low + share * span for x in tails[agent])
-    ours = ("radac", "neutral", "rafmac-distilled")
-    assert [near[x, 0.6] for x in ours] == [26, 22, 22]
-    assert sorted(near[x, y] for x, y in near if y == 0.6)[-4] == 19
-    assert (near["neutral", 0.9], near["radac", 0.9]) == (22, 18)
 
 
 def test_folders_without_settings_are_no_studies():
@@ -168,6 +105,13 @@ def test_a_step_changes_the_options_that_all_steps_have():
         ("steps = [", "is no study"),
         ("", "is no study"),
         ("steps = [{}]", "is no study"),
+        ("steps = [{command = 'compere'}]", "unknown command 'compere': did you mean"),
+        ("steps = [{command = 3}]", "unknown command '3'"),
+        ("steps = [{command = 'train', jion = []}]", "unknown key 'jion': did you"),
+        ("steps = [{command = 'compare', join = 'a'}]", "join is 'a': give a list"),
+        ("steps = [{command = 'train', out = '{'}]", "is no study"),
+        ("steps = [{command = 'train', out = '{}'}]", "is no study"),
+        ("steps = [{command = 'train', out = '{task}'}]", "is no study"),
     ],
 )
 def test_a_malformed_study_is_refused(text, message, tmp_path, monkeypatch):

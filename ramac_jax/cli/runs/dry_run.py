@@ -144,7 +144,7 @@ def describe_evaluation(
         f"{protocol.episodes} episodes per seed of {protocol.horizon} steps in "
         f"{protocol.env.id} at the end"
     )
-    if evaluates_on_the_way(options):
+    if evaluates_during_training(options):
         text += (
             f", {evaluation['eval_episodes']} every {evaluation['eval_every']:,} "
             "updates"
@@ -154,8 +154,8 @@ def describe_evaluation(
     return text
 
 
-def evaluates_on_the_way(options: TrainOptions) -> bool:
-    """Whether agents play before the end of their training."""
+def evaluates_during_training(options: TrainOptions) -> bool:
+    """Whether agents play during their training or right after it, in `EVALUATIONS`."""
     every = options.evaluation.eval_every
     return every is not None and every <= options.training.num_steps
 
@@ -168,7 +168,7 @@ def left_out_files(
     knows_law = agent.num_critics and not CRITICS[agent.critic].mean_only
     asked = {name for name in FOLDERS if logging[name]}
     left_out = {*FOLDERS, LOGS} - (asked | {LOGS} if asked else set())
-    if not evaluates_on_the_way(options):
+    if not evaluates_during_training(options):
         left_out.add(EVALUATIONS)
     if protocol is None:
         return left_out | {*layout.of_evaluations}
