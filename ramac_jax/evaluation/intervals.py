@@ -34,7 +34,13 @@ class Interval(NamedTuple):
         """Return the interval of a figure that lies between two numbers."""
         return Interval(*(min(max(x, low), high) for x in self))
 
+    def scaled(self, factor: float) -> "Interval":
+        """Return the interval of a figure in other units."""
+        return Interval(*(factor * x for x in self))
 
+
+SHARES = ("risky_share", "ood_nearest", "ood_density", "ood")
+"""Figures that are shares."""
 UNKNOWN = Interval(value=math.nan, low=math.nan, high=math.nan)
 
 
@@ -48,6 +54,12 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     finite = np.asarray(values, np.float64)
     finite = finite[np.isfinite(finite)]
     return jackknife_interval([finite] if finite.size else [], mean, confidence)
+
+
+def seeds_interval(figure: str, values: np.ndarray) -> Interval:
+    """Return `mean_interval` of a figure by its name; that of a share is in [0, 1]."""
+    interval = mean_interval(values)
+    return interval.clipped(0.0, 1.0) if figure in SHARES else interval
 
 
 def jackknife_interval(

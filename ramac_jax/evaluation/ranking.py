@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ramac_jax.errors import InputError
-from ramac_jax.evaluation.intervals import Interval, mean_interval
+from ramac_jax.evaluation.intervals import Interval, mean_interval, seeds_interval
 
 
 class Ranked(NamedTuple):
@@ -59,7 +59,7 @@ def rank(
                 setting=setting,
                 label=label,
                 chosen_by=mean_interval(selection[row]).value,
-                score={name: mean_interval(x) for name, x in figures.items()},
+                score={name: seeds_interval(name, x) for name, x in figures.items()},
                 frozen=int(frozen[row].sum()),
                 unscored=int(np.sum(~np.all(finite, axis=0))),
             )

@@ -37,7 +37,7 @@ def test_the_table_shows_selections_and_scores():
     assert first == "| 1 | 1: x=1 | 500 | - | - | - | 0 |"
     assert second == (
         "| 2 | 0: x=0 | 4.50 | 2.0 [-10.7, 14.7] | 3.0 [-9.7, 15.7] "
-        "| 2.0 [-10.7, 14.7] | 1 |"
+        "| 2.0 [0.0, 14.7] | 1 |"
     )
     explained = "\n\nSeeds 0 and 1 chose.\n\nBrackets: 95 % intervals over the seeds"
     assert explained in text

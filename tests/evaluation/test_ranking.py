@@ -49,6 +49,14 @@ def test_a_failed_or_diverged_selection_agent_ranks_below_every_sound_setting():
     assert np.isnan(found[5].chosen_by)
 
 
+def test_the_interval_of_a_share_is_one_of_shares():
+    figures = np.array([[0.0, 0.01, 0.3]])
+    scores = {"risky_share": figures, "return": figures}
+    found = rank({0: "x"}, np.ones((1, 1)), scores, np.zeros((1, 4), bool))[0].score
+    assert found["return"].low < 0.0
+    assert found["risky_share"] == found["return"]._replace(low=0.0)
+
+
 def test_held_out_agents_do_not_change_the_order():
     rows = [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]
     scores = [[99.0, 99.0], [NAN, NAN], [-99.0, NAN]]

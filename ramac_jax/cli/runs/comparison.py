@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ramac_jax.cli.options.compare import BANDIT, Plan
-from ramac_jax.evaluation import Episodes, Interval, mean_interval
+from ramac_jax.evaluation import Episodes, Interval
+from ramac_jax.evaluation.intervals import seeds_interval
 
 DETECTED = ("ood_nearest", "ood_density")
 """OOD rates by each detector."""
@@ -52,13 +53,9 @@ def figures_over_seeds(
     def column(name: str) -> np.ndarray:
         return np.array([score[name] for score in scores], np.float64)
 
-    figures = {
-        "mean": mean_interval(column("mean")),
-        "cvar": mean_interval(column(f"cvar_{level:g}")),
-    }
-    for name in ("risky_share", *DETECTED):
-        figures[name] = share_interval(column(name))
-    return figures
+    columns = {"mean": column("mean"), "cvar": column(f"cvar_{level:g}")}
+    columns |= {name: column(name) for name in ("risky_share", *DETECTED)}
+    return {name: seeds_interval(name, values) for name, values in columns.items()}
 
 
 def score_columns(
@@ -142,9 +139,9 @@ def bandit_row(policy: Mapping[str, Any]) -> Row:
     """Return the row of a policy of bandit.json, where the ring is the risky part."""
     seeds = policy["seeds"]
     columns = {name: np.array([seed[name] for seed in seeds]) for name in seeds[0]}
-    figures = {name: mean_interval(columns[name]) for name in ("mean", "cvar")}
-    figures["risky_share"] = share_interval(columns["ring"])
-    figures |= {name: share_interval(columns[name]) for name in OOD_RATES}
+    columns["risky_share"] = columns["ring"]
+    names = ("mean", "cvar", "risky_share", *OOD_RATES)
+    figures = {name: seeds_interval(name, columns[name]) for name in names}
     return Row(
         task=BANDIT,
         agent=policy["name"],
@@ -152,8 +149,3 @@ def bandit_row(policy: Mapping[str, Any]) -> Row:
         num_seeds=len(seeds),
         frozen=len(policy["diverged"]),
     )
-
-
-def share_interval(values: np.ndarray) -> Interval:
-    """Return the mean of shares [P] with its interval over seeds, within [0, 1]."""
-    return mean_interval(values).clipped(0.0, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 from ramac_jax.cli.reporting.figures.style import COLOURS, WIDTH, make_figure, reach
 from ramac_jax.cli.reporting.figures.sweep import limits
 from ramac_jax.cli.reporting.sweep_tables import COLUMNS
-from ramac_jax.evaluation.intervals import mean_interval
+from ramac_jax.evaluation.intervals import Interval, seeds_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,11 @@ def draw_effect(
     for axis, measure in zip(axes, shown, strict=True):
         title, factor = COLUMNS[measure]
         rows = [factor * np.asarray(agents[i][measure], float) for i in order]
-        draw_measure(axis, [values[i] for i in order], rows)
+        found = [
+            seeds_interval(measure, np.asarray(agents[i][measure])).scaled(factor)
+            for i in order
+        ]
+        draw_measure(axis, [values[i] for i in order], rows, found)
         axis.set_xlabel(name, fontsize=8)
         axis.set_ylabel(title.replace("CVaR", f"CVaR {level:g}"), fontsize=8)
         axis.tick_params(labelsize=7)
@@ -56,12 +60,21 @@ def draw_effect(
 
 
 def draw_measure(
-    axis: "Axes", values: Sequence[Any], rows: Sequence[np.ndarray]
+    axis: "Axes",
+    values: Sequence[Any],
+    rows: Sequence[np.ndarray],
+    found: Sequence[Interval],
 ) -> None:
-    """Draw the agents' figures of one measure; a line joins the means of numbers."""
+    """Draw the agents' figures of one measure; a line joins the means of numbers.
+
+    Args:
+      axis: to draw on.
+      values: of the parameter [V].
+      rows: figures of the agents with each value [V].
+      found: their mean and its interval [V].
+    """
     joined = are_numbers(values)
     places = list(values) if joined else [*range(len(values))]
-    found = [mean_interval(row) for row in rows]
     for place, row, interval in zip(places, rows, found, strict=True):
         axis.plot([place] * len(row), row, "o", markersize=2.5, color="0.65")
         axis.errorbar(
