@@ -185,6 +185,11 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
             f"^radac on {TASK}: .* at temperature 0 all candidates are one action",
         ),
         (
+            "--tasks bandit --risk-level 0.05",
+            "--risk-level is for robots: the bandit's agents have their own",
+        ),
+        (f"--tasks {TASK} --agents radac --risk-level 0", "radac on .*risk_level is 0"),
+        (
             "--tasks bandit --acting-temperature 0",
             "--acting-temperature is for robots: the bandit's agents act as trained",
         ),
@@ -195,6 +200,15 @@ def test_bad_input_is_refused_before_any_work(tmp_path, words, message):
     with pytest.raises(rj.InputError, match=message):
         compare.main([*words.split(), "--out", str(out)])
     assert not out.exists()
+
+
+def test_agents_that_seek_a_tail_learn_at_the_level_asked_for():
+    words = [*BASE, "--agents", "radac", "neutral", "bc-vae", "--out", "any"]
+    for asked, level in (([], 0.1), (["--risk-level", "0.05"], 0.05)):
+        plans = compare.make_plans(compare.parse([*words, *asked]))
+        levels = [x.options.hyperparams.risk_level for x in plans]
+        assert levels == [level, 0.1, 0.1]
+        assert ["risk_level" in x.words for x in plans] == [bool(asked), False, False]
 
 
 def bandit_record():

@@ -71,6 +71,7 @@ def test_a_dry_run_says_what_is_joined(tmp_path, capsys):
         (["--episodes", "4"], "made with episodes 3, not 4"),
         (["--num-steps", "6"], "made with num_steps 4, not 6"),
         (["--bc-steps", "10"], "made with bc_steps 20, not 10"),
+        (["--risk-level", "0.05"], "made with risk_level None, not 0.05"),
         (["--level", "0.2"], r"made with level 0.1, not 0.2"),
         (["--acting-temperature", "0"], "acting_temperature None, not 0.0"),
         (["--agents", "bc-flow"], "has none of the rows asked for: do not join it"),

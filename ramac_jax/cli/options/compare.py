@@ -55,6 +55,9 @@ class Arguments(CommandOptions, CandidateFlags):
     bc_steps: int | None = None
     """Updates of behaviour cloning of each agent on a robot, before those; an agent
     whose preset has none does without. None: those of the preset."""
+    risk_level: float | None = None
+    """Level of the CVaR that agents on a robot learn to act for; others seek the mean.
+    None: that of their presets."""
     episodes: int = 100
     """Episodes per seed of the final evaluation."""
     level: float = RISK_LEVEL
@@ -166,6 +169,11 @@ def check_arguments(arguments: Arguments) -> None:
             f"--level is {arguments.level:g}: the bandit is scored at {RISK_LEVEL:g}, "
             "compare the robots without it"
         )
+    if BANDIT in arguments.tasks and arguments.risk_level is not None:
+        raise rj.InputError(
+            "--risk-level is for robots: the bandit's agents have their own, "
+            "compare the robots without it"
+        )
     if BANDIT in arguments.tasks and changed_flags(arguments):
         raise rj.InputError(
             f"--{next(iter(changed_flags(arguments))).replace('_', '-')} is for robots:"
@@ -248,6 +256,8 @@ def make_plan(arguments: Arguments, task: str, agent: str) -> Plan:
             words[name] = float(round(factor * preset[name]))
     if arguments.bc_steps is not None and preset["bc_steps"]:
         words["bc_steps"] = arguments.bc_steps
+    if arguments.risk_level is not None and AGENTS[agent].risk_measure != "neutral":
+        words["risk_level"] = arguments.risk_level
     words |= changed_flags(arguments)
     if arguments.acting_num_candidates > 1 and arguments.tune_temperatures:
         words["acting_temperature"] = arguments.tune_temperatures[0]
