@@ -1,12 +1,15 @@
 """What the READMEs of the studies say is what their results hold."""
 
+import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
 from experiments import study
 from ramac_jax.cli.agents import AGENTS
+from ramac_jax.evaluation.intervals import seeds_interval
 
 
 def spread(values, factor, digits):
@@ -101,3 +104,57 @@ def test_the_counted_seeds_are_those_of_the_results():
     assert [near[x, 0.6] for x in ours] == [26, 22, 22]
     assert sorted(near[x, y] for x, y in near if y == 0.6)[-4] == 19
     assert (near["neutral", 0.9], near["radac", 0.9]) == (22, 18)
+
+
+ABLATIONS = study.FOLDER / "ablations"
+PARTS = {
+    "risk level": "risk-level",
+    "temperature": "temperature",
+    "weight of behaviour cloning": "bc-weight",
+    "steps of the sampler": "sampler-steps",
+    "critic": "paper-critic",
+}
+"""Sections of the README -> names of their files."""
+
+
+def rows_of(path):
+    with path.open() as file:
+        return [*csv.DictReader(file)]
+
+
+def reported(folder, part):
+    """Value of the parameter -> figures of the agents that are reported."""
+    if part == "temperature":
+        rows = rows_of(folder / "temperature-frontier.csv")
+        found = [(x["temperature"], x) for x in rows if x["seed"] != "0"]
+    else:
+        sweep = json.loads((folder / f"{part}-sweep.json").read_text())
+        labels = {str(x["setting"]): x["label"] for x in sweep["ranking"]}
+        rows = rows_of(folder / f"{part}-agents.csv")
+        values = [(labels[x["setting"]].partition("=")[2], x) for x in rows]
+        found = [(value, x) for value, x in values if x["use"] == "score"]
+    return {float(v): [x for y, x in found if y == v] for v, _ in found}
+
+
+@pytest.mark.parametrize("section", PARTS)
+def test_a_table_of_the_ablations_is_that_of_its_results(section):
+    """Value; then mean, CVaR and risky steps on each task."""
+    text = (ABLATIONS / "README.md").read_text()
+    part = text.partition(f"### {section}\n")[2].partition("\n### ")[0]
+    lines = [x.strip("|").split("|") for x in re.findall(r"^\| [\d.]+ .*$", part, re.M)]
+    tasks = ("halfcheetah-medium-replay", "hopper-medium-expert")
+    for place, task in enumerate(tasks):
+        agents = reported(ABLATIONS / "results" / task, PARTS[section])
+        assert agents.keys() == {float(value) for value, *_ in lines}
+        for value, *cells in lines:
+            shown = cells[3 * place : 3 * place + 3]
+            for cell, (name, factor, digits) in zip(
+                shown,
+                [("mean", 1, 0), ("cvar", 1, 0), ("risky_share", 100, 1)],
+                strict=True,
+            ):
+                figures = [float(x[name]) for x in agents[float(value)]]
+                assert len(figures) == 3
+                exact = seeds_interval(name, np.array(figures)).scaled(factor)
+                found = [float(x) for x in re.findall(r"-?[\d.]+", cell)]
+                assert found == pytest.approx([*exact], abs=0.5001 * 10.0**-digits)
