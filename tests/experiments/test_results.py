@@ -34,19 +34,31 @@ def test_the_scores_of_the_bandit_readme_are_those_of_its_results():
 
 
 LOCOMOTION = study.FOLDER / "locomotion"
-SCORED = [
-    row
+RECORDS = [
+    json.loads(path.read_text())
     for path in LOCOMOTION.glob("results/**/comparison.json")
-    for row in json.loads(path.read_text())["rows"]
+]
+LEVEL = "Learning at level .05"
+"""Section of the agents that learn at another level than those of the study."""
+SCORED = [
+    (row, row["task"] if record["options"].get("risk_level") is None else LEVEL)
+    for record in RECORDS
+    for row in record["rows"]
 ]
 
 
-@pytest.mark.parametrize("row", SCORED, ids=lambda x: f"{x['task']}-{x['agent']}")
-def test_a_row_of_the_locomotion_readme_is_that_of_its_results(row):
+@pytest.mark.parametrize(
+    ("row", "section"),
+    SCORED,
+    ids=[f"{row['task']}-{row['agent']}-{place[-3:]}" for row, place in SCORED],
+)
+def test_a_row_of_the_locomotion_readme_is_that_of_its_results(row, section):
     """Agent, weight and temperature; then mean, CVaR, risky steps and OOD rates."""
     text = (LOCOMOTION / "README.md").read_text()
-    part = text.partition(f"### {row['task']}\n")[2].partition("\n### ")[0]
-    (line,) = re.findall(rf"^\| `{row['agent']}`.*$", part, re.MULTILINE)
+    part = re.split(rf"^##+ {section}$", text, maxsplit=1, flags=re.MULTILINE)[1]
+    part = re.split(r"^##+ ", part, maxsplit=1, flags=re.MULTILINE)[0]
+    of_task = f"{row['task']}: " if section == LEVEL else ""
+    (line,) = re.findall(rf"^\| {of_task}`{row['agent']}`.*$", part, re.MULTILINE)
     name, *cells = [x.strip() for x in line.strip("|").split("|")]
     weight, temperature = name.split(", ")[1:]
     first, critics = row["scores"][0], AGENTS[row["agent"]].critic
