@@ -100,7 +100,7 @@ def compare_robots(
             tuning = tuning_of(plan, arguments)
             plan = read_tuned(tuning) or tune(tuning)
             if (remark := remark_on_tuned(tuning, plan)) is not None:
-                console.note(remark)
+                console.note(f"{plan.agent} on {task}: {remark}")
         if not train.is_finished(plan.options):
             train.train(plan.options, plan.argv)
         row = robot_row(plan, ood_evaluator)
@@ -189,7 +189,8 @@ def execute(arguments: Arguments, argv: Sequence[str]) -> None:
         check_bandit(options)
     plans = make_plans(arguments)
     joined, stored = read_joined(arguments, plans), stored_tasks(arguments)
-    if own := [plan for plan in plans if joined.get(plan) is None]:
+    own = [plan for plan in plans if joined.get(plan) is None]
+    if own or not plans:
         check_search(arguments)
     for plan in own:
         if arguments.tunes:

@@ -174,6 +174,7 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
         (f"--tasks {TASK} --num-seeds 0", "--num-seeds is 0: give 1 or more"),
         ("--tasks bandit --agents neutral", "--agents names none of the bandit"),
         ("--tasks bandit --level 0.2", "--level is 0.2: the bandit is scored at 0.1"),
+        ("--tasks bandit --tune-seeds 2", "--tune-seeds is 2 and nothing is tuned"),
         (f"--tasks {TASK} --level 5", "--level is 5: give one above 0"),
         ("--tasks", "--tasks names none"),
         (
