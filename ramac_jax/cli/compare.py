@@ -87,7 +87,6 @@ def compare_robots(
       arguments: the command line.
     """
     rows, task, rates = [], plans[0].task, joined.false_positives
-    factors = arguments.tune_factors
     if datasets:
         ood_evaluator = make_ood_evaluator(load_datasets(datasets).transitions)
         rates = {task: ood_evaluator.false_positive_rates()}
@@ -99,16 +98,15 @@ def compare_robots(
         if arguments.tunes:
             tuning = tuning_of(plan, arguments)
             plan = read_tuned(tuning) or tune(tuning)
-            if (remark := remark_on_tuned(tuning, plan)) is not None:
+            if (remark := remark_on_tuned(tuning)) is not None:
                 console.note(f"{plan.agent} on {task}: {remark}")
         if not train.is_finished(plan.options):
             train.train(plan.options, plan.argv)
-        row = robot_row(plan, ood_evaluator)
-        rows.append(row._replace(tune_factors=tune_factors(plan, factors)))
+        rows.append(robot_row(plan, ood_evaluator, arguments))
     return Comparison(rows=rows, false_positives={task: rates[task]}, complaints=[])
 
 
-def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
+def robot_row(plan: Plan, ood_evaluator: OODEvaluator, arguments: Arguments) -> Row:
     """Return the row of a run that is trained and scored."""
     out, level = plan.options.output.out, plan.options.evaluation.eval_level
     record, episodes = read_evaluation(out)
@@ -128,6 +126,7 @@ def robot_row(plan: Plan, ood_evaluator: OODEvaluator) -> Row:
         frozen=len(run.get("diverged", [])),
         acting=describe(acting),
         num_episodes=episodes.returns.shape[-1],
+        tune_factors=tune_factors(plan, arguments.tune_factors),
         scores=scores,
     )
 

@@ -200,10 +200,17 @@ def tune(tuning: Tuning) -> Plan:
     return with_setting(tuning, selected)
 
 
-def remark_on_tuned(tuning: Tuning, tuned: Plan) -> str | None:
-    """Say that the weight that was selected is the least or the largest one tried."""
-    best = getattr(tuned.options.hyperparams, tuning.weight)
-    return remark_on_edge(tuning.weight, tuning.values, best)
+def remark_on_tuned(tuning: Tuning) -> str | None:
+    """Say that the weight that was selected is the least or the largest one tried.
+
+    Returns None where it is not, and where nothing was selected by episodes.
+    """
+    if tuning.num_settings == 1:
+        return None
+    selected = read_record(tuning.out / RECORD)["selected"]
+    if selected["cvar"] is None:
+        return None
+    return remark_on_edge(tuning.weight, tuning.values, selected["value"])
 
 
 def train_settings(tuning: Tuning) -> list[tuple[int, int]]:

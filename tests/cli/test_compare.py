@@ -189,6 +189,10 @@ def test_other_options_than_those_of_a_finished_run_are_refused(out):
             "--tasks bandit --risk-level 0.05",
             "--risk-level is for robots: the bandit's agents have their own",
         ),
+        (
+            f"--tasks {TASK} --agents neutral bc-vae --risk-level 0.05",
+            "--risk-level is for agents that seek a tail: name one",
+        ),
         (f"--tasks {TASK} --agents radac --risk-level 0", "radac on .*risk_level is 0"),
         (
             "--tasks bandit --acting-temperature 0",

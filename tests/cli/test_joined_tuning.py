@@ -62,7 +62,7 @@ def test_tasks_have_weights_of_their_own(tmp_path):
     text = (out / "comparison.md").read_text()
     for task, tried in ((TASK, "1, 3"), (OTHER, "1, 30")):
         part = text.partition(f"## {task}")[2].partition("## ")[0]
-        assert f"Weights tried: {tried} times that of the agent before" in part
+        assert f"Weights tried: {tried} times the agent's own before" in part
     assert len((out / "scores.csv").read_text().splitlines()) == 9
     again = tmp_path / "again"  # what was joined can be joined
     join([str(out)], "--tasks", TASK, OTHER, *TEMPERATURES, out=again)

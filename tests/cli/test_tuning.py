@@ -233,6 +233,7 @@ def test_where_all_settings_diverge_that_of_the_preset_is_taken(
     asked.out.mkdir(parents=True)
     tuned = tuning.tune(asked)
     assert "all settings diverge" in capsys.readouterr().err
+    assert tuning.remark_on_tuned(asked) is None
     assert tuned.options.hyperparams.risk_weight == WEIGHT
     assert tuned.options.evaluation.acting_temperature == 0.0
 
@@ -250,9 +251,16 @@ def test_a_selected_weight_at_the_edge_of_those_tried_is_pointed_out(
         (plan,) = compare.make_plans(arguments)
         asked = tuning.tuning_of(plan, arguments)
         asked.out.mkdir(parents=True, exist_ok=True)
-        remark = tuning.remark_on_tuned(asked, tuning.tune(asked)) or ""
+        tuning.tune(asked)
+        remark = tuning.remark_on_tuned(asked) or ""
         edge = "The best risk_weight is the largest that was tried"
         assert remark.startswith(edge) == said
+
+
+def test_the_remark_on_a_selected_weight_names_the_agent(out, monkeypatch, capsys):
+    monkeypatch.setattr(compare, "remark_on_tuned", lambda asked: f"{asked.weight}.")
+    compare.main([*WORDS, "--out", str(out)])
+    assert f"radac on {TASK}: risk_weight.\n" in capsys.readouterr().err
 
 
 def test_a_task_that_is_compared_again_hides_no_other(out):

@@ -56,8 +56,7 @@ class Arguments(CommandOptions, CandidateFlags):
     """Updates of behaviour cloning of each agent on a robot, before those; an agent
     whose preset has none does without. None: those of the preset."""
     risk_level: float | None = None
-    """Level of the CVaR that agents on a robot learn to act for; others seek the mean.
-    None: that of their presets."""
+    """Level at which agents on a robot that seek a tail learn; None: their presets'."""
     episodes: int = 100
     """Episodes per seed of the final evaluation."""
     level: float = RISK_LEVEL
@@ -91,8 +90,8 @@ class Arguments(CommandOptions, CandidateFlags):
 
         Each row has its own --tune-factors, those of one task the same.
         """
-        inherited = (x.name for x in dataclasses.fields(CommandOptions))
-        left_out = {*PLACES, "tune_factors", *inherited}
+        common = (x.name for x in dataclasses.fields(CommandOptions))
+        left_out = {*PLACES, "tune_factors", *common}
         values = {k: x for k, x in vars(self).items() if k not in left_out}
         return {k: list(x) if isinstance(x, tuple) else x for k, x in values.items()}
 
@@ -174,6 +173,9 @@ def check_arguments(arguments: Arguments) -> None:
             "--risk-level is for robots: the bandit's agents have their own, "
             "compare the robots without it"
         )
+    risks = {AGENTS[name].risk_measure for name in arguments.agents or AGENTS}
+    if arguments.risk_level is not None and risks == {"neutral"}:
+        raise rj.InputError("--risk-level is for agents that seek a tail: name one")
     if BANDIT in arguments.tasks and changed_flags(arguments):
         raise rj.InputError(
             f"--{next(iter(changed_flags(arguments))).replace('_', '-')} is for robots:"

@@ -191,7 +191,7 @@ def page(
         if tuned := [row.tune_factors for row in of_task if row.tune_factors]:
             tried = ", ".join(f"{x:g}" for x in tuned[0])
             parts.append(
-                f"Weights tried: {tried} times that of the agent before a task is "
+                f"Weights tried: {tried} times the agent's own before any task is "
                 "tuned."
             )
         rates = ", ".join(f"{k} {x:.1%}" for k, x in false_positives[task].items())
